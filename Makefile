@@ -1,0 +1,27 @@
+# Each target is one line; `make help` lists them. Set-up goes to .venv.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+.PHONY: help setup demo test check bench faults clean
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ —/' | sort
+setup: $(READY) ## make .venv with the pinned versions
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.11 (or newer)"; exit 2; }
+	$(PYTHON) -m venv $(VENV) && $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' && touch $@
+demo: $(READY) ## run a whole province in a box: broker, workers, cameras, departments, alerts
+	$(BIN)/ioc demo $(ARGS)
+test: $(READY) ## all tests, on a real embedded Kafka
+	deploy/ensure-tools && $(BIN)/pytest $(ARGS)
+check: $(READY) ## format, lint, types, imports
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+bench: $(READY) ## measure against the floors, with the peer in the same run (exit 1 below a floor)
+	$(BIN)/ioc bench events $(ARGS) && $(BIN)/ioc bench frames $(ARGS)
+faults: $(READY) ## the longer fault tests: kill -9, broker restarts
+	$(BIN)/pytest tests/faults $(ARGS)
+clean: ## remove what the targets made
+	rm -rf $(VENV) out state build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Pixels to detections, for one camera pose at a time: no Kafka, no network, no clock."""

@@ -1,0 +1,92 @@
+"""Settings: a TOML file (`--config` or `IOC_CONFIG`) and `IOC_*` variables, which win."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ioc.errors import ConfigurationError
+
+__all__ = ["Settings", "load_settings"]
+
+_STARTING_CATALOG = Path(__file__).parent / "catalog" / "lam-dong"
+
+
+class Settings(BaseSettings):
+    """What an administrator may set. Every field has a variable `IOC_<NAME>` and a TOML key `<name>`."""
+
+    model_config = SettingsConfigDict(env_prefix="IOC_", extra="forbid", frozen=True)
+
+    broker: str = Field("127.0.0.1:9092", title="Kafka", description="host:port[,host:port] of the Kafka brokers")
+    catalog: Path = Field(_STARTING_CATALOG, title="Catalogue", description="folder of the province's own files")
+    state: Path = Field(Path("state"), title="State", description="folder for evidence, on-call database and logs")
+    http_host: str = Field("127.0.0.1", title="HTTP host", description="address the HTTP doors listen on")
+    http_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        title="HTTP port",
+        description="worker 9101, gateway 8080, oncall 8081, wall 8082; 0 picks a free one",
+    )
+    now: str | None = Field(None, title="Fixed clock", description="RFC 3339 time, for replays and tests")
+    kafka_jars: Path | None = Field(
+        None, title="Kafka jars", description="local folder of broker jars instead of fetching"
+    )
+    log_level: str = Field("INFO", title="Log level", description="DEBUG, INFO, WARNING or ERROR")
+    flush_s: float = Field(
+        0.5, gt=0, le=10, title="Flush interval", description="seconds between writes of changed rows and figures"
+    )
+    oncall_webhook_url: str | None = Field(
+        None, title="Webhook", description="address that gets each alert as a signed webhook"
+    )
+    oncall_webhook_secret: str | None = Field(
+        None, title="Webhook secret", description="Standard Webhooks secret, whsec_ and base64"
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8081",
+        title="Public address",
+        description="where people reach on-call; runbook links start with it",
+    )
+
+    def port(self, default: int) -> int:
+        return default if self.http_port is None else self.http_port
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings  # a variable wins over the file
+
+
+def load_settings(config: Path | None = None) -> Settings:
+    """Returns the settings of the TOML file `config` (or `IOC_CONFIG`) with `IOC_*` variables on top.
+
+    Raises:
+        ConfigurationError: the file is missing or not TOML, or a value is wrong; names the key.
+    """
+    path = config or (Path(os.environ["IOC_CONFIG"]) if os.environ.get("IOC_CONFIG") else None)
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigurationError(
+                f"{path}: no such settings file; write it, or leave --config and IOC_CONFIG out"
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path}: not valid TOML: {error}") from None
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        where = path if path is not None and key in values else f"variable IOC_{key.upper()}"
+        raise ConfigurationError(f"{where}: setting {key!r}: {first['msg']}") from None

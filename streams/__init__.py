@@ -1,0 +1,1 @@
+"""Faust agents: one module for each flow. Importing it starts nothing."""
