@@ -20,7 +20,7 @@ def build_cli() -> typer.Typer:
     """Returns the command line with every command registered."""
     app = typer.Typer(
         name="ioc",
-        help="Trung tâm điều hành thông minh · Intelligent Operations Centre: events and cameras in, figures and alerts out.",
+        help="Intelligent Operations Centre (IOC): events and cameras in, figures and alerts out.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
