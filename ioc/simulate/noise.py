@@ -1,0 +1,44 @@
+"""Seeded noise that tiles: the stuff of ridges, crops, clouds and smoke. Pure functions of a generator."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ioc.opencv import cv2
+
+__all__ = ["Field", "drifted", "fractal_field", "fractal_line"]
+
+Field = NDArray[np.float32]
+"""Height × width, mean 0; nine values in ten lie within ±1.7."""
+
+
+def fractal_field(rng: np.random.Generator, height: int, width: int, *, slope: float, lowest: float = 1.0) -> Field:
+    """Returns periodic noise whose amplitude falls as 1/frequency^slope (1 rough … 2.4 soft), unit variance.
+
+    `lowest`: no wave is longer than a side divided by this.
+    """
+    fy = np.fft.fftfreq(height)[:, None] * height
+    fx = np.fft.rfftfreq(width)[None, :] * width
+    frequency = np.sqrt(fx * fx + fy * fy)
+    amplitude = np.where(frequency >= lowest, 1.0 / np.maximum(frequency, 1.0) ** slope, 0.0)
+    phase = rng.uniform(0.0, 2 * np.pi, amplitude.shape)
+    field = np.fft.irfft2(amplitude * np.exp(1j * phase), s=(height, width))
+    return ((field - field.mean()) / max(field.std(), 1e-9)).astype(np.float32)
+
+
+def fractal_line(rng: np.random.Generator, length: int, *, slope: float, lowest: float = 1.0) -> NDArray[np.float32]:
+    """Returns a periodic line of noise, unit variance: the crest of a ridge."""
+    frequency = np.fft.rfftfreq(length) * length
+    amplitude = np.where(frequency >= lowest, 1.0 / np.maximum(frequency, 1.0) ** slope, 0.0)
+    line = np.fft.irfft(amplitude * np.exp(1j * rng.uniform(0.0, 2 * np.pi, frequency.shape)), n=length)
+    return ((line - line.mean()) / max(line.std(), 1e-9)).astype(np.float32)
+
+
+def drifted(field: Field, x: Field, y: Field) -> Field:
+    """Returns `field` sampled at the points (x, y), in its own pixels, wrapping round at its edges."""
+    height, width = field.shape
+    # One row and column more than the tile, so that the seam is interpolated like any other place.
+    tile = np.pad(field, ((0, 1), (0, 1)), mode="wrap")
+    sampled = cv2.remap(
+        tile, np.mod(x, width).astype(np.float32), np.mod(y, height).astype(np.float32), cv2.INTER_LINEAR
+    )
+    return np.asarray(sampled, dtype=np.float32)
