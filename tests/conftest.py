@@ -1,0 +1,42 @@
+"""One real Kafka for the whole session, and topics of their own for every test."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from ioc.broker import EmbeddedKafka
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaForTests:
+    """A running broker. Share it: make topics of your own (`fresh_name`), and never stop it."""
+
+    broker: EmbeddedKafka
+
+    @property
+    def address(self) -> str:
+        return self.broker.address
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test that asks for the broker, so that `-m "not kafka"` leaves it out."""
+    for item in items:
+        if "kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kafka)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaForTests]:
+    """A real Kafka broker, started at the first test that asks for it (about 2 s) and shared by the session."""
+    from ioc.settings import load_settings
+
+    with EmbeddedKafka(tmp_path_factory.mktemp("kafka"), jars=load_settings().kafka_jars) as broker:
+        yield KafkaForTests(broker)
+
+
+@pytest.fixture
+def fresh_name() -> Callable[[str], str]:
+    """Returns names that no other test uses: `fresh_name("events")` gives `events-1f3a…`, for topics and groups."""
+    return lambda stem: f"{stem}-{uuid.uuid4().hex[:8]}"
