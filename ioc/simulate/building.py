@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ioc.detections import Box
-from ioc.simulate.terrain import BgrImage, Colour, Projection, Solid, draw_solid, fill
+from ioc.simulate.perspective import BgrImage, Colour, Projection, Solid, draw_solid, fill
 
 __all__ = ["PLOT", "ZONE_POLYGON", "building_extent", "draw_building"]
 

@@ -22,7 +22,7 @@ def fractal_field(rng: np.random.Generator, height: int, width: int, *, slope: f
     amplitude = np.where(frequency >= lowest, 1.0 / np.maximum(frequency, 1.0) ** slope, 0.0)
     phase = rng.uniform(0.0, 2 * np.pi, amplitude.shape)
     field = np.fft.irfft2(amplitude * np.exp(1j * phase), s=(height, width))
-    return ((field - field.mean()) / max(field.std(), 1e-9)).astype(np.float32)
+    return np.asarray((field - field.mean()) / max(field.std(), 1e-9), dtype=np.float32)
 
 
 def fractal_line(rng: np.random.Generator, length: int, *, slope: float, lowest: float = 1.0) -> NDArray[np.float32]:
@@ -30,7 +30,7 @@ def fractal_line(rng: np.random.Generator, length: int, *, slope: float, lowest:
     frequency = np.fft.rfftfreq(length) * length
     amplitude = np.where(frequency >= lowest, 1.0 / np.maximum(frequency, 1.0) ** slope, 0.0)
     line = np.fft.irfft(amplitude * np.exp(1j * rng.uniform(0.0, 2 * np.pi, frequency.shape)), n=length)
-    return ((line - line.mean()) / max(line.std(), 1e-9)).astype(np.float32)
+    return np.asarray((line - line.mean()) / max(line.std(), 1e-9), dtype=np.float32)
 
 
 def drifted(field: Field, x: Field, y: Field) -> Field:

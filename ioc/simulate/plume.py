@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ioc.detections import Box
 from ioc.opencv import cv2
 from ioc.simulate.noise import fractal_field
-from ioc.simulate.terrain import BgrImage
+from ioc.simulate.perspective import BgrImage
 
 __all__ = ["Plume", "SmokeCloud"]
 
@@ -37,7 +37,7 @@ class SmokeCloud:
         np.copyto(area, np.clip(blended, 0, 255).astype(np.uint8))
 
     def box(self, width: int, height: int) -> Box | None:
-        """The tight box of what can be seen, in shares of a picture of width × height pixels; None where nothing can."""
+        """The tight box of what can be seen, in shares of a picture of width × height pixels; None if nothing can."""
         ys, xs = np.nonzero(self.alpha > _SEEN)
         if not len(xs):
             return None
@@ -70,10 +70,10 @@ class Plume:
             return None
         width, height = self._size
         strength = 1.0 - np.exp(-(age + 0.8) / 11.0)
-        reach = (0.035 + 0.36 * strength) * height
+        reach = (0.035 + 0.31 * strength) * height
         u = (self._phase + self._rate * (age + 40.0)) % 1.0
         turn = np.sin(age * 0.7 + self._phase * 17.0) * 0.5 + self._across
-        radius = (0.030 + 0.20 * u**0.9) * reach * self._swell + 0.004 * height
+        radius = (0.030 + 0.25 * u**0.9) * reach * self._swell + 0.004 * height
         x = self._anchor[0] + self._downwind * self._lean * reach * (0.25 * u + 0.95 * u**1.7) + turn * radius * 0.8
         y = self._anchor[1] - reach * (0.95 * u**0.72) + np.roll(turn, 7) * radius * 0.5
         depth = (0.30 + 1.15 * strength) * (1.0 - u) ** 0.55 / (0.55 + 1.9 * u)
@@ -101,8 +101,9 @@ class Plume:
         rows, columns = tau.shape
         dy, dx = int(age * 37) % 256, int(age * 53) % 256
         wisps = np.roll(self._detail, (dy, dx), (0, 1))
-        wisps = cv2.resize(wisps, (max(columns, 256), max(rows, 256)))[:rows, :columns]
-        tau = cv2.GaussianBlur(tau * np.clip(1.0 + 0.30 * wisps, 0.2, 2.0), (0, 0), 1.2)
+        wide = cv2.resize(wisps, (max(columns, 256), max(rows, 256)))
+        wisps = np.asarray(wide[:rows, :columns], dtype=np.float32)
+        tau = np.asarray(cv2.GaussianBlur(tau * np.clip(1.0 + 0.30 * wisps, 0.2, 2.0), (0, 0), 1.2), dtype=np.float32)
         # Light from the upper left: smoke behind more smoke is darker.
         shift = max(2, rows // 40)
         behind = np.roll(tau, (shift, shift), (0, 1))

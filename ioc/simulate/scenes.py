@@ -18,8 +18,9 @@ from ioc.errors import ConfigurationError
 from ioc.opencv import cv2
 from ioc.simulate.building import PLOT, ZONE_POLYGON, building_extent, draw_building
 from ioc.simulate.noise import Field, drifted, fractal_field
+from ioc.simulate.perspective import BgrImage, Solid, draw_solid, paint
 from ioc.simulate.plume import Plume, SmokeCloud
-from ioc.simulate.terrain import AIRLIGHT, BgrImage, Solid, build_terrain, draw_solid
+from ioc.simulate.terrain import AIRLIGHT, build_terrain
 
 __all__ = [
     "BUILDING_CAMERA",
@@ -130,7 +131,7 @@ class Scene:
         image = self._still(index, rng)
         self._build(image, index)
         self._drive(image, rng)
-        image = cv2.multiply(image, self._light(index, rng), scale=1 / 200)
+        image = _bgr(cv2.multiply(image, self._light(index, rng), scale=1 / 200))
         self._draw_sky(image, index)
         self._veil(image, index)
         cloud = self._cloud_at(index)
@@ -171,8 +172,7 @@ class Scene:
     def _still(self, index: int, rng: np.random.Generator) -> BgrImage:
         first, second = rng.choice(_SWAYS, 2, replace=False)
         share = float(rng.uniform(0.2, 0.8))
-        image: BgrImage = cv2.addWeighted(self._stills[first], share, self._stills[second], 1 - share, 0)
-        return image
+        return _bgr(cv2.addWeighted(self._stills[first], share, self._stills[second], 1 - share, 0))
 
     def _build(self, image: BgrImage, index: int) -> None:
         progress = self._progress(index)
@@ -191,7 +191,7 @@ class Scene:
         draw_building(canvas, self._view, progress, rng)
         drawn = canvas[area].astype(np.float32) + self._soil[area]
         share = self._clear_share[area][..., None]
-        hazed = np.clip(drawn * share + np.float32(AIRLIGHT) * (1 - share), 0, 255).astype(np.uint8)
+        hazed = np.clip(drawn * share + paint(AIRLIGHT) * (1 - share), 0, 255).astype(np.uint8)
         changed = (canvas[area] != self._terrain.clear[area]).any(axis=2)
         image[area][changed] = hazed[changed]
 
@@ -226,23 +226,22 @@ class Scene:
         gain = gain * (1 + 0.015 * np.sin(index * 0.23 + self.spec.seed) + 0.004 * rng.normal())
         full = cv2.resize(gain.astype(np.float32), (self.spec.width, self.spec.height), interpolation=cv2.INTER_LINEAR)
         levels = np.clip(full * 200, 0, 255).astype(np.uint8)
-        merged: BgrImage = cv2.merge([levels, levels, levels])
-        return merged
+        return _bgr(cv2.merge([levels, levels, levels]))
 
     def _draw_sky(self, image: BgrImage, index: int) -> None:
         rows = self._sky_rows
-        columns, lines = np.meshgrid(np.arange(160, dtype=np.float32), np.arange(40, dtype=np.float32))
-        towards = 1.0 + lines / 22.0  # clouds crowd together towards the skyline
+        columns, lines = _grid(160, 40)
+        towards: Field = 1.0 + lines / np.float32(22.0)  # clouds crowd together towards the skyline
         density = drifted(self._clouds, columns * towards * 0.9 + 3.1 * index, lines * towards * 1.8 + 90)
         density = density + 0.5 * drifted(self._wisps, columns * 2.2 + 6.0 * index, lines * 4.0 + 30)
         cover = np.clip(0.10 + 0.30 * (density + 2.2 * self.spec.cloud_cover - 0.7), 0, 1)
         height = (lines / 40.0)[..., None]
-        blue = np.float32((214, 178, 142)) * (1 - height) + np.float32((224, 212, 198)) * height
-        white = np.float32((243, 240, 236)) - np.float32((22, 26, 30)) * np.clip(density - 0.4, 0, 1.2)[..., None] * (
+        blue = paint((214, 178, 142)) * (1 - height) + paint((224, 212, 198)) * height
+        white = paint((243, 240, 236)) - paint((22, 26, 30)) * np.clip(density - 0.4, 0, 1.2)[..., None] * (
             1 - 0.5 * height
         )
         haze = min(0.92, 0.25 + 0.35 * self.spec.haze) * height**1.5
-        sky = (blue * (1 - cover[..., None]) + white * cover[..., None]) * (1 - haze) + np.float32(AIRLIGHT) * haze
+        sky = (blue * (1 - cover[..., None]) + white * cover[..., None]) * (1 - haze) + paint(AIRLIGHT) * haze
         full = cv2.resize(sky.astype(np.float32), (self.spec.width, rows), interpolation=cv2.INTER_CUBIC)
         cv2.copyTo(np.clip(full, 0, 255).astype(np.uint8), self._terrain.sky[:rows], image[:rows])
 
@@ -250,7 +249,7 @@ class Scene:
         """Broad banks of haze that drift across the distance, never sharp and never small."""
         if self.spec.drifting_haze <= 0:
             return
-        columns, lines = np.meshgrid(np.arange(48, dtype=np.float32), np.arange(27, dtype=np.float32))
+        columns, lines = _grid(48, 27)
         bank = drifted(self._clouds, columns * 0.9 + 1.1 * index, lines * 1.6 + 40)
         share = self.spec.drifting_haze * np.clip(0.30 + 0.22 * bank, 0, 0.8)
         full = cv2.resize(share.astype(np.float32), (self.spec.width, self.spec.height), interpolation=cv2.INTER_CUBIC)
@@ -265,23 +264,33 @@ class Scene:
         dx, dy = np.clip(rng.normal(0, self.spec.shake_px, 2), -1.5, 1.5)
         matrix = np.array([[1, 0, dx], [0, 1, dy]], dtype=np.float32)
         size = (self.spec.width, self.spec.height)
-        image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        image = _bgr(cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
         y, x = rng.integers(0, 64, 2)
         grain = self._grain[y : y + self.spec.height, x : x + self.spec.width]
-        noisy: BgrImage = cv2.add(image, grain, dtype=cv2.CV_8U)
-        return noisy
+        return _bgr(cv2.add(image, grain, dtype=cv2.CV_8U))
+
+
+def _bgr(image: object) -> BgrImage:
+    """OpenCV's answer, which its stubs call an array of some number."""
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _grid(columns: int, rows: int) -> tuple[Field, Field]:
+    x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
+    return x, y
 
 
 def _swayed(rng: np.random.Generator, image: BgrImage, trees: NDArray[np.float32]) -> list[BgrImage]:
     """Returns `_SWAYS` copies of `image` in which the trees lean a little this way or that, at most about a pixel."""
     height, width = trees.shape
-    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    columns, rows = _grid(width, height)
     image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.65), dtype=np.uint8)  # a lens is softer than a drawing
     stills: list[BgrImage] = []
     for _ in range(_SWAYS):
         wind = fractal_field(rng, 128, 256, slope=0.8, lowest=6)
         lean = cv2.resize(wind, (width, height), interpolation=cv2.INTER_CUBIC) * trees * (0.55 * width / 1280)
-        stills.append(cv2.remap(image, columns + lean, rows + 0.4 * lean, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE))
+        swayed = cv2.remap(image, columns + lean, rows + 0.4 * lean, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+        stills.append(_bgr(swayed))
     return stills
 
 
