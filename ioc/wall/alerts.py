@@ -1,0 +1,159 @@
+"""The alerts on the product itself: what is wrong, in both languages, and the page that says what to do.
+
+One list feeds the Prometheus rules and the names that the boards show for a firing alert.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from ioc.wall.promql import EVENTS_UNACCOUNTED
+
+__all__ = ["KPI_MISSED", "PIPELINE_ALERTS", "AlertName", "PipelineAlert", "Severity"]
+
+Severity = Literal["none", "warning", "critical"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertName:
+    """What an alert is called: its Prometheus name and the words of both languages."""
+
+    alert: str
+    name_vi: str
+    name_en: str
+    runbook: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineAlert(AlertName):
+    """One alert rule. The descriptions are Prometheus templates (`$labels`, `$value`) and hold what to do first."""
+
+    expr: str
+    lasts: timedelta
+    severity: Severity
+    description_vi: str
+    description_en: str
+
+
+KPI_MISSED = AlertName(
+    alert="IocKpiTargetMissed",
+    name_vi="Chỉ số không đạt mục tiêu",
+    name_en="Figure misses its target",
+    runbook="kpi-target-missed",
+)
+
+# Fewer rejected events than this in a quarter of an hour are somebody's typing, more are a source gone wrong.
+_REJECTED_PER_15_MIN = 20
+# At the measured 90,000 events/s a worker that lives clears this in well under a second.
+_LAG_RECORDS = 10_000
+
+PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
+    PipelineAlert(
+        alert="IocServiceDown",
+        name_vi="Dịch vụ không trả lời",
+        name_en="Service does not answer",
+        runbook="service-down",
+        expr='up{job=~"ioc-.+"} == 0',
+        lasts=timedelta(minutes=1),
+        severity="critical",
+        description_vi="Prometheus không đọc được {{ $labels.job }} tại {{ $labels.instance }}. "
+        "Xem nhật ký của dịch vụ rồi khởi động lại.",
+        description_en="Prometheus can't read {{ $labels.job }} at {{ $labels.instance }}. "
+        "Look at the service's log, then restart it.",
+    ),
+    PipelineAlert(
+        alert="IocWorkerMissing",
+        name_vi="Không có máy xử lý nào",
+        name_en="No worker at all",
+        runbook="service-down",
+        expr='absent(up{job="ioc-worker"} == 1)',
+        lasts=timedelta(minutes=1),
+        severity="critical",
+        description_vi="Không máy xử lý nào đang chạy: không sự kiện hay khung hình nào được xử lý. "
+        "Khởi động `ioc worker`; kiểm tra tệp đích của Prometheus.",
+        description_en="No worker runs: no event or frame is processed. Start `ioc worker`; "
+        "check the targets of Prometheus.",
+    ),
+    PipelineAlert(
+        alert="IocConsumerLag",
+        name_vi="Bản ghi dồn ứ",
+        name_en="Records pile up",
+        runbook="consumer-lag",
+        expr=f"sum by (topic) (ioc_consumer_lag_records) > {_LAG_RECORDS}",
+        lasts=timedelta(minutes=5),
+        severity="warning",
+        description_vi="{{ $value }} bản ghi của {{ $labels.topic }} chờ xử lý đã hơn 5 phút. "
+        "Số liệu đang chậm hơn thực tế; xem máy xử lý có bị quá tải hay treo.",
+        description_en="{{ $value }} records of {{ $labels.topic }} have waited for over 5 minutes. "
+        "Figures lag behind; see whether the worker is overloaded or hangs.",
+    ),
+    PipelineAlert(
+        alert="IocEventsUnaccounted",
+        name_vi="Sự kiện vào không khớp sự kiện ra",
+        name_en="Events in differ from events out",
+        runbook="events-unaccounted",
+        expr=f"({EVENTS_UNACCOUNTED}) != 0",
+        lasts=timedelta(minutes=2),
+        severity="critical",
+        description_vi="{{ $value }} sự kiện của {{ $labels.topic }} đã vào mà không được nhận, không trùng, "
+        "không bị từ chối. Đừng dùng số liệu của nguồn này cho đến khi rõ nguyên nhân.",
+        description_en="{{ $value }} events of {{ $labels.topic }} came in and were neither accepted, duplicate nor "
+        "rejected. Do not rely on this source's figures until the cause is known.",
+    ),
+    PipelineAlert(
+        alert="IocFigureStale",
+        name_vi="Chỉ số cũ",
+        name_en="Figure is stale",
+        runbook="figure-stale",
+        expr='max by (kpi, province, window) (ioc_kpi_stale{admin_unit="*",agency="",dim=""}) == 1',
+        lasts=timedelta(minutes=5),
+        severity="warning",
+        description_vi="Chỉ số {{ $labels.kpi }} ({{ $labels.window }}) không còn được cập nhật. "
+        "Hỏi đơn vị gửi số liệu; bảng điều hành đang đánh dấu CŨ.",
+        description_en="The figure {{ $labels.kpi }} ({{ $labels.window }}) is no longer updated. "
+        "Ask the department that reports it; the wall marks it STALE.",
+    ),
+    PipelineAlert(
+        alert="IocCameraBlind",
+        name_vi="Camera không gửi khung hình",
+        name_en="Camera sends no frames",
+        runbook="camera-blind",
+        # A series that was there a quarter of an hour ago and is gone (a worker restarted) is as blind as one at rest.
+        expr="sum by (camera) (rate(ioc_frames_total[5m])) == 0"
+        " or (sum by (camera) (ioc_frames_total offset 15m) * 0 unless on (camera) sum by (camera) (ioc_frames_total))",
+        lasts=timedelta(minutes=5),
+        severity="warning",
+        description_vi="Camera {{ $labels.camera }} không có khung hình nào đã hơn 5 phút: khu vực của nó không được "
+        "trông coi. Kiểm tra nguồn, đường truyền và tiến trình thu hình.",
+        description_en="Camera {{ $labels.camera }} has sent no frame for over 5 minutes: nobody watches its area. "
+        "Check its power, its line and the capture process.",
+    ),
+    PipelineAlert(
+        alert="IocDeadLettersRising",
+        name_vi="Nhiều sự kiện bị từ chối",
+        name_en="Many events rejected",
+        runbook="dead-letters",
+        # `increase` does not see the value that a counter is born with: the second half catches a source that was
+        # never rejected before.
+        expr=f'sum by (topic) (increase(ioc_events_total{{outcome="rejected"}}[15m])) > {_REJECTED_PER_15_MIN}'
+        f' or (sum by (topic) (ioc_events_total{{outcome="rejected"}}) > {_REJECTED_PER_15_MIN}'
+        ' unless on (topic) sum by (topic) (ioc_events_total{outcome="rejected"} offset 15m))',
+        lasts=timedelta(0),
+        severity="warning",
+        description_vi="{{ $value | humanize }} sự kiện của {{ $labels.topic }} bị từ chối trong 15 phút. "
+        "Xem lý do bằng `ioc dlq list` và báo đơn vị gửi.",
+        description_en="{{ $value | humanize }} events of {{ $labels.topic }} were rejected in 15 minutes. "
+        "Read the reasons with `ioc dlq list` and tell the publisher.",
+    ),
+    PipelineAlert(
+        alert="IocWatchdog",
+        name_vi="Quy tắc cảnh báo đang chạy",
+        name_en="Alert rules are running",
+        runbook="watchdog",
+        expr="vector(1)",
+        lasts=timedelta(0),
+        severity="none",
+        description_vi="Luôn phát. Khi dòng này biến mất thì Prometheus không còn tính quy tắc cảnh báo nào.",
+        description_en="Always fires. When this line is gone, Prometheus evaluates no alert rule any more.",
+    ),
+)
