@@ -1,0 +1,336 @@
+"""Reads a catalogue folder. Every error is one sentence that names the file, the key and the fix."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ioc.catalog.cameras import Camera, Pose
+from ioc.catalog.model import Catalog
+from ioc.catalog.units import units_of
+from ioc.entities import Column, EntityDefinition
+from ioc.errors import ConfigurationError
+from ioc.events import EventType, FieldSpec, FieldType
+from ioc.geography import Geography
+from ioc.kpis import KpiDefinition
+from ioc.permits import Permit, Zone
+from ioc.windows import grain_of
+
+__all__ = ["load_catalog"]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Province(_File):
+    province: str = Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")
+    name_vi: str
+    name_en: str
+    statistical_code: int
+    accept_since: date
+    partitions: int = Field(4, ge=1, le=64)
+
+
+class _Field(_File):
+    type: FieldType = "string"
+    enum: tuple[str | int, ...] = ()
+    required: bool = False
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+class _EventType(_File):
+    topic: str = Field(pattern=r"^ioc\.[a-z0-9-]+(\.[a-z0-9-]+)?$")
+    ce_type: str
+    department: str
+    partition_key: str
+    kind: Literal["fact", "state", "aggregate", "snapshot"]
+    entity: str = ""
+    entity_key: tuple[str, ...] = ()
+    time_field: str
+    fact_times: tuple[str, ...] = ()
+    note: str = ""
+    fields: dict[str, _Field]
+
+
+class _Column(_File):
+    newest: str = ""
+    first: str = ""
+    time_in: str = ""
+    newest_time: bool = False
+    of: tuple[str, ...] = ()
+    where: str = ""
+    until: str = ""
+
+
+class _Target(_File):
+    value: float | None
+    direction: Literal["higher_is_better", "lower_is_better", "within_band"]
+    basis: str
+
+
+class _Evidence(_File):
+    source: str
+    level: str
+
+
+class _Kpi(_File):
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name_vi: str
+    name_en: str
+    family: str
+    unit: str
+    metric: str = Field(pattern=r"^ioc_[a-z0-9_]+$")
+    entity: str
+    population: str = ""
+    where: str
+    numerator: str
+    denominator: str = "1"
+    bucket_by: str = ""
+    windows: tuple[str, ...] = Field(min_length=1)
+    group_by: Literal["none", "admin_unit", "agency"]
+    group: str = ""
+    fed_by: tuple[str, ...]
+    stale_after_s: float = Field(gt=0)
+    target: _Target
+    evidence: _Evidence
+    note: str = ""
+    examples: list[dict[str, Any]] = []
+
+
+class _Zone(_File):
+    kind: str
+    polygon: tuple[tuple[float, float], ...] = Field(min_length=3)
+    parcel_id: str = ""
+    name_vi: str = ""
+    name_en: str = ""
+
+
+class _Pose(_File):
+    azimuth_deg: float | None = Field(None, ge=0, lt=360)
+    fov_deg: float | None = Field(None, gt=0, le=360)
+    zones: dict[str, _Zone] = {}
+
+
+class _Camera(_File):
+    name_vi: str
+    name_en: str = ""
+    admin_unit: str = ""
+    lon: float | None = Field(None, ge=-180, le=180)
+    lat: float | None = Field(None, ge=-90, le=90)
+    active: bool = True
+    poses: dict[str, _Pose] = {}
+
+
+class _Permit(_File):
+    parcel_id: str
+    valid_from: date
+    valid_to: date
+    status: Literal["valid", "suspended", "revoked", "expired"] = "valid"
+    floors: int | None = None
+
+
+_M = TypeVar("_M")
+
+
+def load_catalog(folder: Path) -> Catalog:
+    """Returns the catalogue of `folder`, with every cross-reference checked.
+
+    Raises:
+        ConfigurationError: a file is missing, malformed or contradicts another; names the file and key.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: no such catalogue folder; make one with `ioc init`, or set IOC_CATALOG")
+    province = _read(folder / "province.yaml", TypeAdapter(_Province))
+    geography = Geography(units_of(province.statistical_code))
+    event_types = _event_types(folder)
+    catalog = Catalog(
+        folder=str(folder),
+        province=province.province,
+        name_vi=province.name_vi,
+        name_en=province.name_en,
+        accept_since=province.accept_since,
+        partitions=province.partitions,
+        geography=geography,
+        event_types=event_types,
+        entities=_entities(folder, event_types),
+        kpis=_kpis(folder, event_types),
+        cameras=_cameras(folder, geography),
+        permits=_permits(folder),
+    )
+    catalog.engine()  # compiles every expression: a wrong one stops us here, not at the first event
+    catalog.decoder()
+    return catalog
+
+
+def _read(path: Path, adapter: TypeAdapter[_M]) -> _M:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path}: the file is missing; copy it from the starting catalogue (`ioc init`)"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    try:
+        return adapter.validate_python(content if content is not None else {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ConfigurationError(f"{path}: {key}: {first['msg']} (found {str(first.get('input'))[:80]!r})") from None
+
+
+def _event_types(folder: Path) -> dict[str, EventType]:
+    path = folder / "event_types.yaml"
+    types: dict[str, EventType] = {}
+    for number, (name, spec) in enumerate(_read(path, TypeAdapter(dict[str, _EventType])).items()):
+        unknown = {*spec.entity_key, *spec.fact_times, spec.time_field} - {*spec.fields, "ce_time"}
+        if unknown:
+            raise ConfigurationError(f"{path}: {name}: {sorted(unknown)[0]!r} is not one of its fields")
+        types[name] = EventType(
+            number=number,
+            name=name,
+            ce_type=spec.ce_type,
+            topic=spec.topic,
+            partition_key=spec.partition_key,
+            kind=spec.kind,
+            entity=spec.entity,
+            entity_key=spec.entity_key,
+            time_field=spec.time_field,
+            fact_times=spec.fact_times,
+            fields=tuple(
+                FieldSpec(
+                    name=field_name,
+                    type=field.type,
+                    enum=field.enum,
+                    is_required=field.required,
+                    minimum=field.minimum,
+                    maximum=field.maximum,
+                )
+                for field_name, field in spec.fields.items()
+            ),
+        )
+    return types
+
+
+def _entities(folder: Path, event_types: Mapping[str, EventType]) -> tuple[EntityDefinition, ...]:
+    path = folder / "entities.yaml"
+    declared = _read(path, TypeAdapter(dict[str, dict[str, _Column]]))
+    of_entity: dict[str, list[EventType]] = {}
+    for event_type in event_types.values():
+        if event_type.entity:
+            of_entity.setdefault(event_type.entity, []).append(event_type)
+    for name in declared:
+        if name not in of_entity:
+            raise ConfigurationError(f"{path}: {name}: no event type names this entity in event_types.yaml")
+    return tuple(
+        EntityDefinition(
+            name=name,
+            types=tuple(types),
+            columns=tuple(_column(path, name, key, column) for key, column in declared.get(name, {}).items()),
+        )
+        for name, types in of_entity.items()
+    )
+
+
+def _column(path: Path, entity: str, name: str, column: _Column) -> Column:
+    operators: list[tuple[Literal["newest", "first", "time_in", "newest_time"], str]] = []
+    if column.newest:
+        operators.append(("newest", column.newest))
+    if column.first:
+        operators.append(("first", column.first))
+    if column.time_in:
+        operators.append(("time_in", column.time_in))
+    if column.newest_time:
+        operators.append(("newest_time", ""))
+    if len(operators) != 1:
+        raise ConfigurationError(f"{path}: {entity}.{name}: needs exactly one of newest, first, time_in, newest_time")
+    operator, argument = operators[0]
+    return Column(name=name, operator=operator, argument=argument, of=column.of, where=column.where, until=column.until)
+
+
+def _kpis(folder: Path, event_types: Mapping[str, EventType]) -> tuple[KpiDefinition, ...]:
+    files = sorted((folder / "kpis").glob("*.yaml"))
+    if not files:
+        raise ConfigurationError(f"{folder / 'kpis'}: no KPI files; copy them from the starting catalogue (`ioc init`)")
+    return tuple(_kpi(path, event_types) for path in files)
+
+
+def _kpi(path: Path, event_types: Mapping[str, EventType]) -> KpiDefinition:
+    spec = _read(path, TypeAdapter(_Kpi))
+    if spec.id != path.stem:
+        raise ConfigurationError(f"{path}: id {spec.id!r} must be the file's name")
+    unknown = [name for name in spec.fed_by if name not in event_types]
+    if unknown:
+        raise ConfigurationError(f"{path}: fed_by: {unknown[0]!r} is not in event_types.yaml")
+    for window in spec.windows:
+        try:
+            grain_of(window)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path}: windows: {error}") from None
+    rule = spec.model_dump(include={"entity", "population", "where", "numerator", "denominator", "bucket_by", "group"})
+    return KpiDefinition(
+        **spec.model_dump(exclude={"target", "evidence", "note", "examples"}),
+        is_ratio=spec.unit == "ratio",
+        target=spec.target.value,
+        direction=spec.target.direction,
+        rule_version=hashlib.sha256(json.dumps(rule, sort_keys=True).encode()).hexdigest()[:12],
+    )
+
+
+def _cameras(folder: Path, geography: Geography) -> dict[str, Camera]:
+    path = folder / "cameras.yaml"
+    cameras: dict[str, Camera] = {}
+    for camera_id, spec in _read(path, TypeAdapter(dict[str, _Camera])).items():
+        if ":" in camera_id:
+            raise ConfigurationError(f"{path}: {camera_id}: a camera id must not hold a colon")
+        if spec.admin_unit and spec.admin_unit not in geography:
+            raise ConfigurationError(
+                f"{path}: {camera_id}.admin_unit: {spec.admin_unit!r} is not a unit of the province"
+            )
+        cameras[camera_id] = Camera(
+            camera_id=camera_id,
+            name_vi=spec.name_vi,
+            name_en=spec.name_en or spec.name_vi,
+            admin_unit=spec.admin_unit,
+            lon=spec.lon,
+            lat=spec.lat,
+            is_active=spec.active,
+            poses={pose_id: _pose(path, camera_id, pose_id, pose) for pose_id, pose in spec.poses.items()},
+        )
+    return cameras
+
+
+def _pose(path: Path, camera_id: str, pose_id: str, spec: _Pose) -> Pose:
+    for zone_id, zone in spec.zones.items():
+        if any(not (0 <= x <= 1 and 0 <= y <= 1) for x, y in zone.polygon):
+            raise ConfigurationError(
+                f"{path}: {camera_id}.poses.{pose_id}.zones.{zone_id}.polygon: every x and y lies between 0 and 1"
+            )
+    return Pose(
+        pose_id=pose_id,
+        azimuth_deg=spec.azimuth_deg,
+        fov_deg=spec.fov_deg,
+        zones=tuple(
+            Zone(
+                zone_id=zone_id,
+                kind=zone.kind,
+                polygon=zone.polygon,
+                parcel_id=zone.parcel_id,
+                name_vi=zone.name_vi,
+                name_en=zone.name_en,
+            )
+            for zone_id, zone in spec.zones.items()
+        ),
+    )
+
+
+def _permits(folder: Path) -> tuple[Permit, ...]:
+    declared = _read(folder / "permits.yaml", TypeAdapter(dict[str, _Permit]))
+    return tuple(Permit(permit_id=permit_id, **spec.model_dump()) for permit_id, spec in declared.items())

@@ -1,0 +1,103 @@
+"""The catalogue in memory: everything that a province declares, checked and joined."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from ioc.catalog.cameras import Camera
+from ioc.catalog.topics import TopicSpec
+from ioc.entities import EntityDefinition
+from ioc.events import EventDecoder, EventType
+from ioc.geography import Geography
+from ioc.kpis import KpiDefinition, KpiEngine
+from ioc.permits import Permit
+from ioc.windows import LOCAL_ZONE, microseconds_of
+
+__all__ = ["ENTITY_ROWS_TOPIC", "INCIDENT_ROWS_TOPIC", "PARTIALS_TOPIC", "VALUES_TOPIC", "Catalog"]
+
+PARTIALS_TOPIC = "ioc.kpi.partials"
+VALUES_TOPIC = "ioc.kpi.values"
+DEAD_LETTERS_TOPIC = "ioc.dead-letters"
+ENTITY_ROWS_TOPIC = "ioc.state.entities"
+INCIDENT_ROWS_TOPIC = "ioc.state.incidents"
+OWN_TOPICS = (
+    "ioc.camera.frames",
+    "ioc.camera.detections",
+    "ioc.incidents",
+    "ioc.incident.actions",
+    DEAD_LETTERS_TOPIC,
+)
+"""Topics that the product itself writes; every other topic of the catalogue is a department's."""
+
+_DAY_MS = 86_400_000
+_COMPACT = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0.3",
+    # A torn flush is dropped at restore in favour of the rows before it: they must still be there.
+    "min.compaction.lag.ms": str(_DAY_MS),
+    "max.message.bytes": "2097152",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """A province's declarations. `folder` names where they were read, for errors."""
+
+    folder: str
+    province: str
+    name_vi: str
+    name_en: str
+    accept_since: date
+    partitions: int
+    geography: Geography
+    event_types: Mapping[str, EventType]
+    entities: tuple[EntityDefinition, ...]
+    kpis: tuple[KpiDefinition, ...]
+    cameras: Mapping[str, Camera]
+    permits: tuple[Permit, ...]
+
+    def department_topics(self) -> tuple[str, ...]:
+        """The topics that departments publish on, in the order of the catalogue."""
+        names = dict.fromkeys(event_type.topic for event_type in self.event_types.values())
+        return tuple(name for name in names if name not in OWN_TOPICS)
+
+    def topics(self) -> tuple[TopicSpec, ...]:
+        """Every topic that must exist before anything starts."""
+        month = {"retention.ms": str(30 * _DAY_MS)}
+        year = {"retention.ms": str(400 * _DAY_MS)}
+        departments = [
+            TopicSpec(name=name, partitions=self.partitions, config=year) for name in self.department_topics()
+        ]
+        minutes = {"retention.ms": str(15 * 60_000), "segment.ms": str(5 * 60_000)}
+        own = [
+            TopicSpec(name=name, partitions=self.partitions, config=minutes if name == "ioc.camera.frames" else month)
+            for name in OWN_TOPICS
+        ]
+        state = [
+            TopicSpec(name=PARTIALS_TOPIC, partitions=1, config=_COMPACT),
+            TopicSpec(name=VALUES_TOPIC, partitions=1, config=year),
+            TopicSpec(name=ENTITY_ROWS_TOPIC, partitions=self.partitions, config=_COMPACT),
+            TopicSpec(name=INCIDENT_ROWS_TOPIC, partitions=self.partitions, config=_COMPACT),
+        ]
+        return (*departments, *own, *state)
+
+    def populations(self) -> dict[str, dict[str, str]]:
+        """The registers that serve as denominators: entity id to administrative unit."""
+        return {"cameras": {c.camera_id: c.admin_unit for c in self.cameras.values() if c.is_active}}
+
+    def engine(self) -> KpiEngine:
+        return KpiEngine(self.entities, self.kpis, self.populations())
+
+    def decoder(self) -> EventDecoder:
+        """A decoder of the departments' topics."""
+        since = datetime(self.accept_since.year, self.accept_since.month, self.accept_since.day, tzinfo=LOCAL_ZONE)
+        return EventDecoder(
+            self.event_types.values(),
+            province=self.province,
+            accept_since_us=microseconds_of(since),
+            units=[unit.code for unit in self.geography.units()],
+            cameras=self.cameras.keys(),
+        )
+
+    def kpi(self, kpi_id: str) -> KpiDefinition:
+        return next(kpi for kpi in self.kpis if kpi.id == kpi_id)

@@ -1,0 +1,287 @@
+"""Entities: the rows that figures are views of. A row is a set of facts; folding an event in is set union, so order,
+repetition and redelivery can't change what it holds (architecture, decision 3).
+
+A row of kind `state` keeps only the facts that still say something: for each field the newest that carries it, and the
+newest of all. Rows of every other kind keep all their facts, up to a bound.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from ioc.errors import ConfigurationError, InvalidRecord
+from ioc.events import Event, EventType, StoredValue
+from ioc.expressions import Evaluate, Value, compile_expression
+
+__all__ = ["Column", "EntityDefinition", "Fact", "Row", "View", "compile_view", "decode_row", "encode_row", "fold"]
+
+MAX_FACTS = 1_000
+MAX_ROW_BYTES = 400_000  # of event data folded in; keeps an encoded row below the broker's message limit
+REMEMBERED_IDS = 2_048  # of a state row, whose facts are dropped as they are overtaken
+
+Fact = tuple[int, str, str, int, bool, tuple[StoredValue, ...]]
+"""(order in µs, id, source, the type's number, is a tombstone, values in the type's order)."""
+
+
+class Row:
+    """The facts of one entity in their order, oldest first."""
+
+    __slots__ = ("facts", "seen", "size_bytes")
+
+    def __init__(self, facts: list[Fact], seen: dict[int, None], size_bytes: int) -> None:
+        self.facts = facts
+        self.seen = seen  # in order of arrival
+        self.size_bytes = size_bytes
+
+
+def fold(row: Row, event: Event) -> bool:
+    """Adds the event's fact. Returns whether it is new; False for a duplicate (same source and id, whatever its body).
+
+    Raises:
+        InvalidRecord: the entity holds as much as a row may.
+    """
+    event_id, source = event.id, event.source
+    facts = row.facts
+    is_state = event.type.kind == "state"
+    if is_state:
+        mark = _mark(source, event_id)
+        if mark in row.seen:
+            return False
+        row.seen[mark] = None
+        if len(row.seen) > REMEMBERED_IDS:
+            del row.seen[next(iter(row.seen))]
+    else:
+        for known in facts:
+            if known[1] == event_id and known[2] == source:
+                return False
+        if len(facts) >= MAX_FACTS or row.size_bytes + event.size_bytes > MAX_ROW_BYTES:
+            raise _entity_full(event)
+        row.size_bytes += event.size_bytes
+    fact: Fact = (event.order_us, event_id, source, event.type.number, event.is_tombstone, event.values)
+    in_order = not facts or _order(facts[-1]) <= _order(fact)
+    facts.append(fact)
+    if not in_order:
+        facts.sort(key=_order)
+    if is_state and len(facts) > 1:
+        row.facts = _still_telling(facts)
+    return True
+
+
+def encode_row(row: Row) -> bytes:
+    return _encode((row.facts, list(row.seen), row.size_bytes))
+
+
+def decode_row(data: bytes) -> Row:
+    facts, seen, size_bytes = _decode(data)
+    return Row(facts, dict.fromkeys(seen), size_bytes)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[list[Fact], list[int], int]).decode
+
+
+def _order(fact: Fact) -> tuple[int, str, str]:
+    return fact[0], fact[1], fact[2]
+
+
+def _mark(source: str, event_id: str) -> int:
+    """64 bits of (source, id); the id can't hold the separator."""
+    return int.from_bytes(hashlib.blake2b(f"{source}\n{event_id}".encode(), digest_size=8).digest(), "big")
+
+
+def _still_telling(facts: list[Fact]) -> list[Fact]:
+    kept: list[Fact] = [facts[-1]]
+    told: set[tuple[int, int]] = set()
+    if not facts[-1][4]:
+        told.update((facts[-1][3], place) for place, value in enumerate(facts[-1][5]) if value is not None)
+    for fact in reversed(facts[:-1]):
+        if fact[4]:
+            continue  # an overtaken tombstone says nothing any more
+        news = [(fact[3], place) for place, value in enumerate(fact[5]) if value is not None]
+        if not told.issuperset(news):
+            told.update(news)
+            kept.append(fact)
+    kept.reverse()
+    return kept
+
+
+def _entity_full(event: Event) -> InvalidRecord:
+    return InvalidRecord(
+        "entity_full",
+        field=event.type.entity_key[0],
+        vi=f"Đối tượng {event.entity_id[:80]!r} đã có quá nhiều sự kiện; kiểm tra hệ thống gửi có lặp vô hạn không.",
+        en=f"{event.type.entity} {event.entity_id[:80]!r} holds too many events: is the publisher in a loop?",
+    )
+
+
+# ---- views ---------------------------------------------------------------------------------------------------------
+
+Operator = Literal["newest", "first", "time_in", "newest_time"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One derived value of a row.
+
+    `newest` FIELD: the value of the newest fact that carries it (of the types `of`).
+    `first` FIELD: the value of the earliest fact that carries it and for which `where` holds.
+    `time_in` PREDICATE: the µs spent in facts for which it holds, each until the next fact of that type, summed up to
+    the time in the column `until`.
+    `newest_time`: when the newest fact happened.
+    """
+
+    name: str
+    operator: Operator
+    argument: str
+    of: tuple[str, ...] = ()
+    where: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityDefinition:
+    """An entity: the event types that tell about it, and the values that figures may use."""
+
+    name: str
+    types: tuple[EventType, ...]
+    columns: tuple[Column, ...]
+
+
+class View:
+    """Computes the columns of a row; the last column, `clock`, is the time given."""
+
+    def __init__(
+        self, definition: EntityDefinition, readers: Sequence[Callable[[list[Fact], list[Value]], Value]]
+    ) -> None:
+        self.definition = definition
+        self.columns = {column.name: place for place, column in enumerate(definition.columns)}
+        self.columns["clock"] = len(definition.columns)
+        self._readers = readers
+
+    def read(self, row: Row, clock_us: int) -> list[Value] | None:
+        """Returns the values by position, or None where the newest fact is a tombstone (the entity counts nowhere)."""
+        facts = row.facts
+        if not facts or facts[-1][4]:
+            return None
+        values: list[Value] = []
+        for reader in self._readers:
+            values.append(reader(facts, values))
+        values.append(clock_us)
+        return values
+
+
+def compile_view(definition: EntityDefinition) -> View:
+    """Returns the view of an entity.
+
+    Raises:
+        ConfigurationError: a column names a type, field or earlier column that does not exist.
+    """
+    readers = []
+    for place, column in enumerate(definition.columns):
+        where = f"entities.yaml: {definition.name}.{column.name}"
+        earlier = {known.name: index for index, known in enumerate(definition.columns[:place])}
+        readers.append(_reader(definition, column, earlier, where))
+    return View(definition, readers)
+
+
+def _reader(
+    definition: EntityDefinition, column: Column, earlier: Mapping[str, int], where: str
+) -> Callable[[list[Fact], list[Value]], Value]:
+    types = _types_of(definition, column, where)
+    if column.operator == "newest_time":
+        numbers = frozenset(event_type.number for event_type in types)
+        return lambda facts, values: next(
+            (fact[0] for fact in reversed(facts) if fact[3] in numbers and not fact[4]), None
+        )
+    if column.operator == "time_in":
+        return _time_in(types, column, earlier, where)
+    places = {t.number: t.position(column.argument) for t in types if column.argument in t.stored}
+    if not places:
+        raise ConfigurationError(f"{where}: no type of this entity stores a field {column.argument!r}")
+    if column.operator == "newest":
+        return _newest(places)
+    conditions = {t.number: _condition(column.where, t, where) for t in types if t.number in places}
+    return _first(places, conditions)
+
+
+def _types_of(definition: EntityDefinition, column: Column, where: str) -> tuple[EventType, ...]:
+    by_name = {event_type.name: event_type for event_type in definition.types}
+    unknown = [name for name in column.of if name not in by_name]
+    if unknown:
+        raise ConfigurationError(
+            f"{where}: {unknown[0]!r} is no event type of this entity; known: {', '.join(by_name)}"
+        )
+    return tuple(by_name[name] for name in column.of) or definition.types
+
+
+def _condition(text: str, event_type: EventType, where: str) -> Evaluate | None:
+    if not text:
+        return None
+    return compile_expression(text, {name: place for place, name in enumerate(event_type.stored)}, where=where)
+
+
+def _newest(places: Mapping[int, int]) -> Callable[[list[Fact], list[Value]], Value]:
+    def read(facts: list[Fact], values: list[Value]) -> Value:
+        for fact in reversed(facts):
+            place = places.get(fact[3])
+            if place is not None and not fact[4]:
+                value = fact[5][place]
+                if value is not None:
+                    return value
+        return None
+
+    return read
+
+
+def _first(
+    places: Mapping[int, int], conditions: Mapping[int, Evaluate | None]
+) -> Callable[[list[Fact], list[Value]], Value]:
+    def read(facts: list[Fact], values: list[Value]) -> Value:
+        for fact in facts:
+            place = places.get(fact[3])
+            if place is None or fact[4]:
+                continue
+            value = fact[5][place]
+            if value is None:
+                continue
+            condition = conditions[fact[3]]
+            if condition is None or condition(fact[5]):
+                return value
+        return None
+
+    return read
+
+
+def _time_in(
+    types: tuple[EventType, ...], column: Column, earlier: Mapping[str, int], where: str
+) -> Callable[[list[Fact], list[Value]], Value]:
+    if len(types) != 1:
+        raise ConfigurationError(f"{where}: time_in needs exactly one type in `of`")
+    if column.until not in earlier:
+        raise ConfigurationError(f"{where}: `until` must name an earlier column; known: {', '.join(earlier)}")
+    number, until = types[0].number, earlier[column.until]
+    condition = _condition(column.argument, types[0], where)
+    if condition is None:
+        raise ConfigurationError(f"{where}: time_in needs a condition")
+
+    def read(facts: list[Fact], values: list[Value]) -> Value:
+        end = values[until]
+        if not isinstance(end, int):
+            return 0
+        total, since = 0, None
+        for fact in facts:
+            if fact[3] != number or fact[4]:
+                continue
+            if since is not None:
+                total += max(0, min(fact[0], end) - since)
+                since = None
+            if fact[0] >= end:
+                break
+            if condition(fact[5]):
+                since = fact[0]
+        return total + (max(0, end - since) if since is not None else 0)
+
+    return read

@@ -1,0 +1,153 @@
+"""Expressions of the catalogue: written like Python comparisons, parsed by `ast`, compiled to closures. Never evaluated
+as code: only the few node types below exist, names are columns that the catalogue declares, and nothing can be called
+but `seconds(x)`.
+
+`None` means not known: a comparison with it is false, a sum with it is None. Times and durations are microseconds.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Mapping, Sequence
+
+from ioc.errors import ConfigurationError
+
+__all__ = ["Evaluate", "Value", "compile_expression", "names_in"]
+
+Value = int | float | str | bool | None | list[str]
+Evaluate = Callable[[Sequence[Value]], Value]
+"""From the columns of a view, by position, to the value."""
+
+_COMPARE: dict[type[ast.cmpop], Callable[..., bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_ARITHMETIC: dict[type[ast.operator], Callable[..., int | float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+}
+
+
+def compile_expression(text: str, columns: Mapping[str, int], *, where: str) -> Evaluate:
+    """Returns a closure over the columns' positions. `where` (file and key) names the place in an error.
+
+    Raises:
+        ConfigurationError: not an expression, an unknown name, or something that is not allowed.
+    """
+    return _Compiler(text, columns, where).compile()
+
+
+def names_in(text: str, *, where: str) -> frozenset[str]:
+    """Returns the column names that an expression reads."""
+    called = {id(node.func) for node in ast.walk(_parse(text, where)) if isinstance(node, ast.Call)}
+    return frozenset(
+        node.id for node in ast.walk(_parse(text, where)) if isinstance(node, ast.Name) and id(node) not in called
+    ) - {"seconds"}
+
+
+def _parse(text: str, where: str) -> ast.expr:
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise ConfigurationError(f"{where}: {text!r} is not an expression: {error.msg}") from None
+
+
+class _Compiler:
+    def __init__(self, text: str, columns: Mapping[str, int], where: str) -> None:
+        self._text, self._columns, self._where = text, columns, where
+
+    def compile(self) -> Evaluate:
+        return self._expression(_parse(self._text, self._where))
+
+    def _refuse(self, problem: str) -> ConfigurationError:
+        return ConfigurationError(f"{self._where}: in {self._text!r}: {problem}")
+
+    def _expression(self, node: ast.expr) -> Evaluate:
+        match node:
+            case ast.Constant(value=value) if isinstance(value, int | float | str | bool | None):
+                return lambda row: value
+            case ast.Name(id=name):
+                return self._column(name)
+            case ast.BoolOp(op=op, values=values):
+                return self._bool(op, [self._expression(value) for value in values])
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                inner = self._expression(operand)
+                return lambda row: not inner(row)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+                return _arithmetic(_ARITHMETIC[type(op)], self._expression(left), self._expression(right))
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                return self._compare(left, op, right)
+            case ast.Call(func=ast.Name(id="seconds"), args=[argument], keywords=[]):
+                return _seconds(self._expression(argument))
+        raise self._refuse(
+            f"{ast.unparse(node)!r} is not allowed; use names, constants, and/or/not, "
+            "one comparison at a time, + - *, seconds(x)"
+        )
+
+    def _column(self, name: str) -> Evaluate:
+        if name not in self._columns:
+            raise self._refuse(f"no value named {name!r}; known: {', '.join(sorted(self._columns))}")
+        return operator.itemgetter(self._columns[name])
+
+    def _bool(self, op: ast.boolop, parts: list[Evaluate]) -> Evaluate:
+        if len(parts) == 2:  # by far the most common: no generator on the hot path
+            first, second = parts
+            if isinstance(op, ast.And):
+                return lambda row: bool(first(row)) and bool(second(row))
+            return lambda row: bool(first(row)) or bool(second(row))
+        if isinstance(op, ast.And):
+            return lambda row: all(part(row) for part in parts)
+        return lambda row: any(part(row) for part in parts)
+
+    def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Evaluate:
+        first = self._expression(left)
+        if isinstance(op, ast.Is | ast.IsNot):
+            if not (isinstance(right, ast.Constant) and right.value is None):
+                raise self._refuse("`is` compares only with None")
+            if isinstance(op, ast.Is):
+                return lambda row: first(row) is None
+            return lambda row: first(row) is not None
+        if isinstance(op, ast.In | ast.NotIn):
+            return self._membership(first, op, right)
+        return _comparison(_COMPARE[type(op)], first, self._expression(right))
+
+    def _membership(self, first: Evaluate, op: ast.cmpop, right: ast.expr) -> Evaluate:
+        negate = isinstance(op, ast.NotIn)
+        if isinstance(right, ast.Tuple | ast.List) and all(isinstance(item, ast.Constant) for item in right.elts):
+            allowed = frozenset(item.value for item in right.elts if isinstance(item, ast.Constant))
+            return lambda row: (value := first(row)) is not None and (value in allowed) is not negate
+        many = self._expression(right)
+
+        def holds(row: Sequence[Value]) -> bool:
+            value, values = first(row), many(row)
+            return isinstance(values, list) and value is not None and (value in values) is not negate
+
+        return holds
+
+
+def _comparison(compare: Callable[..., bool], first: Evaluate, second: Evaluate) -> Evaluate:
+    def holds(row: Sequence[Value]) -> bool:
+        left, right = first(row), second(row)
+        return left is not None and right is not None and compare(left, right)
+
+    return holds
+
+
+def _arithmetic(operate: Callable[..., int | float], first: Evaluate, second: Evaluate) -> Evaluate:
+    def result(row: Sequence[Value]) -> Value:
+        left, right = first(row), second(row)
+        return None if left is None or right is None else operate(left, right)
+
+    return result
+
+
+def _seconds(inner: Evaluate) -> Evaluate:
+    def microseconds(row: Sequence[Value]) -> Value:
+        value = inner(row)
+        return round(value * 1_000_000) if isinstance(value, int | float) else None
+
+    return microseconds

@@ -1,0 +1,418 @@
+"""KPIs as views over entity rows, their aggregates, and the merge of partials into figures. Pure.
+
+A row's contribution to a KPI is a pure function of the row (and of the clock, for KPIs that read it). When a row
+changes, `aggregate += contribution(new) - contribution(old)`: late, repeated, reordered and corrected events give the
+right figure. A *cell* is the total of one (KPI, group, bucket); windows are sums of cells, taken when a figure is asked
+for, so nothing has to happen at midnight.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from ioc.entities import EntityDefinition, Row, View, compile_view
+from ioc.errors import ConfigurationError
+from ioc.expressions import Evaluate, Value, compile_expression, names_in
+from ioc.windows import Grain, bucket_of, grain_of, minute_number, window_range
+
+__all__ = [
+    "TOTAL",
+    "Aggregates",
+    "Cell",
+    "CellKey",
+    "Contribution",
+    "Figure",
+    "Figures",
+    "KpiDefinition",
+    "KpiEngine",
+    "Partial",
+]
+
+TOTAL = ""
+"""The group of the province's total; an administrative unit or an agency is never the empty string."""
+
+KEPT_MINUTES = 90  # minute cells older than this at the clock are in no window any more
+GroupBy = Literal["none", "admin_unit", "agency"]
+Number = int | float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KpiDefinition:
+    """A KPI as the catalogue declares it.
+
+    The rows of `entity` for which `where` holds count; each adds `numerator` and `denominator` (expressions over the
+    entity's columns; a truth value counts as 1 or 0) to the bucket of the time in column `bucket_by`, in the total and
+    in the group named by column `group`. With a `population` the denominator is the register of that name instead.
+    """
+
+    id: str
+    name_vi: str
+    name_en: str
+    family: str
+    unit: str
+    metric: str
+    entity: str
+    where: str
+    numerator: str
+    denominator: str
+    is_ratio: bool
+    bucket_by: str
+    windows: tuple[str, ...]
+    group_by: GroupBy
+    group: str
+    population: str
+    fed_by: tuple[str, ...]
+    target: float | None
+    direction: str
+    stale_after_s: float
+    rule_version: str
+
+
+class CellKey(NamedTuple):
+    kpi: str
+    group: str
+    grain: Grain
+    bucket: int
+
+
+class Contribution(NamedTuple):
+    """What one row adds to one KPI; `time_us` is None for the window `now`."""
+
+    kpi: int
+    group: str
+    time_us: int | None
+    numerator: Number
+    denominator: Number
+
+
+class Cell(NamedTuple):
+    numerator: Number
+    denominator: Number
+
+
+class Partial(NamedTuple):
+    """A full, mergeable piece of a KPI from one source partition. The highest (epoch, version) of a key stands."""
+
+    key: CellKey
+    partition: int
+    epoch: int
+    version: int
+    cell: Cell
+
+
+class _CompiledKpi:
+    __slots__ = (
+        "bucket_at",
+        "definition",
+        "denominator",
+        "grains",
+        "group_at",
+        "is_clock_driven",
+        "number",
+        "numerator",
+        "register",
+        "where",
+    )
+
+    def __init__(
+        self, number: int, definition: KpiDefinition, view: View, populations: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        place = f"kpis/{definition.id}.yaml"
+        self.number, self.definition = number, definition
+        self.where = compile_expression(definition.where, view.columns, where=f"{place}: where")
+        self.numerator = compile_expression(definition.numerator, view.columns, where=f"{place}: numerator")
+        self.denominator = compile_expression(definition.denominator, view.columns, where=f"{place}: denominator")
+        self.bucket_at = _column(view, definition.bucket_by, f"{place}: bucket_by")
+        self.group_at = _column(view, definition.group, f"{place}: group")
+        self.grains: tuple[Grain, ...] = tuple(sorted({grain_of(window) for window in definition.windows}))
+        if self.bucket_at is None and self.grains != ("now",):
+            raise ConfigurationError(
+                f"{place}: windows {definition.windows} need `bucket_by`: a column that holds a time"
+            )
+        read = names_in(definition.where, where=place) | names_in(definition.numerator, where=place)
+        self.is_clock_driven = "clock" in read
+        if definition.population and definition.population not in populations:
+            raise ConfigurationError(
+                f"{place}: no register named {definition.population!r}; known: {', '.join(populations)}"
+            )
+        self.register = populations.get(definition.population)
+
+    def contribution(self, entity_id: str, values: Sequence[Value]) -> Contribution | None:
+        group: Value
+        if self.register is not None:
+            group = self.register.get(entity_id)
+            if group is None:
+                return None
+        else:
+            group = values[self.group_at] if self.group_at is not None else None
+        if not self.where(values):
+            return None
+        time_us: int | None = None
+        if self.bucket_at is not None:
+            bucket = values[self.bucket_at]
+            if not isinstance(bucket, int):
+                return None
+            time_us = bucket
+        return Contribution(
+            self.number,
+            group if isinstance(group, str) else TOTAL,
+            time_us,
+            _number(self.numerator, values),
+            0 if self.register is not None else _number(self.denominator, values),
+        )
+
+
+def _column(view: View, name: str, where: str) -> int | None:
+    if not name:
+        return None
+    if name not in view.columns:
+        raise ConfigurationError(
+            f"{where}: no column {name!r} in entity {view.definition.name}; known: {', '.join(view.columns)}"
+        )
+    return view.columns[name]
+
+
+def _number(expression: Evaluate, values: Sequence[Value]) -> Number:
+    value = expression(values)
+    if value is True:
+        return 1
+    if isinstance(value, int | float):
+        return value or 0
+    return 0
+
+
+class KpiEngine:
+    """The KPIs and entities of a catalogue, compiled.
+
+    Raises:
+        ConfigurationError: an expression, column, window or register does not exist; names the file and key.
+    """
+
+    def __init__(
+        self,
+        entities: Iterable[EntityDefinition],
+        kpis: Iterable[KpiDefinition],
+        populations: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self.definitions = tuple(kpis)
+        self.populations = populations
+        self._views = {entity.name: compile_view(entity) for entity in entities}
+        self._compiled: list[_CompiledKpi] = []
+        self._of_entity: dict[str, tuple[_CompiledKpi, ...]] = {}
+        for number, definition in enumerate(self.definitions):
+            view = self._views.get(definition.entity)
+            if view is None:
+                raise ConfigurationError(
+                    f"kpis/{definition.id}.yaml: entity {definition.entity!r} is not in entities.yaml"
+                )
+            self._compiled.append(_CompiledKpi(number, definition, view, populations))
+        for name in self._views:
+            self._of_entity[name] = tuple(kpi for kpi in self._compiled if kpi.definition.entity == name)
+        self.clock_driven = frozenset(
+            name for name, kpis_of in self._of_entity.items() if any(kpi.is_clock_driven for kpi in kpis_of)
+        )
+
+    def counts(self, entity: str) -> bool:
+        """Whether any KPI looks at this entity."""
+        return bool(self._of_entity.get(entity))
+
+    def contributions(self, entity: str, entity_id: str, row: Row, clock_us: int) -> tuple[Contribution, ...]:
+        """Returns what the row adds to each KPI of its entity."""
+        kpis = self._of_entity.get(entity)
+        if not kpis:
+            return ()
+        values = self._views[entity].read(row, clock_us)
+        if values is None:
+            return ()
+        return tuple(contribution for kpi in kpis if (contribution := kpi.contribution(entity_id, values)) is not None)
+
+    def grains(self, kpi: int) -> tuple[Grain, ...]:
+        return self._compiled[kpi].grains
+
+
+class Aggregates:
+    """The cells of one source partition, and which of them changed since they were last taken."""
+
+    def __init__(self, engine: KpiEngine) -> None:
+        self._engine = engine
+        self._cells: dict[CellKey, list[Number]] = defaultdict(lambda: [0, 0])
+        self._changed: set[CellKey] = set()
+        self._oldest_minute = 0
+
+    def apply(self, old: Sequence[Contribution], new: Sequence[Contribution]) -> None:
+        """Retracts what a row used to add and adds what it adds now."""
+        if old == new:
+            return
+        for contribution in old:
+            self._add(contribution, -1)
+        for contribution in new:
+            self._add(contribution, 1)
+
+    def _add(self, contribution: Contribution, sign: int) -> None:
+        kpi, group, time_us, numerator, denominator = contribution
+        name = self._engine.definitions[kpi].id
+        for grain in self._engine.grains(kpi):
+            bucket = 0 if time_us is None else bucket_of(grain, time_us)
+            if grain == "minute" and bucket < self._oldest_minute:
+                continue
+            self._put(CellKey(name, TOTAL, grain, bucket), sign * numerator, sign * denominator)
+            if group != TOTAL:
+                self._put(CellKey(name, group, grain, bucket), sign * numerator, sign * denominator)
+
+    def _put(self, key: CellKey, numerator: Number, denominator: Number) -> None:
+        cell = self._cells[key]
+        cell[0] += numerator
+        cell[1] += denominator
+        self._changed.add(key)
+
+    def expire(self, clock_us: int) -> list[CellKey]:
+        """Forgets minute cells that no window reaches any more; returns their keys."""
+        self._oldest_minute = max(self._oldest_minute, minute_number(clock_us) - KEPT_MINUTES)
+        gone = [key for key in self._cells if key.grain == "minute" and key.bucket < self._oldest_minute]
+        for key in gone:
+            del self._cells[key]
+            self._changed.discard(key)
+        return gone
+
+    def take_changed(self) -> dict[CellKey, Cell]:
+        changed = {key: Cell(*self._cells[key]) for key in self._changed}
+        self._changed.clear()
+        return changed
+
+    def mark_all_changed(self) -> None:
+        self._changed.update(self._cells)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One value on the wall, with where it comes from. `value` is None where the denominator is zero."""
+
+    definition: KpiDefinition
+    admin_unit: str
+    agency: str
+    window: str
+    value: float | None
+    numerator: float
+    denominator: float | None
+    as_of_us: int | None
+    is_stale: bool
+
+
+class Figures:
+    """Merges partials from every source partition and answers with figures at a clock."""
+
+    def __init__(self, engine: KpiEngine) -> None:
+        self._engine = engine
+        self._partials: dict[tuple[CellKey, int], Partial] = {}
+        self._totals: dict[tuple[str, Grain], dict[str, dict[int, list[Number]]]] = defaultdict(
+            lambda: defaultdict(lambda: defaultdict(lambda: [0, 0]))
+        )
+        self._complete_epoch: dict[int, int] = {}
+        self._newest: dict[tuple[str, int], int] = {}
+
+    def merge(self, partial: Partial) -> bool:
+        """Takes a partial. Returns False where a newer one of its key, or a newer owner of the partition, stands."""
+        if partial.epoch < self._complete_epoch.get(partial.partition, 0):
+            return False
+        place = (partial.key, partial.partition)
+        known = self._partials.get(place)
+        if known is not None:
+            if (known.epoch, known.version) > (partial.epoch, partial.version):
+                return False
+            self._shift(known, -1)
+        self._partials[place] = partial
+        self._shift(partial, 1)
+        return True
+
+    def forget(self, key: CellKey, partition: int) -> None:
+        """A cell that its owner dropped for good."""
+        known = self._partials.pop((key, partition), None)
+        if known is not None:
+            self._shift(known, -1)
+            if key.grain == "minute":
+                buckets = self._totals[key.kpi, key.grain][key.group]
+                if buckets.get(key.bucket) == [0, 0]:
+                    del buckets[key.bucket]
+
+    def complete(self, partition: int, epoch: int, newest: Mapping[str, int]) -> None:
+        """The owner `epoch` of a partition has told all its cells: what an earlier owner told and it did not is void.
+
+        `newest`: the newest fact's time by event type, in µs.
+        """
+        if epoch < self._complete_epoch.get(partition, 0):
+            return
+        if epoch > self._complete_epoch.get(partition, 0):
+            self._complete_epoch[partition] = epoch
+            void = [place for place, known in self._partials.items() if place[1] == partition and known.epoch < epoch]
+            for key, _ in void:
+                self.forget(key, partition)
+        for event_type, newest_us in newest.items():
+            self._newest[event_type, partition] = newest_us
+
+    def _shift(self, partial: Partial, sign: int) -> None:
+        key = partial.key
+        cell = self._totals[key.kpi, key.grain][key.group][key.bucket]
+        cell[0] += sign * partial.cell.numerator
+        cell[1] += sign * partial.cell.denominator
+
+    # ---- answers ---------------------------------------------------------------------------------------------------
+
+    def figures(self, clock_us: int) -> Iterator[Figure]:
+        """Every figure of every KPI in its windows at the clock, the total first."""
+        for definition in self._engine.definitions:
+            as_of_us = self._as_of(definition, clock_us)
+            is_stale = as_of_us is None or clock_us - as_of_us > definition.stale_after_s * 1_000_000
+            register = self._register(definition)
+            for window in definition.windows:
+                for group, (numerator, denominator) in self._sums(definition, window, clock_us, register):
+                    value = _value(definition, numerator, denominator)
+                    yield Figure(
+                        definition=definition,
+                        admin_unit=group if group != TOTAL and definition.group_by == "admin_unit" else "*",
+                        agency=group if definition.group_by == "agency" else "",
+                        window=window,
+                        value=value,
+                        numerator=float(numerator),
+                        denominator=float(denominator) if definition.is_ratio else None,
+                        as_of_us=as_of_us,
+                        is_stale=is_stale,
+                    )
+
+    def _register(self, definition: KpiDefinition) -> dict[str, int]:
+        """How many are registered, by group and in total; empty for a KPI without a population."""
+        counts: dict[str, int] = {}
+        if definition.population:
+            units = self._engine.populations[definition.population].values()
+            counts[TOTAL] = len(units)
+            for unit in units:
+                if unit != TOTAL:
+                    counts[unit] = counts.get(unit, 0) + 1
+        return counts
+
+    def _sums(
+        self, definition: KpiDefinition, window: str, clock_us: int, register: Mapping[str, int]
+    ) -> Iterator[tuple[str, tuple[Number, Number]]]:
+        first, last = window_range(window, clock_us)
+        groups = self._totals.get((definition.id, grain_of(window)), {})
+        for group in dict.fromkeys((TOTAL, *register, *groups)):
+            numerator: Number = 0
+            denominator: Number = register.get(group, 0)
+            has_cell = group == TOTAL or group in register
+            for bucket, cell in groups.get(group, {}).items():
+                if first <= bucket <= last:
+                    has_cell = True
+                    numerator += cell[0]
+                    denominator += cell[1]
+            if has_cell:
+                yield group, (numerator, denominator)
+
+    def _as_of(self, definition: KpiDefinition, clock_us: int) -> int | None:
+        times = [newest_us for (event_type, _), newest_us in self._newest.items() if event_type in definition.fed_by]
+        return min(max(times), clock_us) if times else None
+
+
+def _value(definition: KpiDefinition, numerator: Number, denominator: Number) -> float | None:
+    if not definition.is_ratio:
+        return float(numerator)
+    return numerator / denominator if denominator else None
