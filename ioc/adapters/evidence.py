@@ -1,0 +1,158 @@
+"""The evidence store: stills kept by the hash of their bytes, behind references that travel in records (claim check).
+
+A reference is `evidence://sha256/<64 hex digits>` and nothing else. The place of an object is built from those digits
+alone, so no reference can point outside the store, and what is read back is checked against them.
+"""
+
+import re
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, MemoryStore
+
+from ioc.errors import ConfigurationError, InvalidRecord, TransientError
+from ioc.frames import MAX_FRAME_BYTES, sha256_hex
+
+__all__ = ["EvidenceStore", "evidence_reference", "open_evidence"]
+
+_PREFIX = "evidence://sha256/"
+_REFERENCE = re.compile(r"evidence://sha256/([0-9a-f]{64})", re.ASCII)
+
+
+def evidence_reference(sha256: str) -> str:
+    """Returns the reference of the still whose bytes hash to `sha256` (64 lower-case hex digits)."""
+    return f"{_PREFIX}{sha256}"
+
+
+class EvidenceStore:
+    """Stills by content. Safe to share between threads; every method blocks, so call it from a thread in a service."""
+
+    def __init__(self, store: LocalStore | MemoryStore, *, root: Path | None = None) -> None:
+        self._store = store
+        self._root = root
+
+    def put(self, jpeg: bytes) -> str:
+        """Stores `jpeg` and returns its reference; storing it again changes nothing.
+
+        A reader sees the whole object or none: the store writes beside it and renames.
+
+        Raises:
+            TransientError: the store can't be written now (disk full, no permission, away).
+        """
+        digest = sha256_hex(jpeg)
+        name = _object_name(digest)
+        try:
+            # A size that differs is what a crash of the disk left behind: write it again.
+            if self._size_bytes(name) != len(jpeg):
+                obstore.put(self._store, name, jpeg, mode="overwrite", use_multipart=False)
+        except (BaseError, OSError) as error:
+            raise TransientError(f"the evidence store can't keep a still: {_first_line(error)}") from error
+        return evidence_reference(digest)
+
+    def get(self, reference: str) -> bytes:
+        """Returns the bytes of `reference`.
+
+        Raises:
+            InvalidRecord: `bad_dataref` (another scheme, or malformed), `missing_evidence`, `frame_too_large`, or
+                `corrupt_evidence` (the bytes no longer have that hash).
+            TransientError: the store can't be read now.
+        """
+        digest = _digest(reference)
+        name = _object_name(digest)
+        try:
+            size_bytes = self._size_bytes(name)
+            if size_bytes is None:
+                raise _missing(reference)
+            if size_bytes > MAX_FRAME_BYTES:
+                raise InvalidRecord(
+                    "frame_too_large",
+                    field="ce_dataref",
+                    vi=f"Ảnh trong kho bằng chứng có {size_bytes} byte, vượt giới hạn {MAX_FRAME_BYTES} byte.",
+                    en=f"the stored still has {size_bytes} bytes, over the limit of {MAX_FRAME_BYTES}",
+                )
+            data = bytes(obstore.get(self._store, name).bytes())
+        except FileNotFoundError:  # removed between the two calls
+            raise _missing(reference) from None
+        except (BaseError, OSError) as error:
+            raise TransientError(f"the evidence store can't be read: {_first_line(error)}") from error
+        if sha256_hex(data) != digest:
+            raise InvalidRecord(
+                "corrupt_evidence",
+                field="ce_dataref",
+                vi=f"Nội dung của {reference} không khớp mã băm; tệp trong kho bằng chứng đã hỏng.",
+                en=f"the bytes of {reference} no longer have that hash: the file in the evidence store is damaged",
+            )
+        return data
+
+    def path_of(self, reference: str) -> Path | None:
+        """Returns where `reference` lies (or would lie) on this machine; None for a store that is no local folder.
+
+        Raises:
+            InvalidRecord: `bad_dataref`.
+        """
+        name = _object_name(_digest(reference))
+        return None if self._root is None else self._root / name
+
+    def _size_bytes(self, name: str) -> int | None:
+        try:
+            return int(obstore.head(self._store, name)["size"])
+        except FileNotFoundError:
+            return None
+
+
+def open_evidence(url_or_path: str | Path) -> EvidenceStore:
+    """Returns the store at a folder (made where missing), a `file:///…` URL, or in memory (`memory:`), for tests.
+
+    Raises:
+        ConfigurationError: another scheme, or a folder that can't be made or written.
+    """
+    text = str(url_or_path)
+    if isinstance(url_or_path, str):
+        if text.rstrip("/") == "memory:":
+            return EvidenceStore(MemoryStore())
+        if text.startswith("file:///"):
+            text = text.removeprefix("file://")
+        elif "://" in text:
+            raise ConfigurationError(
+                f"evidence store {text.split('://')[0]}://…: only a folder is supported; object stores follow in a "
+                "later release. Give a folder that every worker and on-call can reach"
+            )
+    root = Path(text)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return EvidenceStore(LocalStore(prefix=root), root=root.resolve())
+    except (BaseError, OSError) as error:
+        raise ConfigurationError(
+            f"evidence store {root}: the folder can't be made or opened ({_first_line(error)}); "
+            "give another folder or its owner's rights"
+        ) from error
+
+
+def _digest(reference: str) -> str:
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise InvalidRecord(
+            "bad_dataref",
+            field="ce_dataref",
+            vi=f"ce_dataref={reference[:120]!r} không hợp lệ; chỉ nhận {_PREFIX}<64 chữ số hex>.",
+            en=f"ce_dataref={reference[:120]!r} is not of the form {_PREFIX}<64 hex digits>; nothing else is fetched",
+        )
+    return match.group(1)
+
+
+def _object_name(digest: str) -> str:
+    return f"sha256/{digest[:2]}/{digest}.jpg"  # 256 folders keep each listing short
+
+
+def _missing(reference: str) -> InvalidRecord:
+    return InvalidRecord(
+        "missing_evidence",
+        field="ce_dataref",
+        vi=f"Không có {reference} trong kho bằng chứng; gửi lại khung hình hoặc kiểm tra thời hạn lưu.",
+        en=f"{reference} is not in the evidence store: send the frame again, or check how long stills are kept",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]  # obstore appends a debug dump
