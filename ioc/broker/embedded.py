@@ -149,11 +149,16 @@ class EmbeddedKafka:
             self.kill()
             raise
 
-    def stop(self) -> None:
+    def begin_stop(self) -> None:
+        """Asks the broker to end, without waiting for it (see `stop`)."""
+        if self._child is not None:
+            self._child.ask_to_end()
+
+    def stop(self, grace_s: float | None = None) -> None:
         """Ends the broker in good order (SIGTERM; SIGKILL after 20 s). Does nothing when it doesn't run."""
         if self._child is not None:
-            grace_s = _STOP_GRACE_S if self._class_data is None else _RECORDING_GRACE_S
-            self._child.terminate(grace_s)
+            usual_s = _STOP_GRACE_S if self._class_data is None else _RECORDING_GRACE_S
+            self._child.terminate(usual_s if grace_s is None else grace_s)
         self._release_directory()
 
     def kill(self) -> None:

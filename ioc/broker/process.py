@@ -81,10 +81,14 @@ class ChildProcess:
         """Returns whether the child has ended, waiting at most `timeout_s` seconds for it."""
         return self._exited.wait(timeout_s)
 
-    def terminate(self, grace_s: float) -> None:
-        """Ends the child: SIGTERM, then SIGKILL when it is still there after `grace_s` seconds."""
+    def ask_to_end(self) -> None:
+        """Sends SIGTERM, once or again, and returns at once."""
         if self.is_running:
             self._process.send_signal(signal.SIGTERM)
+
+    def terminate(self, grace_s: float) -> None:
+        """Ends the child: SIGTERM, then SIGKILL when it is still there after `grace_s` seconds."""
+        self.ask_to_end()
         if not self.wait(grace_s):
             self.kill()
 
