@@ -1,0 +1,174 @@
+"""`ioc oncall` and `ioc oncall receiver`."""
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ioc.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ioc.oncall.channels import WebhookTarget
+    from ioc.oncall.notices import UnitNames
+    from ioc.settings import Settings
+
+__all__ = ["register"]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PORT = 8081
+
+
+def register(app: typer.Typer) -> None:
+    oncall = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
+    oncall.callback(invoke_without_command=True)(_oncall)
+    oncall.command("receiver")(_receiver)
+    app.add_typer(oncall, name="oncall")
+
+
+def _oncall(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option(help="settings file (TOML); IOC_* variables win")] = None,
+    broker: Annotated[str | None, typer.Option(help="Kafka, host:port[,host:port]")] = None,
+    webhook: Annotated[str | None, typer.Option(help="address that gets each alert as a signed webhook")] = None,
+    webhook_secret_file: Annotated[
+        Path | None, typer.Option(help="file with the secret (whsec_…); else IOC_ONCALL_WEBHOOK_SECRET")
+    ] = None,
+    console: Annotated[bool, typer.Option(help="print each alert on standard output")] = True,
+) -> None:
+    """Keep the inbox of incidents and tell people: the on-call service. Ends cleanly on Ctrl-C or SIGTERM.
+
+    Prints `ready http://host:port` first, then each alert. The database is `oncall.db` in IOC_STATE.
+
+    Example: `ioc oncall --broker 127.0.0.1:9092 --webhook http://127.0.0.1:9000/ --webhook-secret-file secret.txt`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from ioc.clock import clock_from_setting
+    from ioc.oncall.service import OncallConfig, run_oncall
+    from ioc.oncall.store import sqlite_url
+    from ioc.settings import load_settings
+
+    settings = load_settings(config)
+    logging.basicConfig(
+        level=_level(settings.log_level), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
+    province, unit_names = _names(settings)
+    service = OncallConfig(
+        broker=broker or settings.broker,
+        database_url=sqlite_url(settings.state / "oncall.db"),
+        evidence=settings.state / "evidence",
+        province=province,
+        public_url=settings.public_url if "public_url" in settings.model_fields_set else "",
+        host=settings.http_host,
+        port=settings.port(DEFAULT_PORT),
+        webhook=_target(settings, webhook, webhook_secret_file),
+        console=sys.stdout if console else None,
+        unit_names=unit_names,
+    )
+    facts_clock = clock_from_setting(settings.now)
+
+    async def main() -> None:
+        await run_oncall(service, stop=_stop_on_signals(), announce=_announce, facts_clock=facts_clock)
+
+    asyncio.run(main())
+
+
+def _receiver(
+    port: Annotated[int, typer.Option(help="port to listen on; 0 picks a free one")] = 0,
+    secret: Annotated[
+        str | None,
+        typer.Option(envvar="IOC_ONCALL_WEBHOOK_SECRET", help="shared secret, whsec_ and base64", show_envvar=True),
+    ] = None,
+    secret_file: Annotated[Path | None, typer.Option(help="file with the secret, kept out of the process list")] = None,
+    file: Annotated[Path | None, typer.Option(help="append each message to this file as a JSON line")] = None,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+) -> None:
+    """Receive and verify signed webhooks: to try on-call out, and an example of a receiver.
+
+    Prints `ready http://host:port/` first; GET on it shows the counts of unique, duplicate and forged messages.
+
+    Example: `ioc oncall receiver --port 9000 --secret-file secret.txt --file received.jsonl`
+    """
+    from ioc.oncall.receiver import WebhookReceiver
+    from ioc.oncall.signatures import SigningKey
+
+    text = _secret_text(secret_file) or secret
+    if not text:
+        raise ConfigurationError("give the shared secret with --secret-file, --secret or IOC_ONCALL_WEBHOOK_SECRET")
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    receiver = WebhookReceiver(key=SigningKey.from_text(text, where="--secret"), host=host, port=port, file=file)
+
+    async def main() -> None:
+        stop = _stop_on_signals()
+        await receiver.start()
+        _announce(receiver.url)
+        await stop.wait()
+        await receiver.stop()
+
+    asyncio.run(main())
+
+
+def _level(name: str) -> int:
+    level = logging.getLevelNamesMapping().get(name.upper())
+    if level is None:
+        raise ConfigurationError(f"log_level {name!r} (IOC_LOG_LEVEL) must be DEBUG, INFO, WARNING or ERROR")
+    return level
+
+
+def _target(settings: "Settings", url: str | None, secret_file: Path | None) -> "WebhookTarget | None":
+    from ioc.oncall.channels import webhook_target
+
+    chosen = url or settings.oncall_webhook_url
+    if not chosen:
+        return None
+    secret = _secret_text(secret_file) or settings.oncall_webhook_secret
+    setting = f"--webhook-secret-file {secret_file}" if secret_file else "IOC_ONCALL_WEBHOOK_SECRET"
+    return webhook_target(chosen, secret, secret_setting=setting)
+
+
+def _secret_text(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: the secret can't be read ({type(error).__name__}); check the file") from None
+
+
+def _names(settings: "Settings") -> "tuple[str, UnitNames]":
+    """The province's name and its units'. A fault in a catalogue file must not silence alerting: it is told, and alerts
+    go out without the names."""
+    from ioc.catalog.loader import load_catalog
+
+    if not settings.catalog.is_dir():
+        raise ConfigurationError(
+            f"{settings.catalog}: no such catalogue folder; set IOC_CATALOG, or make it with ioc init"
+        )
+    try:
+        catalog = load_catalog(settings.catalog)
+    except ConfigurationError as error:
+        logger.error("alerts go out without the names of places, because the catalogue can't be read: %s", error)
+        return settings.catalog.resolve().name, lambda _: ("", "")
+
+    def names(code: str) -> tuple[str, str]:
+        unit = catalog.geography.unit(code)
+        return (unit.name_vi, unit.name_en) if unit else ("", "")
+
+    return catalog.province, names
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _announce(address: str) -> None:
+    print(f"ready {address}", flush=True)

@@ -1,0 +1,151 @@
+"""Ways to reach people. A channel makes one try; the outbox decides about another."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol, TextIO
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from ioc.clock import Clock
+from ioc.errors import ConfigurationError, PermanentError, TransientError
+from ioc.oncall.notices import Notice, console_block, webhook_body
+from ioc.oncall.signatures import SigningKey, sign
+
+__all__ = ["Channel", "ConsoleChannel", "Receipt", "RetryLater", "WebhookChannel", "WebhookTarget", "webhook_target"]
+
+WEBHOOK_TIMEOUT_S = 10.0
+MAX_RETRY_AFTER_S = 600.0
+_RETRIED_CLIENT_ERRORS = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Proof that a channel took a notice, in its own words."""
+
+    reference: str
+
+
+class RetryLater(TransientError):
+    """The receiver named the pause it wants."""
+
+    def __init__(self, message: str, *, after_s: float) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
+class Channel(Protocol):
+    """One way to reach people."""
+
+    @property
+    def name(self) -> str:
+        """Stable: part of the idempotency key and a label of metrics."""
+
+    async def send(self, notice: Notice, *, idempotency_key: str) -> Receipt:
+        """Makes one try and returns the receipt. May be called again with the same key after a crash.
+
+        Raises:
+            TransientError: worth another try.
+            PermanentError: another try would fail the same way.
+        """
+
+
+class ConsoleChannel:
+    """A block of text on a terminal or into a journal."""
+
+    name = "console"
+
+    def __init__(self, out: TextIO, *, ready: asyncio.Event | None = None) -> None:
+        self._out = out
+        self._ready = ready
+
+    async def send(self, notice: Notice, *, idempotency_key: str) -> Receipt:
+        if self._ready is not None:
+            await self._ready.wait()
+        try:
+            self._out.write(console_block(notice))
+            self._out.flush()
+        except (OSError, ValueError) as error:  # a closed terminal may come back with the next start
+            raise TransientError(f"the console is gone: {type(error).__name__}") from None
+        return Receipt(reference="written")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookTarget:
+    """Where to, signed with what. The address may hold a token: only `origin` is ever shown."""
+
+    url: str
+    key: SigningKey
+
+    @property
+    def origin(self) -> str:
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.hostname}:{parts.port}" if parts.port else f"{parts.scheme}://{parts.hostname}"
+
+    def __repr__(self) -> str:
+        return f"WebhookTarget({self.origin})"
+
+
+def webhook_target(url: str, secret: str | None, *, secret_setting: str) -> WebhookTarget:
+    """Returns the checked target.
+
+    Raises:
+        ConfigurationError: not an http(s) address, or the secret is missing or too short; never shows either.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError("oncall_webhook_url (IOC_ONCALL_WEBHOOK_URL, --webhook) must start with http(s)://")
+    if not secret:
+        raise ConfigurationError(
+            f"{secret_setting}: a webhook is set but its secret is not; receivers need it to tell "
+            "our alerts from forged ones"
+        )
+    return WebhookTarget(url=url, key=SigningKey.from_text(secret, where=secret_setting))
+
+
+class WebhookChannel:
+    """A signed POST (Standard Webhooks). The receiver tells repeats by `webhook-id`."""
+
+    name = "webhook"
+
+    def __init__(
+        self,
+        target: WebhookTarget,
+        *,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        timeout_s: float = WEBHOOK_TIMEOUT_S,
+    ) -> None:
+        self._target = target
+        self._session = session
+        self._clock = clock
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=min(timeout_s, 5.0))
+
+    async def send(self, notice: Notice, *, idempotency_key: str) -> Receipt:
+        body = orjson.dumps(webhook_body(notice))
+        headers = sign(self._target.key, message_id=idempotency_key, at=self._clock(), body=body)
+        headers["content-type"] = "application/json"
+        try:
+            async with self._session.post(
+                self._target.url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+            ) as response:
+                return _judge(response.status, response.headers.get("retry-after", ""))
+        except TimeoutError:
+            raise TransientError(f"{self._target.origin} did not answer in time") from None
+        except aiohttp.InvalidURL:
+            raise PermanentError("the webhook address is not valid") from None
+        except (aiohttp.ClientError, OSError) as error:
+            # The error's text may hold the address with its token: its type is enough.
+            raise TransientError(f"{self._target.origin} can't be reached: {type(error).__name__}") from None
+
+
+def _judge(status: int, retry_after: str) -> Receipt:
+    """2xx is taken; 5xx, 408, 425 and 429 are worth another try; the rest (redirects too) can't get better."""
+    if 200 <= status < 300:
+        return Receipt(reference=f"HTTP {status}")
+    if status in _RETRIED_CLIENT_ERRORS or status >= 500:
+        if retry_after.isascii() and retry_after.isdecimal() and len(retry_after) < 9:
+            raise RetryLater(f"HTTP {status}", after_s=min(float(retry_after), MAX_RETRY_AFTER_S))
+        raise TransientError(f"HTTP {status}")
+    raise PermanentError(f"HTTP {status}")

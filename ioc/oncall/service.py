@@ -1,0 +1,244 @@
+"""The on-call service, put together: intake, one delivery loop a channel, the HTTP door, and a clean stop."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TextIO
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import SQLAlchemyError
+
+from ioc.adapters.evidence import open_evidence
+from ioc.clock import Clock, system_clock
+from ioc.errors import ConfigurationError
+from ioc.incidents import INCIDENTS_TOPIC
+from ioc.oncall.actions import ACTIONS_CHANNEL, ACTIONS_TOPIC, ActionPublisher
+from ioc.oncall.channels import Channel, ConsoleChannel, WebhookChannel, WebhookTarget
+from ioc.oncall.consumer import GROUP, InboxConsumer
+from ioc.oncall.delivery import Outlet, action_outlet, notice_outlet
+from ioc.oncall.intake import Route
+from ioc.oncall.metrics import OncallMetrics
+from ioc.oncall.notices import UnitNames
+from ioc.oncall.store import Store, open_store
+from ioc.oncall.web import Doors, build_web
+
+__all__ = ["DUTY", "OncallConfig", "run_oncall"]
+
+logger = logging.getLogger(__name__)
+
+DUTY = "duty"
+"""The one recipient of this first cut: whoever is on duty. Its address is configuration, so it may change under an
+entry that waits."""
+
+PROBE_S = 2.0  # a readiness probe waits no longer for the database
+READY_POLL_S = 0.1
+CONSOLE_PATIENCE_S = 10.0  # people before parsers: without Kafka the console waits no longer for the `ready` line
+STOP_S = 1.0  # what a part gets to end by itself; the whole service ends within 3 s
+
+
+def _nameless(_: str) -> tuple[str, str]:
+    return "", ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OncallConfig:
+    """What the service needs to know. `port` 0 picks a free one; `console` is where alerts are printed, if anywhere;
+    links in alerts start with `public_url`, "" for the address that the service listens on.
+
+    Topics and group are the contract's; tests that share a broker take others.
+    """
+
+    broker: str
+    database_url: str
+    evidence: Path
+    province: str
+    host: str = "127.0.0.1"
+    port: int = 8081
+    public_url: str = ""
+    webhook: WebhookTarget | None = None
+    console: TextIO | None = None
+    incidents_topic: str = INCIDENTS_TOPIC
+    actions_topic: str = ACTIONS_TOPIC
+    group: str = GROUP
+    unit_names: UnitNames = _nameless
+
+
+@dataclass(slots=True)
+class _Parts:
+    store: Store
+    metrics: OncallMetrics
+    consumer: InboxConsumer
+    outlets: list[Outlet]
+    publisher: ActionPublisher
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def readiness(self) -> Mapping[str, str]:
+        database, kafka = await asyncio.gather(self._database_trouble(), self.consumer.trouble())
+        return {"database": database, "kafka": kafka, "loops": self.liveness()}
+
+    def liveness(self) -> str:
+        ended = [task.get_name() for task in self.tasks if task.done()]
+        return f"ended: {', '.join(ended)}" if ended else ""
+
+    async def _database_trouble(self) -> str:
+        try:
+            await asyncio.wait_for(self.store.probe_write(system_clock()), PROBE_S)
+        except TimeoutError:
+            return f"the database took no write in {PROBE_S:.0f} s"
+        except (SQLAlchemyError, OSError) as error:
+            return f"the database can't be written: {getattr(error, 'orig', error)}"
+        return ""
+
+
+async def run_oncall(
+    config: OncallConfig,
+    *,
+    stop: asyncio.Event,
+    announce: Callable[[str], None],
+    registry: CollectorRegistry | None = None,
+    clock: Clock = system_clock,
+    facts_clock: Clock = system_clock,
+) -> None:
+    """Runs until `stop` is set; `announce` is called once with the service's address when it can do its work.
+
+    `clock` must move (it paces retries and dates signatures); `facts_clock` dates what is published, and may be fixed.
+
+    Raises:
+        ConfigurationError: the database, the evidence folder or the port can't be used.
+    """
+    async with AsyncExitStack() as stack:
+        door, address = _bind(config)
+        stack.callback(door.close)
+        config = replace(config, public_url=config.public_url or address)
+        store = await open_store(config.database_url)
+        stack.push_async_callback(store.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
+        is_announced = asyncio.Event()
+        channels = _channels(config, session, is_announced, clock)
+        parts = _assemble(config, store, channels, OncallMetrics(registry or CollectorRegistry()), clock, facts_clock)
+        stack.push_async_callback(_close, parts.publisher)
+        doors = Doors(
+            store=store,
+            metrics=parts.metrics,
+            evidence=open_evidence(config.evidence),
+            readiness=parts.readiness,
+            liveness=parts.liveness,
+        )
+        await _serve(stack, build_web(doors), door)
+        stack.push_async_callback(_cancel, parts.tasks)
+        parts.tasks += [
+            asyncio.create_task(parts.consumer.run(), name="intake"),
+            *(asyncio.create_task(outlet.run(), name=f"delivery {outlet.name}") for outlet in parts.outlets),
+        ]
+        announcing = asyncio.create_task(_announce(parts, lambda: announce(address), is_announced))
+        stack.push_async_callback(_cancel, [announcing])
+        await stop.wait()
+        logger.info("stopping: what is not delivered waits in the outbox for the next start")
+
+
+def _channels(
+    config: OncallConfig, session: aiohttp.ClientSession, is_announced: asyncio.Event, clock: Clock
+) -> list[Channel]:
+    channels: list[Channel] = []
+    if config.console is not None:
+        channels.append(ConsoleChannel(config.console, ready=is_announced))
+    if config.webhook is not None:
+        channels.append(WebhookChannel(config.webhook, session=session, clock=clock))
+    if not channels:
+        logger.warning("no channel is set: incidents are kept, but NOBODY IS TOLD; set --webhook or --console")
+    return channels
+
+
+def _assemble(
+    config: OncallConfig,
+    store: Store,
+    channels: Sequence[Channel],
+    metrics: OncallMetrics,
+    clock: Clock,
+    facts_clock: Clock,
+) -> _Parts:
+    publisher = ActionPublisher(broker=config.broker, province=config.province, topic=config.actions_topic)
+    actions = action_outlet(ACTIONS_CHANNEL, publisher.send, store=store, metrics=metrics, clock=clock)
+    outlets = [
+        notice_outlet(
+            channel,
+            store=store,
+            metrics=metrics,
+            public_url=config.public_url,
+            unit_names=config.unit_names,
+            clock=clock,
+            facts_clock=facts_clock,
+            on_sent=actions.wake,
+        )
+        for channel in channels
+    ]
+
+    def wake_all() -> None:
+        for outlet in outlets:
+            outlet.wake()
+
+    consumer = InboxConsumer(
+        broker=config.broker,
+        topic=config.incidents_topic,
+        group=config.group,
+        store=store,
+        routes=[Route(channel=channel.name, recipient=DUTY) for channel in channels],
+        metrics=metrics,
+        clock=clock,
+        on_alert=wake_all,
+    )
+    return _Parts(store, metrics, consumer, [*outlets, actions], publisher)
+
+
+def _bind(config: OncallConfig) -> tuple[socket.socket, str]:
+    """Returns a listening socket and its address as a URL; taken first, because links in alerts may need the port."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        door = socket.create_server((config.host, config.port), family=family)
+    except OSError as error:
+        raise ConfigurationError(
+            f"on-call can't listen on {config.host}:{config.port} ({error.strerror}); "
+            "set another port with IOC_HTTP_PORT, or end what holds it"
+        ) from None
+    host = f"[{config.host}]" if family == socket.AF_INET6 else config.host
+    return door, f"http://{host}:{door.getsockname()[1]}"
+
+
+async def _serve(stack: AsyncExitStack, app: web.Application, door: socket.socket) -> None:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S / 2)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.SockSite(runner, door).start()
+
+
+async def _announce(parts: _Parts, announce: Callable[[], None], is_announced: asyncio.Event) -> None:
+    """Waits for readiness; the console is let go before that if Kafka stays away."""
+    patience = asyncio.get_running_loop().call_later(CONSOLE_PATIENCE_S, is_announced.set)
+    try:
+        while any((await parts.readiness()).values()):  # noqa: ASYNC110  (Kafka offers no event to wait for)
+            await asyncio.sleep(READY_POLL_S)
+    finally:
+        patience.cancel()
+    announce()
+    is_announced.set()
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        done, _ = await asyncio.wait(tasks, timeout=STOP_S)
+        for task in done:
+            if not task.cancelled() and task.exception() is not None:
+                logger.error("%s ended with an error", task.get_name(), exc_info=task.exception())
+
+
+async def _close(publisher: ActionPublisher) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(publisher.close(), STOP_S / 2)

@@ -1,0 +1,79 @@
+"""Incidents and stores for the tests of on-call."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ioc.detections import Box
+from ioc.incidents import INCIDENT_TYPE, Incident
+from ioc.oncall.store import Store, open_store, sqlite_url
+
+NOW = datetime(2026, 11, 22, 1, 30, tzinfo=UTC)
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqrTwjU"
+DIGEST = "ab" * 32
+
+SMOKE = Incident(
+    incident_id="smoke-0001",
+    kind="smoke",
+    state="open",
+    severity="critical",
+    revision=2,
+    camera_id="lang-biang-1",
+    pose_id="north",
+    admin_unit="24846",
+    place_vi="Chòi canh Lang Biang",
+    place_en="Lang Biang watchtower",
+    lon=108.4415,
+    lat=12.0453,
+    azimuth_deg=15.0,
+    box=Box(0.5, 0.4, 0.1, 0.1),
+    first_frame_at=NOW - timedelta(seconds=90),
+    opened_at=NOW - timedelta(seconds=5),
+    last_seen_at=NOW - timedelta(seconds=5),
+    peak_score=0.82,
+    detections=5,
+    evidence=f"evidence://sha256/{DIGEST}",
+    evidence_sha256=DIGEST,
+    runbook="/runbooks/smoke",
+    cues=("dark_channel", "saturation"),
+)
+
+
+def incident(**changes: Any) -> Incident:
+    return replace(SMOKE, **changes)
+
+
+def record(of: Incident, ce_type: str = INCIDENT_TYPE) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """The value and headers of a Kafka record."""
+    headers = [("ce_id", f"{of.incident_id}:{of.revision}".encode()), ("ce_type", ce_type.encode())]
+    return orjson.dumps(of.as_json()), headers
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Store]:
+    store = await open_store(sqlite_url(folder / "oncall.db"))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+class MovingClock:
+    """A clock that a test moves."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+NAMES: Callable[[str], tuple[str, str]] = {"24846": ("Phường Lang Biang", "Lang Biang ward")}.get  # type: ignore[assignment]
