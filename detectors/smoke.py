@@ -50,7 +50,7 @@ class SmokeThresholds:
     least_cells: int = 4
     activity: float = 0.008
     max_width: float = 0.45
-    above_terrain: float = 0.08
+    into_terrain: float = 0.03
     below_terrain: float = 0.35
     pool_frames: int = 6
     alarm_frames: int = 4
@@ -178,7 +178,7 @@ class SmokeDetector:
                 reason = "too_small"
             elif region.box.w > t.max_width:
                 reason = "too_wide"
-            elif has_sky and base < line - t.above_terrain:
+            elif has_sky and base < line + t.into_terrain:
                 reason = "above_terrain"
             elif has_sky and base > line + t.below_terrain:
                 reason = "foreground"
