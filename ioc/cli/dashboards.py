@@ -1,4 +1,4 @@
-"""`ioc dashboards build`: Grafana boards and Prometheus rules from the KPI definitions."""
+"""`ioc dashboards build`: Grafana boards and Prometheus rules from the catalogue."""
 
 import json
 from pathlib import Path
@@ -26,16 +26,19 @@ def register(app: typer.Typer) -> None:
     @dashboards.command("build", epilog=_EXAMPLE)
     def build(
         out: Annotated[Path, typer.Option(help="the deployment folder to write into")] = Path("deploy"),
-        config: Annotated[Path | None, typer.Option(help="settings file (TOML)")] = None,
+        config: Annotated[Path | None, typer.Option(help="settings file (TOML); else IOC_CONFIG")] = None,
         check: Annotated[bool, typer.Option("--check", help="write nothing; exit 1 where a file would change")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="print the answer as JSON")] = False,
     ) -> None:
-        """Write Grafana boards (vi, en), recording and alert rules, generated from the KPI definitions."""
+        """Write Grafana boards (vi, en), recording and alert rules, generated from the catalogue."""
+        from ioc.catalog import load_catalog
         from ioc.settings import load_settings
         from ioc.wall.files import differing, generated_files, write_files
-        from ioc.wall.panels import STARTING_PANELS
+        from ioc.wall.panels import panel_of
 
-        files = generated_files(STARTING_PANELS, public_url=load_settings(config).public_url)
+        settings = load_settings(config)
+        kpis = [panel_of(definition) for definition in load_catalog(settings.catalog).kpis]
+        files = generated_files(kpis, public_url=settings.public_url)
         try:
             changed = differing(out, files) if check else write_files(out, files)
         except OSError as error:

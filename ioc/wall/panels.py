@@ -1,18 +1,18 @@
-"""What the wall needs to know of a KPI, and the eight that the first boards show."""
+"""What the wall needs to know of a KPI."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from ioc.errors import ConfigurationError
+from ioc.kpis import GroupBy, KpiDefinition
 
-__all__ = ["STARTING_PANELS", "Direction", "GroupBy", "KpiPanel", "Language", "checked"]
+__all__ = ["Direction", "KpiPanel", "Language", "checked", "panel_of"]
 
 Language = Literal["vi", "en"]
 Direction = Literal["higher_is_better", "lower_is_better", "within_band"]
-GroupBy = Literal["admin_unit", "agency", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,103 +63,34 @@ def checked(kpis: Sequence[KpiPanel]) -> tuple[KpiPanel, ...]:
     return tuple(kpis)
 
 
-_MONTHLY_MIN_CASES = 50.0  # the catalogue alerts on an agency's dossiers from 50 cases on
+# By what a window holds: the state of now and a few minutes' calls are many cases or none; a month begins with few, and
+# one late dossier of three is no trend (the catalogue's own alerts on agencies start at 50 dossiers).
+_MIN_CASES = {"now": 1.0, "5m": 20.0, "1h": 20.0}
+_MIN_CASES_OF_DAYS = 50.0
+_FAST_WINDOWS = frozenset({"now", "5m"})
 
-STARTING_PANELS: tuple[KpiPanel, ...] = (
-    KpiPanel(
-        id="dossiers_online",
-        metric="ioc_dossiers_online_ratio",
-        name_vi="Tỷ lệ hồ sơ tiếp nhận trực tuyến",
-        name_en="Dossiers submitted online",
-        unit="ratio",
-        target=0.8,
-        direction="higher_is_better",
-        windows=("mtd", "ytd"),
-        group_by="agency",
-        min_denominator=_MONTHLY_MIN_CASES,
-    ),
-    KpiPanel(
-        id="dossiers_fully_online",
-        metric="ioc_dossiers_fully_online_ratio",
-        name_vi="Tỷ lệ hồ sơ trực tuyến toàn trình",
-        name_en="Fully-online dossiers",
-        unit="ratio",
-        target=0.5,
-        direction="higher_is_better",
-        windows=("mtd", "ytd"),
-        group_by="agency",
-        min_denominator=_MONTHLY_MIN_CASES,
-    ),
-    KpiPanel(
-        id="dossiers_on_time",
-        metric="ioc_dossiers_on_time_ratio",
-        name_vi="Tỷ lệ hồ sơ giải quyết đúng hạn",
-        name_en="Dossiers resolved on time",
-        unit="ratio",
-        target=0.98,
-        direction="higher_is_better",
-        windows=("mtd", "ytd"),
-        group_by="agency",
-        min_denominator=_MONTHLY_MIN_CASES,
-    ),
-    KpiPanel(
-        id="reports_received",
-        metric="ioc_reports_received",
-        name_vi="Số phản ánh hiện trường tiếp nhận",
-        name_en="Citizen reports received",
-        unit="reports",
-        target=None,
-        direction="within_band",
-        windows=("day", "mtd"),
-        group_by="admin_unit",
-    ),
-    KpiPanel(
-        id="reports_on_time",
-        metric="ioc_reports_on_time_ratio",
-        name_vi="Tỷ lệ phản ánh xử lý đúng hạn",
-        name_en="Citizen reports resolved on time",
-        unit="ratio",
-        target=0.9,
-        direction="higher_is_better",
-        windows=("r30d",),
-        group_by="admin_unit",
-        min_denominator=_MONTHLY_MIN_CASES,
-    ),
-    KpiPanel(
-        id="wan_channels_up",
-        metric="ioc_wan_channels_up_ratio",
-        name_vi="Tỷ lệ kênh TSLCD hoạt động",
-        name_en="TSLCD channels up",
-        unit="ratio",
-        target=0.99,
-        direction="higher_is_better",
-        windows=("now",),
-        group_by="admin_unit",
-        alert_after=timedelta(minutes=3),
-    ),
-    KpiPanel(
-        id="lgsp_success",
-        metric="ioc_lgsp_success_ratio",
-        name_vi="Tỷ lệ giao dịch LGSP thành công",
-        name_en="LGSP call success",
-        unit="ratio",
-        target=0.99,
-        direction="higher_is_better",
-        windows=("5m", "1h", "day"),
-        group_by="none",
-        min_denominator=20.0,
-    ),
-    KpiPanel(
-        id="camera_online",
-        metric="ioc_camera_online_ratio",
-        name_vi="Tỷ lệ camera tầm cao hoạt động",
-        name_en="High-view cameras online",
-        unit="ratio",
-        target=0.95,
-        direction="higher_is_better",
-        windows=("now",),
-        group_by="admin_unit",
-        alert_after=timedelta(minutes=5),
-    ),
-)
-"""The eight of the first cut; a catalogue replaces them by passing its own to `build_board` and `rule_files`."""
+
+def panel_of(definition: KpiDefinition) -> KpiPanel:
+    """Returns the KPI of the catalogue as the wall shows it.
+
+    Raises:
+        ConfigurationError: the catalogue's direction is none that the wall knows.
+    """
+    if definition.direction not in get_args(Direction):
+        raise ConfigurationError(
+            f"KPI {definition.id!r}: direction {definition.direction!r}; write one of {', '.join(get_args(Direction))}"
+        )
+    main_window = definition.windows[0] if definition.windows else ""
+    return KpiPanel(
+        id=definition.id,
+        metric=definition.metric,
+        name_vi=definition.name_vi,
+        name_en=definition.name_en,
+        unit=definition.unit,
+        target=definition.target,
+        direction=cast(Direction, definition.direction),
+        windows=definition.windows,
+        group_by=definition.group_by,
+        min_denominator=_MIN_CASES.get(main_window, _MIN_CASES_OF_DAYS),
+        alert_after=timedelta(minutes=5 if main_window in _FAST_WINDOWS else 10),
+    )
