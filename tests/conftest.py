@@ -1,7 +1,7 @@
 """One real Kafka for the whole session, and topics of their own for every test."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -18,6 +18,14 @@ class KafkaForTests:
     @property
     def address(self) -> str:
         return self.broker.address
+
+    async def create_topic(self, name: str, *, partitions: int = 4, config: Mapping[str, str] | None = None) -> str:
+        """Returns `name` once the topic is there and can be written to."""
+        from ioc.adapters.topics import ensure_topics  # here: unit tests need no Kafka client
+        from ioc.catalog.topics import TopicSpec
+
+        await ensure_topics(self.address, [TopicSpec(name=name, partitions=partitions, config=config or {})])
+        return name
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

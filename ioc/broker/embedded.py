@@ -5,6 +5,7 @@ import fcntl
 import ipaddress
 import logging
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -37,6 +38,7 @@ _FORMAT_TIMEOUT_S = 60.0
 _PROBE_EVERY_S = 0.05
 _LOG_KEEP_BYTES = 5_000_000
 _TAIL_LINES = 6
+_TAIL_READ_BYTES = 20_000
 
 
 def free_port(host: str) -> int:
@@ -80,6 +82,7 @@ class EmbeddedKafka:
         self._progress = progress
         self._child: ChildProcess | None = None
         self._lock_fd: int | None = None
+        self._log_starts_at = 0
 
     # What callers ask
 
@@ -119,6 +122,8 @@ class EmbeddedKafka:
     def launch(self) -> None:
         """Starts the process without waiting for its answer (see `await_ready`)."""
         self._check_host()
+        if not re.fullmatch(r"[1-9]\d*[mMgG]", self._heap):
+            raise ConfigurationError(f"heap {self._heap!r}: write it as Java does, like 256m or 1g")
         self._prepare_directory()
         lock = read_lock()
         jars = provide_jars(lock, local=self._jars, progress=self._progress)
@@ -297,7 +302,12 @@ class EmbeddedKafka:
         )
 
     def _format(self, command: list[str]) -> None:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S, check=False)
+        except subprocess.TimeoutExpired:
+            raise TransientError(
+                f"{self.directory}: preparing the folder took over {_FORMAT_TIMEOUT_S:.0f} s"
+            ) from None
         if done.returncode:
             said = (done.stderr or done.stdout).strip()[-800:]
             raise PermanentError(f"{self.directory}: Kafka could not prepare this folder for its data: {said}")
@@ -305,12 +315,16 @@ class EmbeddedKafka:
     def _rotate_log(self) -> None:
         if self.log_file.exists() and self.log_file.stat().st_size > _LOG_KEEP_BYTES:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
+        self._log_starts_at = self.log_file.stat().st_size if self.log_file.exists() else 0
 
     def _record_archive(self, jars: Path, archive: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="ioc-kafka-") as scratch:
             trial = EmbeddedKafka(Path(scratch), jars=jars, class_data=recording_flags(archive))
-            trial.start()
-            trial.stop()
+            try:
+                trial.start()
+                trial.stop()
+            finally:
+                trial.kill()  # nothing left to do, unless Ctrl-C came
 
     # What it says
 
@@ -324,7 +338,8 @@ class EmbeddedKafka:
     def _log_tail(self) -> str:
         try:
             with self.log_file.open("rb") as file:
-                file.seek(max(0, self.log_file.stat().st_size - 20_000))
+                # Only this run's lines: an earlier run's "disk is full" would mislead.
+                file.seek(max(self._log_starts_at, self.log_file.stat().st_size - _TAIL_READ_BYTES))
                 lines = file.read().decode(errors="replace").splitlines()
         except OSError:
             return "(no log)"

@@ -109,11 +109,11 @@ def read_lock() -> JarLock:
     return parse_lock(LOCK_FILE.read_text(encoding="utf-8"))
 
 
-def verify_jars(lock: JarLock, folder: Path) -> None:
+def verify_jars(lock: JarLock, folder: Path, *, remedy: str) -> None:
     """Returns when every locked jar lies in `folder` with the locked bytes (46 MB: about 0.1 s).
 
     Raises:
-        ConfigurationError: names the first jar that is missing or differs.
+        ConfigurationError: names the first jar that is missing or differs, and says `remedy`.
     """
     for jar in lock.jars:
         path = folder / jar.filename
@@ -122,13 +122,12 @@ def verify_jars(lock: JarLock, folder: Path) -> None:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             raise ConfigurationError(
-                f"{folder}: the broker's jar {jar.filename} ({jar.coordinate}) is missing; "
-                f"put it there (the whole list is in {LOCK_FILE.name}), or delete the folder's cache to fetch it again"
+                f"{folder}: Kafka's jar {jar.filename} ({jar.coordinate}) is missing; {remedy}"
             ) from None
         if found != jar.sha256:
             raise ConfigurationError(
-                f"{path}: is not the jar that was locked (sha256 {found[:12]}…, expected {jar.sha256[:12]}…); "
-                f"it will not be run. Delete {folder} to fetch it again, or set IOC_KAFKA_JARS to a folder of good jars"
+                f"{path}: is not the jar that was locked (sha256 {found[:12]}…, expected {jar.sha256[:12]}…) "
+                f"and will not be run; {remedy}"
             )
 
 
@@ -167,7 +166,8 @@ def provide_jars(
     if local is not None:
         if not local.is_dir():
             raise ConfigurationError(f"IOC_KAFKA_JARS={local}: no such folder; name a folder that holds Kafka's jars")
-        verify_jars(lock, local)
+        remedy = f"IOC_KAFKA_JARS names this folder: put the jars there that {LOCK_FILE.name} lists, or unset it"
+        verify_jars(lock, local, remedy=remedy)
         return local.resolve()
     root = cache or cache_root()
     folder = root / f"kafka-{lock.kafka_version}"
@@ -181,7 +181,7 @@ def provide_jars(
                 f"{root}: Kafka's jars can't be stored there ({error.strerror or error}); "
                 f"free some space or set XDG_CACHE_HOME to another folder, or IOC_KAFKA_JARS to a folder of jars"
             ) from error
-    verify_jars(lock, folder)
+    verify_jars(lock, folder, remedy=f"delete the folder {folder} to fetch the jars again")
     return folder
 
 
@@ -195,7 +195,7 @@ def _populate(lock: JarLock, folder: Path, fetch: Fetch, progress: Progress | No
     staging = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
         fetch(lock, staging, progress)
-        verify_jars(lock, staging)
+        verify_jars(lock, staging, remedy="what the repository serves has changed: don't use it, and ask for help")
         staging.chmod(0o755)
         staging.rename(folder)
     finally:
