@@ -1,15 +1,21 @@
 """Topics on a real broker: made once, agreed upon, and a missing broker told in a sentence."""
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import Callable
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from ioc.adapters.topics import ensure_topics, find_cluster, list_topics
+from ioc.catalog import load_catalog
 from ioc.catalog.topics import TopicSpec
+from ioc.cli import topics as topics_command
 from ioc.errors import ConfigurationError, PermanentError, TransientError
+from ioc.settings import load_settings
 from tests.conftest import KafkaForTests
 
 # What the catalogue of a whole province needs.
@@ -95,3 +101,18 @@ async def test_a_web_server_is_not_taken_for_kafka() -> None:
 async def test_a_broker_setting_that_is_no_address_is_named(broker: str) -> None:
     with pytest.raises(ConfigurationError, match="IOC_BROKER"):
         await find_cluster(broker)
+
+
+def test_the_command_applies_the_starting_catalogue_and_may_be_repeated(kafka: KafkaForTests) -> None:
+    app = typer.Typer()
+    topics_command.register(app)
+    declared = {spec.name for spec in load_catalog(load_settings().catalog).topics()}
+    answers = []
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["topics", "apply", "--broker", kafka.address, "--json"])
+        assert done.exit_code == 0, done.output
+        answers.append(json.loads(done.stdout))
+    assert {*answers[0]["created"], *answers[0]["existing"]} == declared
+    assert (answers[1]["created"], set(answers[1]["existing"]), answers[1]["mismatched"]) == ([], declared, [])
+    listed = CliRunner().invoke(app, ["topics", "list", "--broker", kafka.address, "--json"])
+    assert declared <= {row["topic"] for row in json.loads(listed.stdout)}
