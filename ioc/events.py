@@ -229,6 +229,10 @@ class EventDecoder:
         except InvalidRecord as error:
             return [Rejected(error, readable)]
 
+    def part_of_batch(self, value: bytes | None, index: int) -> bytes:
+        """Returns one event of a batched record, as structured mode."""
+        return bytes(self._decode_batch(value or b"[]")[index])
+
     # ---- structured and batched mode -------------------------------------------------------------------------------
 
     def _decode_enveloped(self, topic: str, content_type: bytes, body: bytes, now_us: int) -> list[Event | Rejected]:

@@ -13,7 +13,17 @@ from ioc.errors import ConfigurationError, IocError
 __all__ = ["build_cli", "main"]
 
 # Each module holds `register(app: typer.Typer) -> None`. The order is the order of `ioc --help`.
-COMMAND_MODULES: tuple[str, ...] = ()
+COMMAND_MODULES: tuple[str, ...] = (
+    "broker",
+    "topics",
+    "worker",
+    "capture",
+    "oncall",
+    "simulate",
+    "dlq",
+    "evaluate",
+    "dashboards",
+)
 
 
 def build_cli() -> typer.Typer:

@@ -1,0 +1,72 @@
+"""`ioc worker`: the stream processor."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ioc.catalog import Catalog
+    from ioc.clock import Clock
+    from ioc.settings import Settings
+    from streams.worker import RoleName
+
+__all__ = ["register"]
+
+_EXAMPLE = "Example: `IOC_BROKER=127.0.0.1:9092 ioc worker --roles frames,incidents,events,figures`"
+
+
+def register(app: typer.Typer) -> None:
+    @app.command("worker", epilog=_EXAMPLE)
+    def worker(
+        roles: Annotated[
+            str, typer.Option(help="frames (cameras), incidents, events (departments), figures (KPIs to /metrics)")
+        ] = "frames,incidents,events,figures",
+        broker: Annotated[str | None, typer.Option(help="host:port[,host:port] of Kafka; else IOC_BROKER")] = None,
+        config: Annotated[Path | None, typer.Option(help="settings file (TOML); else IOC_CONFIG")] = None,
+    ) -> None:
+        """Process frames and events until SIGTERM; /metrics, /healthz and /readyz on IOC_HTTP_PORT (9101).
+
+        Missing topics are created first. The first line of output is `ready http://host:port`.
+        """
+        from ioc.catalog import load_catalog
+        from ioc.cli.logs import configure_logs
+        from ioc.clock import clock_from_setting
+        from ioc.settings import load_settings
+        from streams.worker import parse_roles
+
+        settings = load_settings(config)
+        if broker:
+            settings = settings.model_copy(update={"broker": broker})
+        chosen = parse_roles(roles)
+        configure_logs(settings.log_level)
+        catalog = load_catalog(settings.catalog)
+        clock = clock_from_setting(settings.now)
+        if not asyncio.run(_run(chosen, settings, catalog, clock)):
+            sys.exit(1)
+
+
+async def _run(roles: "Sequence[RoleName]", settings: "Settings", catalog: "Catalog", clock: "Clock") -> bool:
+    from ioc.adapters.topics import ensure_topics
+    from streams.worker import Worker, stop_on_signals
+
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    await ensure_topics(settings.broker, catalog.topics())
+    settings.state.mkdir(parents=True, exist_ok=True)
+    worker = Worker(
+        roles,
+        broker=settings.broker,
+        catalog=catalog,
+        clock=clock,
+        state=settings.state,
+        flush_s=settings.flush_s,
+        http_host=settings.http_host,
+        http_port=settings.port(9101),
+    )
+    print(f"ready http://{worker.address}", flush=True)
+    return await worker.run(stop=stop)

@@ -1,0 +1,45 @@
+"""What the roles with batch topics have in common: an app and a keeper of shards that live and end together."""
+
+import asyncio
+from typing import Any
+
+from streams.batch_topics import BatchApp
+from streams.shard_keeper import ShardKeeper
+
+__all__ = ["BatchRole"]
+
+
+class BatchRole:
+    """A Faust app and its shards, as a worker's role."""
+
+    def __init__(self, app: BatchApp, keeper: ShardKeeper[Any]) -> None:
+        self.app = app
+        self.keeper = keeper
+
+    @property
+    def is_ready(self) -> bool:
+        return self.keeper.is_ready
+
+    async def start(self) -> None:
+        self.app.finalize()
+        await self.app.start()
+
+    async def stop(self) -> None:
+        """Faust first: it waits until the batches in work are written and commits them."""
+        await self.app.stop()
+        await self.keeper.stop()
+
+    async def failed(self) -> None:
+        await _ended(self.app)
+
+
+async def _ended(app: Any) -> None:
+    """Returns when the app stops or crashes; raises the reason of a crash."""
+    waits = [asyncio.ensure_future(app._crashed.wait()), asyncio.ensure_future(app._stopped.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    if app.crash_reason is not None:
+        raise app.crash_reason

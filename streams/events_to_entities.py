@@ -1,0 +1,78 @@
+"""Department events become entity rows: the agent of the role `events`."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from aiokafka.partitioner import murmur2
+
+from ioc.catalog import Catalog
+from ioc.catalog.model import ENTITY_ROWS_TOPIC
+from ioc.clock import Clock
+from streams.apps import build_batch_app
+from streams.batch_role import BatchRole
+from streams.entity_shard import EntityShard
+from streams.metrics import PipelineMetrics
+from streams.shard_keeper import ShardKeeper
+
+__all__ = ["APP_ID", "EventsRole", "partitioner"]
+
+APP_ID = "ioc-events"
+
+
+def partitioner(partitions: int) -> Callable[[bytes], int]:
+    """Returns where a key belongs: Kafka's murmur2, as Java, aiokafka and librdkafka's `murmur2_random` have it."""
+    return lambda key: (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+class EventsRole(BatchRole):
+    """The app, its agent and its shards. Building it starts nothing."""
+
+    def __init__(
+        self, *, broker: str, catalog: Catalog, clock: Clock, flush_s: float, metrics: PipelineMetrics, folder: Path
+    ) -> None:
+        app = build_batch_app(APP_ID, broker, folder)
+        engine, decoder = catalog.engine(), catalog.decoder()
+        partition_of = partitioner(catalog.partitions)
+        self.keeper: ShardKeeper[EntityShard] = ShardKeeper(
+            app,
+            broker=broker,
+            state_topic=ENTITY_ROWS_TOPIC,
+            make_shard=lambda partition: EntityShard(
+                partition, catalog=catalog, engine=engine, decoder=decoder, partition_of=partition_of
+            ),
+            clock=clock,
+            flush_s=flush_s,
+            metrics=metrics,
+            stage="events",
+        )
+        super().__init__(app, self.keeper)
+        keeper = self.keeper
+
+        async def events_to_entities(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await keeper.take(event)
+
+        app.agent(app.batch_topic(catalog.department_topics()), name=APP_ID)(events_to_entities)
+
+    def outcomes(self) -> dict[str, dict[str, int]]:
+        """Durable counts of the shards that this worker owns, by topic and outcome."""
+        totals: dict[str, dict[str, int]] = {}
+        for shard in self.keeper.shards():
+            for topic, counts in shard.committed_outcomes.items():
+                total = totals.setdefault(topic, dict.fromkeys(counts, 0))
+                for outcome, count in counts.items():
+                    total[outcome] += count
+        return totals
+
+    def lag(self) -> Mapping[str, int]:
+        """Records that wait in Kafka, by topic, as far as the last fetch knew."""
+        consumer = self.app.consumer
+        lag: dict[str, int] = {}
+        shards = {shard.partition: shard for shard in self.keeper.shards()}
+        for tp in list(consumer.assignment()):
+            shard = shards.get(tp.partition)
+            highwater = consumer.highwater(tp)
+            if shard is not None and highwater:
+                lag[tp.topic] = lag.get(tp.topic, 0) + max(0, highwater - shard.next_offset(tp.topic))
+        return lag

@@ -1,0 +1,83 @@
+"""Pipeline metrics: what goes through, what is refused, how long it takes. One registry a process, as a parameter."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+__all__ = ["PipelineMetrics", "PullCollector"]
+
+OutcomesSource = Callable[[], Mapping[str, Mapping[str, int]]]
+LagSource = Callable[[], Mapping[str, int]]
+
+_STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class PipelineMetrics:
+    """The counters and histograms that the agents write."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.frames = Counter("ioc_frames", "Frames by camera and outcome", ["camera", "outcome"], registry=registry)
+        self.detections = Counter(
+            "ioc_detections",
+            "Detections by detector, tier and camera",
+            ["detector", "tier", "camera"],
+            registry=registry,
+        )
+        self.rejected = Counter(
+            "ioc_detections_rejected",
+            "Regions that a detector refused, by reason",
+            ["detector", "reason"],
+            registry=registry,
+        )
+        self.incidents = Counter("ioc_incidents", "Incidents by kind and state", ["kind", "state"], registry=registry)
+        self._stages = Histogram(
+            "ioc_stage_seconds", "Time spent in a stage", ["stage"], buckets=_STAGE_BUCKETS, registry=registry
+        )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._stages.labels(name).observe(time.perf_counter() - started)
+
+    def observe_stage(self, name: str, seconds: float) -> None:
+        self._stages.labels(name).observe(max(0.0, seconds))
+
+
+class PullCollector(Collector):
+    """Figures that are asked for at scrape time: event outcomes and lag of the shards, given as functions."""
+
+    def __init__(self, outcomes: OutcomesSource, lag: LagSource) -> None:
+        self._outcomes, self._lag = outcomes, lag
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # so that registering asks nothing of parts that have not started
+
+    def collect(self) -> Iterable[Metric]:
+        events = CounterMetricFamily(
+            "ioc_events",
+            "Events by topic and outcome: in = accepted + duplicate + rejected",
+            labels=["topic", "outcome"],
+        )
+        rerouted = CounterMetricFamily(
+            "ioc_events_rerouted", "Events that came to the wrong partition and were sent on", labels=["topic"]
+        )
+        for topic, counts in sorted(self._outcomes().items()):
+            for outcome, count in counts.items():
+                if outcome == "rerouted":
+                    rerouted.add_metric([topic], count)
+                else:
+                    events.add_metric([topic, outcome], count)
+        yield events
+        yield rerouted
+        lag = GaugeMetricFamily("ioc_consumer_lag_records", "Records not yet processed", labels=["topic"])
+        for topic, records in sorted(self._lag().items()):
+            lag.add_metric([topic], records)
+        yield lag

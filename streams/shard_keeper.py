@@ -1,0 +1,202 @@
+"""Keeps the shards of a batch agent: opens them when their partition is assigned, writes what changed about twice a
+second, acknowledges batches only after that write, and lets go of them when the partition is revoked."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Protocol, TypeVar
+
+from ioc.clock import Clock
+from ioc.errors import IocError
+from ioc.windows import microseconds_of
+from streams.batch_topics import Batch, BatchApp
+from streams.metrics import PipelineMetrics
+from streams.shard_log import Outgoing, Restored, ShardLog
+
+__all__ = ["Shard", "ShardKeeper", "Write"]
+
+logger = logging.getLogger(__name__)
+
+MAX_UNWRITTEN_RECORDS = 50_000  # above it intake waits for the write: memory stays bounded when the broker is slow
+
+
+class Write(Protocol):
+    """What one transaction holds."""
+
+    @property
+    def rows(self) -> dict[bytes, bytes | None]: ...
+    @property
+    def marker(self) -> bytes: ...
+    @property
+    def others(self) -> list[Outgoing]: ...
+
+
+W = TypeVar("W", bound=Write)
+
+
+class Shard(Protocol[W]):
+    """The state of one partition, in memory."""
+
+    def restore(self, restored: Restored, now_us: int) -> None: ...
+    def take(self, batch: Batch, now_us: int) -> None: ...
+    def prepare(self, now_us: int) -> W | None: ...
+    def committed(self, write: W) -> None: ...
+
+
+S = TypeVar("S", bound=Shard[Any])
+
+
+class _Open(Generic[S]):
+    """An open shard, its log, and the batches that wait for the next write."""
+
+    def __init__(self, shard: S, log: ShardLog) -> None:
+        self.shard, self.log = shard, log
+        self.waiting: list[Any] = []
+        self.unwritten = 0
+        self.lock = asyncio.Lock()
+
+
+class ShardKeeper(Generic[S]):
+    """Args:
+    make_shard: from a partition number to its empty shard.
+    flush_s: seconds between two writes of a shard.
+    """
+
+    def __init__(
+        self,
+        app: BatchApp,
+        *,
+        broker: str,
+        state_topic: str,
+        make_shard: Callable[[int], S],
+        clock: Clock,
+        flush_s: float,
+        metrics: PipelineMetrics,
+        stage: str,
+    ) -> None:
+        self._app, self._broker, self._state_topic = app, broker, state_topic
+        self._make_shard, self._clock, self._flush_s = make_shard, clock, flush_s
+        self._metrics, self._stage = metrics, stage
+        self._opening: dict[int, asyncio.Task[_Open[S]]] = {}
+        self._flusher: asyncio.Task[None] | None = None
+        self._written = asyncio.Event()
+        # Nothing to do on revocation: Faust waits until every batch in work was acknowledged, so all is written.
+        # A shard is kept until the next assignment says that it is gone; if another worker had it meanwhile, our next
+        # write is fenced.
+        app.on_partitions_assigned.connect(self._on_assigned)  # type: ignore[arg-type]  # it passes (app, assigned)
+
+    # ---- what others ask -------------------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether partitions are assigned and every one of them is restored."""
+        return bool(self._opening) and all(_is_open(task) for task in self._opening.values())
+
+    def shards(self) -> list[S]:
+        """The shards that are open now."""
+        return [task.result().shard for task in list(self._opening.values()) if _is_open(task)]
+
+    # ---- events ----------------------------------------------------------------------------------------------------
+
+    async def take(self, event: Any) -> None:
+        """Gives a batch to its shard. The event is acknowledged after the next write."""
+        batch: Batch = event.value
+        task = self._opening.get(batch.partition)
+        if task is None:
+            return  # revoked meanwhile: its new owner gets it
+        held = await asyncio.shield(task)
+        while held.unwritten > MAX_UNWRITTEN_RECORDS:
+            self._written.clear()
+            await self._written.wait()
+        with self._metrics.stage(self._stage):
+            held.shard.take(batch, self._now_us())
+        held.waiting.append(event)
+        held.unwritten += len(batch)
+
+    async def flush_now(self, partition: int) -> None:
+        """Writes what changed without waiting for the clock."""
+        task = self._opening.get(partition)
+        if task is not None and _is_open(task):
+            await self._write(task.result())
+
+    # ---- life ------------------------------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Writes what is left, and lets go of every shard."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            self._flusher = None
+        for partition in list(self._opening):
+            await self._close(partition, write=True)
+
+    async def _on_assigned(self, app: Any, assigned: Iterable[Any], **_: Any) -> None:
+        wanted = {tp.partition for tp in assigned}
+        for partition in [partition for partition in self._opening if partition not in wanted]:
+            await self._close(partition, write=False)
+        for partition in wanted - self._opening.keys():
+            task = asyncio.create_task(self._open(partition), name=f"open shard {partition}")
+            self._opening[partition] = task
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush_forever(), name="flush shards")
+
+    async def _open(self, partition: int) -> _Open[S]:
+        log = ShardLog(self._broker, self._state_topic, partition)
+        try:
+            restored = await log.open()
+            shard = self._make_shard(partition)
+            shard.restore(restored, self._now_us())
+        except IocError as error:
+            logger.error("%s", error)
+            await log.close()
+            await self._app.crash(error)
+            raise
+        return _Open(shard, log)
+
+    async def _close(self, partition: int, *, write: bool) -> None:
+        task = self._opening.pop(partition)
+        if not task.done():
+            task.cancel()
+        try:
+            held = await task
+        except (asyncio.CancelledError, IocError):
+            return
+        try:
+            if write:
+                await self._write(held)
+        except IocError as error:
+            logger.warning("closing shard %d: %s", partition, error)
+        finally:
+            await held.log.close()
+
+    async def _flush_forever(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(self._flush_s)
+                for task in list(self._opening.values()):
+                    if _is_open(task):
+                        await self._write(task.result())
+        except IocError as error:
+            logger.error("%s", error)
+            await self._app.crash(error)
+
+    async def _write(self, held: _Open[S]) -> None:
+        async with held.lock:
+            waiting, held.waiting = held.waiting, []
+            unwritten, held.unwritten = held.unwritten, 0
+            with self._metrics.stage(f"{self._stage}_encode"):
+                write = held.shard.prepare(self._now_us())
+            if write is not None:
+                with self._metrics.stage(f"{self._stage}_write"):
+                    await held.log.write(write.rows, write.marker, write.others)
+                held.shard.committed(write)
+            for event in waiting:
+                event.ack()
+            if unwritten:
+                self._written.set()
+
+    def _now_us(self) -> int:
+        return microseconds_of(self._clock())
+
+
+def _is_open(task: "asyncio.Task[Any]") -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None

@@ -1,0 +1,175 @@
+"""One worker process: the roles it was given, one registry, one HTTP door. Starts, watches and stops them."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from ioc.catalog import Catalog
+from ioc.clock import Clock
+from ioc.errors import ConfigurationError
+from streams.health import HealthServer
+from streams.metrics import PipelineMetrics, PullCollector
+
+__all__ = ["ROLES", "RoleName", "Worker", "parse_roles", "stop_on_signals"]
+
+logger = logging.getLogger(__name__)
+
+RoleName = Literal["frames", "incidents", "events", "figures"]
+ROLES: tuple[RoleName, ...] = ("frames", "incidents", "events", "figures")
+_STOP_TIMEOUT_S = 15.0  # systemd and compose send SIGKILL after 20
+
+
+class _Role(Protocol):
+    """What the worker needs of a role, whatever runs inside it."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def failed(self) -> None:
+        """Returns or raises when the role has ended by itself."""
+
+    @property
+    def is_ready(self) -> bool: ...
+
+
+def parse_roles(text: str) -> tuple[RoleName, ...]:
+    """Returns the roles of a comma-separated list, in their natural order.
+
+    Raises:
+        ConfigurationError: a role that does not exist, or none.
+    """
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    unknown = names - set(ROLES)
+    if unknown or not names:
+        raise ConfigurationError(f"--roles {text!r}: choose from {', '.join(ROLES)}, separated by commas")
+    return tuple(role for role in ROLES if role in names)
+
+
+class Worker:
+    """Args:
+    roles: what to run here.
+    broker: host:port of Kafka; the catalogue's topics must exist.
+    state: folder for evidence and for Faust's own files; must exist.
+    flush_s: seconds between writes of changed rows.
+    """
+
+    def __init__(
+        self,
+        roles: Sequence[RoleName],
+        *,
+        broker: str,
+        catalog: Catalog,
+        clock: Clock,
+        state: Path,
+        flush_s: float,
+        http_host: str,
+        http_port: int,
+    ) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        metrics = PipelineMetrics(self.registry)
+        self._roles: dict[str, _Role] = {
+            role: _build(
+                role, broker=broker, catalog=catalog, clock=clock, state=state, flush_s=flush_s, metrics=metrics
+            )
+            for role in roles
+        }
+        self._failed = False
+        self._health = HealthServer(
+            http_host,
+            http_port,
+            registry=self.registry,
+            is_alive=lambda: not self._failed,
+            readiness=lambda: {name: role.is_ready for name, role in self._roles.items()},
+        )
+
+    @property
+    def address(self) -> str:
+        """host:port of /metrics, /healthz and /readyz."""
+        return self._health.address
+
+    async def run(self, *, stop: asyncio.Event) -> bool:
+        """Runs until `stop` is set or a role ends by itself. Returns whether all went well."""
+        self._health.start()
+        try:
+            for role in self._roles.values():
+                await role.start()
+            await self._watch(stop)
+        finally:
+            await self._stop_all()
+            self._health.stop()
+        return not self._failed
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        tasks: dict[asyncio.Task[Any], str] = {
+            asyncio.create_task(role.failed()): name for name, role in self._roles.items()
+        }
+        stopped = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopped}:
+            self._failed = True
+            reason = task.exception() or "it ended by itself"
+            logger.error("role %s stopped: %s", tasks[task], reason)
+        for task in [*tasks, stopped]:
+            task.cancel()
+        await asyncio.gather(*tasks, stopped, return_exceptions=True)
+
+    async def _stop_all(self) -> None:
+        stops = [asyncio.create_task(role.stop(), name=f"stop {name}") for name, role in self._roles.items()]
+        _, late = await asyncio.wait(stops, timeout=_STOP_TIMEOUT_S)
+        for task in late:
+            logger.warning("%s took longer than %g s and is cut off", task.get_name(), _STOP_TIMEOUT_S)
+            task.cancel()
+        for task in stops:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                logger.warning("%s: %r", task.get_name(), task.exception())
+
+
+def _build(
+    role: RoleName,
+    *,
+    broker: str,
+    catalog: Catalog,
+    clock: Clock,
+    state: Path,
+    flush_s: float,
+    metrics: PipelineMetrics,
+) -> _Role:
+    """Makes one role. Imports wait until here: a worker without frames needs no OpenCV in memory."""
+    folder = state / "faust" / role
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if role == "figures":
+        from streams.kpis_to_metrics import FiguresRole
+
+        figures = FiguresRole(broker=broker, catalog=catalog, clock=clock)
+        metrics.registry.register(figures)
+        return figures
+    if role == "events":
+        from streams.events_to_entities import EventsRole
+
+        events = EventsRole(
+            broker=broker, catalog=catalog, clock=clock, flush_s=flush_s, metrics=metrics, folder=folder
+        )
+        metrics.registry.register(PullCollector(events.outcomes, events.lag))
+        return events
+    if role == "incidents":
+        from streams.detections_to_incidents import IncidentsRole
+
+        return IncidentsRole(broker=broker, catalog=catalog, clock=clock, metrics=metrics, folder=folder)
+    from streams.frames_to_detections import FramesRole
+
+    return FramesRole(broker=broker, catalog=catalog, clock=clock, metrics=metrics, folder=folder, state=state)
+
+
+def stop_on_signals(stop: asyncio.Event, signals: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:
+    """Sets `stop` when the process is asked to end."""
+    loop = asyncio.get_running_loop()
+    for number in signals:
+        with contextlib.suppress(NotImplementedError):  # not on every platform
+            loop.add_signal_handler(number, stop.set)
