@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from ioc.wall.promql import EVENTS_UNACCOUNTED
+from ioc.wall.promql import EVENTS_UNACCOUNTED, companion_of_all
 
 __all__ = ["KPI_MISSED", "PIPELINE_ALERTS", "AlertName", "PipelineAlert", "Severity"]
 
@@ -105,7 +105,7 @@ PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
         name_vi="Chỉ số cũ",
         name_en="Figure is stale",
         runbook="figure-stale",
-        expr='max by (kpi, province, window) (ioc_kpi_stale{admin_unit="*",agency="",dim=""}) == 1',
+        expr=f"{companion_of_all('stale')} == 1",
         lasts=timedelta(minutes=5),
         severity="warning",
         description_vi="Chỉ số {{ $labels.kpi }} ({{ $labels.window }}) không còn được cập nhật. "

@@ -70,9 +70,9 @@ def companion(name: str, kpi: KpiPanel, window: str) -> str:
     return _believed(_companion_series(name, kpi, window), kpi, window)
 
 
-def companion_of_all(name: str, kpis: Sequence[KpiPanel]) -> str:
-    """`ioc_kpi_<name>` of every KPI and window: one series per `kpi`, `province` and `window`."""
-    only = f'{{kpi=~"{"|".join(kpi.id for kpi in kpis)}",{_TOTAL}}}'
+def companion_of_all(name: str, kpis: Sequence[KpiPanel] = ()) -> str:
+    """`ioc_kpi_<name>` of these KPIs (none named: of all) and windows: one series per `kpi`, `province`, `window`."""
+    only = f'{{kpi=~"{"|".join(kpi.id for kpi in kpis)}",{_TOTAL}}}' if kpis else f"{{{_TOTAL}}}"
     newest = _newest(f"ioc_kpi_as_of_timestamp_seconds{only}", "kpi, province, window")
     return f"max by (kpi, province, window) (ioc_kpi_{name}{only} and on (instance, kpi, province, window) {newest})"
 
