@@ -1,82 +1,25 @@
 """`ioc dlq`: what could not be processed and why, from the topic `ioc.dead-letters`; and sending it again."""
 
-import base64
 import heapq
 import json
 import re
 import sys
-from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
-from ioc.errors import ConfigurationError, PermanentError, TransientError
+from ioc.errors import ConfigurationError, PermanentError
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaConsumer, ConsumerRecord
+    from ioc.adapters.dead_letters import StoredLetter
 
-__all__ = ["DEAD_LETTERS_TOPIC", "DEAD_LETTER_TYPE", "DeadLetter", "read_dead_letters", "register", "republish"]
+__all__ = ["register"]
 
-DEAD_LETTERS_TOPIC = "ioc.dead-letters"
-DEAD_LETTER_TYPE = "vn.ioc.quality.rejected.v1"
-
-START_TIMEOUT_S = 15.0
-STALL_TIMEOUT_S = 30.0  # a broker that answers but sends nothing
-MAX_REQUEST_BYTES = 16 * 1024 * 1024  # whatever got into Kafka once gets in again
 SHOWN_CHARACTERS = 4000
 
 _REF = re.compile(r"([A-Za-z0-9._-]{1,249})/([0-9]{1,9})/([0-9]{1,19})", re.ASCII)
-
-
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One refused event: the JSON value of a record of `ioc.dead-letters`, with base64 already decoded.
-
-    `topic`, `partition`, `offset` (together `event_ref`) say where the original record lies, `index` which event of a
-    batched record it was. `original` is None where it was not kept.
-    """
-
-    source: str
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    at: Annotated[datetime, msgspec.Meta(tz=True)]
-    event_ref: str
-    index: int = 0
-    field: str = ""
-    message_vi: str = ""
-    message_en: str = ""
-    key: bytes | None = None
-    headers: list[tuple[str, bytes | None]] = []
-    original: bytes | None = None
-
-    @classmethod
-    def decode(cls, value: bytes | None) -> Self | None:
-        """Returns the dead letter of a record's value; None where it is none."""
-        try:
-            return msgspec.json.decode(value or b"", type=cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return None
-
-    def as_json(self, *, is_whole: bool = False) -> dict[str, object]:
-        """For `--json`: names of the record; the original and its headers only where `is_whole`, in base64."""
-        data: dict[str, object] = {
-            name: getattr(self, name)
-            for name in (
-                "event_ref", "index", "topic", "partition", "offset", "source", "reason", "field", "message_vi",
-                "message_en",
-            )
-        }  # fmt: skip
-        data["at"] = self.at.isoformat()
-        if is_whole:
-            data["key"] = _base64(self.key)
-            data["headers"] = [[name, _base64(header)] for name, header in self.headers]
-            data["original"] = _base64(self.original)
-        return data
-
 
 BrokerOption = Annotated[str | None, typer.Option("--broker", help="HOST:PORT of Kafka; else IOC_BROKER")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")]
@@ -161,89 +104,32 @@ def dlq_retry(
     """
     import asyncio
 
+    from ioc.adapters.dead_letters import republish
+    from ioc.dead_letters import DEAD_LETTERS_TOPIC
+
     topic, _, _ = _parse_ref(ref)
     address = _address(broker, config)
     letter = asyncio.run(_of_ref(address, ref))[0]
-    if letter.original is None:
-        raise PermanentError(
-            f"{ref}: the original was not kept; ask {_plain(letter.source, is_line=True)} to send it again"
-        )
     if topic == DEAD_LETTERS_TOPIC:
         raise PermanentError(f"{ref}: a dead letter itself is not sent again; retry what it speaks of")
     if not is_confirmed:
         if not sys.stdin.isatty():
             raise ConfigurationError("ioc dlq retry asks before it sends; with no terminal, say --yes")
-        typer.confirm(f"Send {len(letter.original)} bytes again to {topic}?", abort=True)
+        typer.confirm(f"Send {ref} again to {topic}?", abort=True)
     partition, offset = asyncio.run(republish(address, letter))
     sent_to = f"{topic}/{partition}/{offset}"
     print(json.dumps({"retried": ref, "sent_to": sent_to}) if as_json else f"sent {ref} again as {sent_to}")
 
 
-async def read_dead_letters(broker: str) -> AsyncIterator[DeadLetter]:
-    """Yields each dead letter once, from the topic's beginning to where it ended at the call. Joins no group.
-
-    Raises:
-        TransientError: no broker, or it stopped answering. PermanentError: no such topic, or no right to read it.
-    """
-    from aiokafka import AIOKafkaConsumer
-
-    consumer = AIOKafkaConsumer(
-        DEAD_LETTERS_TOPIC,
-        bootstrap_servers=broker,
-        client_id="ioc-dlq",
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    try:
-        await _start(consumer, broker)
-        seen: set[str] = set()
-        async for record in _records_to_end(consumer, broker):
-            letter = DeadLetter.decode(record.value)
-            if letter is None:
-                print(f"ioc: {_record_name(record)} is no dead letter and is left out", file=sys.stderr)
-                continue
-            identity = _identity(record, letter)
-            if identity not in seen:
-                seen.add(identity)
-                yield letter
-    finally:
-        await consumer.stop()
-
-
-async def republish(broker: str, letter: DeadLetter) -> tuple[int, int]:
-    """Sends the original record of `letter` to its topic; returns the (partition, offset) it got.
-
-    The partition is the key's: a record that its producer put elsewhere comes home.
-
-    Raises:
-        TransientError: no broker. PermanentError: Kafka refuses the record.
-    """
-    import asyncio
-
-    from aiokafka import AIOKafkaProducer
-    from aiokafka.errors import KafkaConnectionError, KafkaError
-
-    producer = AIOKafkaProducer(
-        bootstrap_servers=broker, client_id="ioc-dlq", acks="all", enable_idempotence=True,
-        max_request_size=MAX_REQUEST_BYTES,
-    )  # fmt: skip
-    try:
-        await asyncio.wait_for(producer.start(), START_TIMEOUT_S)
-        sending = producer.send_and_wait(letter.topic, value=letter.original, key=letter.key, headers=letter.headers)
-        sent = await asyncio.wait_for(sending, STALL_TIMEOUT_S)
-    except (KafkaConnectionError, TimeoutError, OSError) as error:
-        raise _no_broker(broker) from error
-    except KafkaError as error:
-        raise PermanentError(f"Kafka refuses {letter.event_ref}: {type(error).__name__}") from error
-    finally:
-        await producer.stop()
-    return sent.partition, sent.offset
-
-
-async def _newest(broker: str, *, limit: int, reason: str | None, topic: str | None) -> tuple[list[DeadLetter], int]:
+async def _newest(
+    broker: str, *, limit: int, reason: str | None, topic: str | None
+) -> "tuple[list[StoredLetter], int]":
     """The newest `limit` matching letters, newest first, and how many match in all. Keeps no more than it shows."""
-    heap: list[tuple[datetime, int, DeadLetter]] = []
+    import msgspec
+
+    from ioc.adapters.dead_letters import read_dead_letters
+
+    heap: list[tuple[datetime, int, StoredLetter]] = []
     total = 0
     async for letter in read_dead_letters(broker):
         if (reason is not None and letter.reason != reason) or (topic is not None and letter.topic != topic):
@@ -254,69 +140,13 @@ async def _newest(broker: str, *, limit: int, reason: str | None, topic: str | N
     return [letter for _, _, letter in sorted(heap, reverse=True)], total
 
 
-async def _of_ref(broker: str, ref: str) -> list[DeadLetter]:
+async def _of_ref(broker: str, ref: str) -> "list[StoredLetter]":
+    from ioc.adapters.dead_letters import read_dead_letters
+
     letters = [letter async for letter in read_dead_letters(broker) if letter.event_ref == ref]
     if not letters:
         raise PermanentError(f"no dead letter speaks of {ref}; see: ioc dlq list")
     return sorted(letters, key=lambda letter: letter.index)
-
-
-async def _start(consumer: "AIOKafkaConsumer", broker: str) -> None:
-    import asyncio
-
-    from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
-
-    try:
-        await asyncio.wait_for(consumer.start(), START_TIMEOUT_S)
-    except UnknownTopicOrPartitionError as error:
-        raise PermanentError(
-            f"Kafka at {broker} has no topic {DEAD_LETTERS_TOPIC}; create the topics with: ioc topics apply"
-        ) from error
-    except TopicAuthorizationFailedError as error:
-        raise PermanentError(f"this user may not read {DEAD_LETTERS_TOPIC}; ask the administrator") from error
-    except (KafkaError, TimeoutError, OSError, ValueError) as error:
-        raise _no_broker(broker) from error
-
-
-async def _records_to_end(consumer: "AIOKafkaConsumer", broker: str) -> "AsyncIterator[ConsumerRecord]":
-    import asyncio
-
-    partitions = list(consumer.assignment())
-    starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    for partition in partitions:
-        consumer.seek(partition, starts[partition])  # said outright: never where a reset policy would put us
-    left = {partition for partition in partitions if starts[partition] < ends[partition]}
-    loop = asyncio.get_running_loop()
-    progress_at = loop.time()
-    while left:
-        batches = await consumer.getmany(*left, timeout_ms=500)
-        for partition, records in batches.items():
-            for record in records:
-                if record.offset < ends[partition]:
-                    yield record
-        if batches:
-            progress_at = loop.time()
-        elif loop.time() - progress_at > STALL_TIMEOUT_S:
-            raise _no_broker(broker)
-        # The position also passes offsets that hold no record (compacted, markers of transactions).
-        left = {partition for partition in left if await consumer.position(partition) < ends[partition]}
-
-
-def _no_broker(broker: str) -> TransientError:
-    return TransientError(
-        f"no Kafka answers at {broker}; start one with: ioc broker, or set IOC_BROKER to a running one"
-    )
-
-
-def _identity(record: "ConsumerRecord", letter: DeadLetter) -> str:
-    for name, value in record.headers:
-        if name == "ce_id" and value:
-            return bytes(value).decode("utf-8", errors="replace")
-    return f"{letter.event_ref}#{letter.index}:{letter.reason}"
-
-
-def _record_name(record: "ConsumerRecord") -> str:
-    return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def _address(broker: str | None, config: Path | None) -> str:
@@ -338,7 +168,7 @@ def _parse_ref(ref: str) -> tuple[str, int, int]:
     return match.group(1), int(match.group(2)), int(match.group(3))
 
 
-def _description(letter: DeadLetter) -> str:
+def _description(letter: "StoredLetter") -> str:
     lines = [
         f"{letter.event_ref}  event {letter.index}",
         f"  refused   {letter.at.isoformat()}",
@@ -350,16 +180,16 @@ def _description(letter: DeadLetter) -> str:
     return "\n".join(lines)
 
 
-def _original_text(letter: DeadLetter) -> str:
+def _original_text(letter: "StoredLetter") -> str:
     key = "none" if letter.key is None else _text(letter.key)
     headers = [f"  {name}: {_text(value or b'')}" for name, value in letter.headers]
-    return "\n".join(["key: " + key, "headers:", *headers, "original:", _body(letter.original)])
+    return "\n".join(["key: " + key, "headers:", *headers, "original:", _body(letter.original, letter.original_bytes)])
 
 
-def _body(original: bytes | None) -> str:
+def _body(original: bytes | None, size_bytes: int = 0) -> str:
     """JSON indented, other text as it is, anything else by size and first bytes; cut at `SHOWN_CHARACTERS`."""
     if original is None:
-        return "  (was not kept)"
+        return f"({size_bytes} bytes; too large for the dead letter to keep)"
     try:
         text = json.dumps(json.loads(original), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):
@@ -380,7 +210,3 @@ def _plain(text: str, *, is_line: bool = False) -> str:
     """`text` without anything that a terminal would obey: it comes from whoever could write to a topic."""
     kept = "" if is_line else "\n\t"
     return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
-
-
-def _base64(data: bytes | None) -> str | None:
-    return None if data is None else base64.b64encode(data).decode()
