@@ -1,5 +1,7 @@
 """Seeded noise that tiles: the stuff of ridges, crops, clouds and smoke. Pure functions of a generator."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,13 +18,20 @@ def fractal_field(rng: np.random.Generator, height: int, width: int, *, slope: f
 
     `lowest`: no wave is longer than a side divided by this.
     """
+    amplitude = _amplitude(height, width, slope, lowest)
+    phase = rng.uniform(0.0, 2 * np.pi, amplitude.shape)
+    field = np.fft.irfft2(amplitude * np.exp(1j * phase), s=(height, width))
+    return np.asarray((field - field.mean()) / max(field.std(), 1e-9), dtype=np.float32)
+
+
+@lru_cache(maxsize=32)
+def _amplitude(height: int, width: int, slope: float, lowest: float) -> NDArray[np.float64]:
     fy = np.fft.fftfreq(height)[:, None] * height
     fx = np.fft.rfftfreq(width)[None, :] * width
     frequency = np.sqrt(fx * fx + fy * fy)
     amplitude = np.where(frequency >= lowest, 1.0 / np.maximum(frequency, 1.0) ** slope, 0.0)
-    phase = rng.uniform(0.0, 2 * np.pi, amplitude.shape)
-    field = np.fft.irfft2(amplitude * np.exp(1j * phase), s=(height, width))
-    return np.asarray((field - field.mean()) / max(field.std(), 1e-9), dtype=np.float32)
+    amplitude.flags.writeable = False  # it is shared
+    return amplitude
 
 
 def fractal_line(rng: np.random.Generator, length: int, *, slope: float, lowest: float = 1.0) -> NDArray[np.float32]:

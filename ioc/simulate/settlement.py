@@ -25,6 +25,7 @@ def plant_and_build(
 ) -> None:
     things: list[tuple[float, float, str]] = []
     road_x = {round(z): x for x, z in road}
+    road_x_m, road_z_m = np.array(road).T
     for kind, count, near, far in (
         ("tree", 700, 190, 1100),
         ("house", houses, 240, 950),
@@ -44,7 +45,7 @@ def plant_and_build(
             for plot in keep_clear
         ):
             continue
-        if any(abs(x - rx) < 8.0 + 2 * (reach - 14) and abs(z - rz) < 20 for rx, rz in road):
+        if ((np.abs(x - road_x_m) < 8.0 + 2 * (reach - 14)) & (np.abs(z - road_z_m) < 20)).any():
             continue
         if kind == "tree":
             _plant(rng, image, trees, depth, view, x, z)

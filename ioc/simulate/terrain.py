@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ioc.opencv import cv2
-from ioc.simulate.noise import fractal_field, fractal_line
+from ioc.simulate.noise import Field, fractal_field, fractal_line
 from ioc.simulate.perspective import BgrImage, Colour, Projection, Solid, fill, paint
 from ioc.simulate.settlement import plant_and_build, plant_foreground
 
@@ -63,12 +63,13 @@ def build_terrain(
     trees = np.zeros((height, width), np.float32)
     rows = np.arange(height, dtype=np.float32)[:, None]
     crest = np.full(width, height, np.float32)
+    grain = _grain_field(rng, width, height)
     for distance_km, crest_share, roughness, colour in _RIDGES:
         line = _crest(rng, width, height, crest_share, roughness)
         crest = np.minimum(crest, line)
-        _paint_ridge(rng, canvas, depth, trees, rows, line, distance_km, colour)
+        _paint_ridge(rng, canvas, depth, trees, rows, line, distance_km, colour, grain)
     floor_row = _crest(rng, width, height, 0.43, 0.008)
-    _paint_floor(rng, view, canvas, depth, trees, rows, floor_row)
+    _paint_floor(rng, view, canvas, depth, trees, rows, floor_row, grain)
     image = np.clip(canvas, 0, 255).astype(np.uint8)
     road = _road(rng)
     _paint_road(image, view, road)
@@ -76,6 +77,13 @@ def build_terrain(
     plant_foreground(rng, image, depth, trees)
     sky = np.asarray((depth >= _SKY_KM) * 255, dtype=np.uint8)
     return Terrain(projection=view, clear=image, depth_km=depth, trees=trees, sky=sky, road_m=road, crest_px=crest)
+
+
+def _grain_field(rng: np.random.Generator, width: int, height: int) -> Field:
+    """Crowns and crops from afar: fine noise, drawn once and shifted for each layer."""
+    share = 1 if width > 640 else 2  # a small picture needs no finer noise than its pixels
+    grain = fractal_field(rng, 512 // share, 1024 // share, slope=0.58, lowest=24 / share)
+    return np.asarray(cv2.resize(grain, (width, height), interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _crest(rng: np.random.Generator, width: int, height: int, share: float, roughness: float) -> NDArray[np.float32]:
@@ -94,17 +102,17 @@ def _paint_ridge(
     line: NDArray[np.float32],
     distance_km: float,
     colour: Colour,
+    grain: Field,
 ) -> None:
     height, width = depth.shape
-    relief = cv2.resize(fractal_field(rng, 256, 512, slope=1.5), (width, height), interpolation=cv2.INTER_CUBIC)
+    relief = cv2.resize(fractal_field(rng, 128, 256, slope=1.5), (width, height), interpolation=cv2.INTER_CUBIC)
     gullies = np.cumsum(np.gradient(relief, axis=1), axis=0)  # they run downhill
     relief = np.asarray(relief + min(0.015, 0.06 / distance_km) * gullies, dtype=np.float32)
     light = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=5)
     light = cv2.GaussianBlur(light, (0, 0), 0.004 * width)
     light = light / (light.std() + 1e-6)
     # Crowns: fine and upright; a far forest is smoother than a near one.
-    grain = fractal_field(rng, 512, 1024, slope=0.55, lowest=24)
-    tile = cv2.resize(grain, (max(width, 64), max(height, 64)), interpolation=cv2.INTER_AREA)[:height, :width]
+    tile = np.roll(grain, tuple(rng.integers(0, 4096, 2)), (0, 1))
     roughness = float(np.clip(2.6 / distance_km, 0.12, 0.9))
     jagged = line[None, :] - np.abs(tile[:1]) * height * 0.004 * roughness * 3
     below = rows >= jagged
@@ -124,6 +132,7 @@ def _paint_floor(
     trees: NDArray[np.float32],
     rows: NDArray[np.float32],
     floor_row: NDArray[np.float32],
+    grain: Field,
 ) -> None:
     height, width = depth.shape
     z = np.broadcast_to(view.depth_m(rows), (height, width))
@@ -139,7 +148,6 @@ def _paint_floor(
     rowing = np.sin(u * 2 * np.pi / 3.2) * np.clip(1.4 - z / 420, 0, 1)
     edge = np.minimum(np.abs(u / 46 - np.round(u / 46)) * 46, np.abs(v / 74 - np.round(v / 74)) * 74)
     hedge = np.clip(1.6 - edge / 1.8, 0, 1) * np.clip(2.0 - z / 700, 0.2, 1)
-    grain = cv2.resize(fractal_field(rng, 512, 1024, slope=0.7, lowest=10), (width, height))
     shade = 1.0 + 0.07 * rowing + 0.10 * grain + 0.06 * wobble
     cover = cover * (1 - 0.45 * hedge[..., None]) * shade[..., None]
     canvas[below] = cover[below]
