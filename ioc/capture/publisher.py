@@ -28,13 +28,13 @@ MAX_IN_FLIGHT = 16  # frames on their way: at most 4 MiB, and enough to keep one
 MAX_REQUEST_BYTES = 1024 * 1024  # an inline frame is at most INLINE_LIMIT_BYTES with some headers
 LINGER_MS = 5
 START_TIMEOUT_S = 15.0  # an address that swallows packets would hang for 40
-DRAIN_TIMEOUT_S = 10.0
+DRAIN_TIMEOUT_S = 3.0  # stills are disposable, and a stop must be quick also when the broker has gone
 
 
 class FramePublisher:
     """Sends stills to Kafka, at most `MAX_IN_FLIGHT` at a time: when the broker is slow, `publish` waits.
 
-    An async context manager: leaving it waits up to ten seconds for what is on its way; what is not acknowledged by
+    An async context manager: leaving it waits some seconds for what is on its way; what is not acknowledged by
     then counts as failed.
     """
 

@@ -259,8 +259,9 @@ def _run(
 
     from ioc.adapters.evidence import open_evidence
     from ioc.capture.publisher import FramePublisher
+    from ioc.cli.logs import configure_logs
 
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    configure_logs(settings.log_level)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own sentences say what it would
     for_s = None if for_ is None else parse_duration_s(for_, "--for")
     publisher = FramePublisher(

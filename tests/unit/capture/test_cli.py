@@ -13,6 +13,7 @@ from tests.unit.capture.pictures import fill
 def ioc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> "Ioc":
     monkeypatch.setattr(cli, "COMMAND_MODULES", ("capture", "dlq"))
     monkeypatch.setenv("IOC_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr("ioc.cli.logs.configure_logs", lambda level: None)  # it would take pytest's own handlers away
     monkeypatch.setenv("COLUMNS", "200")
     return Ioc(monkeypatch, capsys)
 
