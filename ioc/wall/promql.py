@@ -44,15 +44,16 @@ def _value_series(kpi: KpiPanel, window: str) -> str:
     return f'{kpi.metric}{{{_TOTAL},window="{window}"}}'
 
 
-def _newest(as_of: str, keys: str) -> str:
-    return f"({as_of} == on ({keys}) group_left () max by ({keys}) ({as_of}))"
+def _outdated(as_of: str, keys: str) -> str:
+    """The exporters that somebody else is ahead of. One without any as-of (no fact has come yet) is not among them."""
+    return f"({as_of} < on ({keys}) group_left () max by ({keys}) ({as_of}))"
 
 
 def _believed(series: str, kpi: KpiPanel, window: str, *conditions: str) -> str:
-    """One series per province: `series` of the exporters with the newest as-of for which all `conditions` hold."""
-    newest = _newest(_companion_series("as_of_timestamp_seconds", kpi, window), "province")
-    parts = [series, newest, *(f"({condition})" for condition in conditions)]
-    return f"max by (province) ({' and on (instance, province) '.join(parts)})"
+    """One series per province: `series` of the exporters that nobody is ahead of and for which `conditions` hold."""
+    holding = " and on (instance, province) ".join([series, *(f"({condition})" for condition in conditions)])
+    outdated = _outdated(_companion_series("as_of_timestamp_seconds", kpi, window), "province")
+    return f"max by (province) ({holding} unless on (instance, province) {outdated})"
 
 
 def fresh_value(kpi: KpiPanel, window: str) -> str:
@@ -73,14 +74,15 @@ def companion(name: str, kpi: KpiPanel, window: str) -> str:
 def companion_of_all(name: str, kpis: Sequence[KpiPanel] = ()) -> str:
     """`ioc_kpi_<name>` of these KPIs (none named: of all) and windows: one series per `kpi`, `province`, `window`."""
     only = f'{{kpi=~"{"|".join(kpi.id for kpi in kpis)}",{_TOTAL}}}' if kpis else f"{{{_TOTAL}}}"
-    newest = _newest(f"ioc_kpi_as_of_timestamp_seconds{only}", "kpi, province, window")
-    return f"max by (kpi, province, window) (ioc_kpi_{name}{only} and on (instance, kpi, province, window) {newest})"
+    outdated = _outdated(f"ioc_kpi_as_of_timestamp_seconds{only}", "kpi, province, window")
+    series = f"ioc_kpi_{name}{only} unless on (instance, kpi, province, window) {outdated}"
+    return f"max by (kpi, province, window) ({series})"
 
 
 def recorded_value(kpi: KpiPanel) -> str:
     """What `RECORDED_VALUE` records of one KPI: the believed figure of every window."""
-    newest = _newest(f'ioc_kpi_as_of_timestamp_seconds{{kpi="{kpi.id}",{_TOTAL}}}', "province, window")
-    return f"max by (province, window) ({kpi.metric}{{{_TOTAL}}} and on (instance, province, window) {newest})"
+    outdated = _outdated(f'ioc_kpi_as_of_timestamp_seconds{{kpi="{kpi.id}",{_TOTAL}}}', "province, window")
+    return f"max by (province, window) ({kpi.metric}{{{_TOTAL}}} unless on (instance, province, window) {outdated})"
 
 
 def breach(kpi: KpiPanel) -> str | None:

@@ -43,7 +43,7 @@ SCRAPE_S = 0.5
 
 
 class Province:
-    """Sample metrics. Counters move with each scrape; `mood` is healthy, breach or stale."""
+    """Sample metrics. Counters move with each scrape; `mood` is healthy, breach, stale or unheard (no fact ever)."""
 
     def __init__(self) -> None:
         self.mood = "healthy"
@@ -62,10 +62,12 @@ class Province:
 
     def zombie_text(self) -> str:
         """A second exporter that was cut off: its figures are older and larger, and it calls them current."""
+        if self.mood == "unheard":
+            return "\n"
         return "\n".join(self._kpi_lines(as_of=900, wrong_by=7.0, stale=0)) + "\n"
 
     def _kpi_lines(self, *, as_of: float, wrong_by: float, stale: int | None = None) -> Iterator[str]:
-        is_stale = int(self.mood == "stale") if stale is None else stale
+        is_stale = int(self.mood in {"stale", "unheard"}) if stale is None else stale
         for kpi, (metric, windows, target) in KPIS.items():
             for window in windows:
                 # The total, and a unit's and an agency's figure that no panel of the province may show.
@@ -80,7 +82,8 @@ class Province:
                     yield f"ioc_kpi_numerator{own} {value * DENOMINATOR if target is not None else value}"
                     if target is not None:
                         yield f"ioc_kpi_denominator{own} {DENOMINATOR}"
-                    yield f"ioc_kpi_as_of_timestamp_seconds{own} {as_of}"
+                    if self.mood != "unheard":
+                        yield f"ioc_kpi_as_of_timestamp_seconds{own} {as_of}"
                     yield f"ioc_kpi_stale{own} {is_stale}"
                     yield f"ioc_kpi_manual{own} 0"
 
@@ -338,6 +341,20 @@ def test_a_stale_figure_leaves_the_plain_query_and_enters_the_marked_one(
         assert [kpi for kpi, expr in stale.items() if not prometheus.query(expr)] == []
 
     eventually(moved, prometheus=prometheus)
+
+
+def test_a_figure_without_any_fact_behind_it_is_shown_as_stale_not_as_nothing(
+    prometheus: Prometheus, province: Province
+) -> None:
+    """37 registered cameras and no heartbeat ever: 0 of 37 is online, and there is no as-of to export."""
+    province.mood = "unheard"
+    stale = main_queries(BOARDS[0], "stale")
+
+    def shown() -> None:
+        assert prometheus.query("ioc_kpi_as_of_timestamp_seconds") == []
+        assert [kpi for kpi, expr in stale.items() if not prometheus.query(expr)] == []
+
+    eventually(shown, prometheus=prometheus)
 
 
 def firing(prometheus: Prometheus) -> set[tuple[str, str]]:
