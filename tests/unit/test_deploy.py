@@ -5,12 +5,14 @@ unknown or misspelt key fails), and every command, path, port and image in it ag
 """
 
 import configparser
+import copy
 import os
 import re
 import runpy
 import shutil
 import subprocess
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +105,14 @@ COMPOSE_SCHEMA: dict[str, Any] = {
 }
 
 
-def compose() -> dict[str, Any]:
+@cache
+def _compose() -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     return loaded
+
+
+def compose() -> dict[str, Any]:
+    return copy.deepcopy(_compose())
 
 
 def services() -> dict[str, dict[str, Any]]:
@@ -123,13 +130,14 @@ def command_words(words: list[str]) -> list[str]:
     return [word for word in words if not word.startswith(("-", "$"))]
 
 
-def known_commands() -> set[str]:
+@cache
+def known_commands() -> frozenset[str]:
     """The commands of `ioc --help`, those of a group with both words."""
     group: Any = typer.main.get_command(build_cli())
     names: set[str] = set()
     for name, command in group.commands.items():
         names |= {name} | {f"{name} {sub}" for sub in getattr(command, "commands", {})}
-    return names
+    return frozenset(names)
 
 
 def assert_is_command(words: list[str]) -> None:
@@ -407,9 +415,9 @@ def test_the_settings_reference_is_a_settings_file(tmp_path: Path) -> None:
     with_default = {name for name, field in Settings.model_fields.items() if field.default is not None}
     assert keys == with_default
     assert {name for name in Settings.model_fields if f"IOC_{name.upper()}" not in text} == set()
-    copy = tmp_path / "ioc.toml"
-    copy.write_text(uncommented, encoding="utf-8")
-    assert load_settings(copy).broker == Settings.model_fields["broker"].default
+    changed = tmp_path / "ioc.toml"
+    changed.write_text(uncommented, encoding="utf-8")
+    assert load_settings(changed).broker == Settings.model_fields["broker"].default
 
 
 def tools_folder(folder: Path, *names: str) -> dict[str, str]:
