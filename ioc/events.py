@@ -17,6 +17,7 @@ from ioc.errors import ConfigurationError, InvalidRecord
 from ioc.windows import MICROSECONDS, microseconds_of, moment_of
 
 __all__ = [
+    "FUTURE_TOLERANCE_US",
     "MAX_EVENT_BYTES",
     "Event",
     "EventDecoder",

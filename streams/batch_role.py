@@ -6,7 +6,7 @@ from typing import Any
 from streams.batch_topics import BatchApp
 from streams.shard_keeper import ShardKeeper
 
-__all__ = ["BatchRole"]
+__all__ = ["BatchRole", "app_ended"]
 
 
 class BatchRole:
@@ -30,10 +30,10 @@ class BatchRole:
         await self.keeper.stop()
 
     async def failed(self) -> None:
-        await _ended(self.app)
+        await app_ended(self.app)
 
 
-async def _ended(app: Any) -> None:
+async def app_ended(app: Any) -> None:
     """Returns when the app stops or crashes; raises the reason of a crash."""
     waits = [asyncio.ensure_future(app._crashed.wait()), asyncio.ensure_future(app._stopped.wait())]
     try:

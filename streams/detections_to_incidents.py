@@ -1,0 +1,220 @@
+"""Detections become incidents: the agent of the role `incidents`.
+
+Rows are poses (`camera_id:pose_id`), each with its current incidents; a changed incident goes out in the same
+transaction as the row that holds it, so it is told exactly once whatever dies in between.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ioc.catalog import Catalog
+from ioc.catalog.model import INCIDENT_ROWS_TOPIC
+from ioc.clock import Clock
+from ioc.cloudevents import decode_json, encode_json
+from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
+from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Detection
+from ioc.errors import InvalidRecord
+from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident, Place, Tracked, observe
+from ioc.permits import Judgement, judge
+from ioc.windows import local_date, microseconds_of, moment_of
+from streams.apps import build_batch_app
+from streams.batch_role import BatchRole
+from streams.batch_topics import Batch
+from streams.metrics import PipelineMetrics
+from streams.shard_keeper import ShardKeeper
+from streams.shard_log import Outgoing, Restored
+
+__all__ = ["APP_ID", "IncidentShard", "IncidentsRole"]
+
+APP_ID = "ioc-incidents"
+_IDLE_FLUSH_S = 1.0  # every batch is written at once; this only catches what a closing shard left
+
+
+class _Marker(msgspec.Struct, array_like=True):
+    next_offsets: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PreparedWrite:
+    rows: dict[bytes, bytes | None]
+    marker: bytes
+    others: list[Outgoing]
+    told: tuple[Incident, ...]
+
+
+class IncidentShard:
+    """The incidents of the poses of one partition, in memory. No Kafka, no waiting."""
+
+    def __init__(self, partition: int, *, catalog: Catalog, metrics: PipelineMetrics) -> None:
+        self.partition = partition
+        self._catalog, self._metrics = catalog, metrics
+        self._poses: dict[str, tuple[Tracked, ...]] = {}
+        self._dirty: set[str] = set()
+        self._told: list[Incident] = []
+        self._others: list[Outgoing] = []
+        self._next_offsets: dict[str, int] = {}
+        self._has_news = False
+
+    def restore(self, restored: Restored, now_us: int) -> None:
+        if restored.marker is not None:
+            self._next_offsets = msgspec.msgpack.decode(restored.marker, type=_Marker).next_offsets
+        for key, data in restored.rows.items():
+            self._poses[key.decode()] = _decode_pose(data)
+
+    def take(self, batch: Batch, now_us: int) -> None:
+        place = self._next_offsets.get(batch.topic, 0)
+        for record in batch.records:
+            if record.offset < place:
+                continue
+            self._has_news = True
+            try:
+                self._observe(_detection(record.value, record.headers))
+            except InvalidRecord as error:
+                self._reject(batch.topic, record, error, now_us)
+        self._next_offsets[batch.topic] = max(place, batch.records[-1].offset + 1)
+
+    def prepare(self, now_us: int) -> _PreparedWrite | None:
+        if not self._has_news:
+            return None
+        self._has_news = False
+        told, self._told = tuple(self._told), []
+        others, self._others = self._others, []
+        others.extend(self._outgoing(incident) for incident in told)
+        rows: dict[bytes, bytes | None] = {key.encode(): _encode_pose(self._poses[key]) for key in self._dirty}
+        self._dirty.clear()
+        marker = msgspec.msgpack.encode(_Marker(dict(self._next_offsets)))
+        return _PreparedWrite(rows=rows, marker=marker, others=others, told=told)
+
+    def committed(self, write: _PreparedWrite) -> None:
+        for incident in write.told:
+            self._metrics.incidents.labels(incident.kind, incident.state).inc()
+
+    # ---- one detection ---------------------------------------------------------------------------------------------
+
+    def _observe(self, detection: Detection) -> None:
+        camera = self._catalog.cameras.get(detection.camera_id)
+        if camera is None:
+            raise InvalidRecord(
+                "unknown_camera",
+                field="camera_id",
+                vi=f"Camera {detection.camera_id[:60]!r} chưa đăng ký.",
+                en=f"camera {detection.camera_id[:60]!r} is not registered",
+            )
+        judgement = self._judge(detection)
+        if judgement is not None and not judgement.is_violation:
+            self._metrics.rejected.labels(detection.detector, judgement.rule).inc()
+            return
+        key = f"{detection.camera_id}:{detection.pose_id}"
+        self._poses[key], told = observe(
+            self._poses.get(key, ()),
+            detection,
+            place=place_of(self._catalog, detection.camera_id, detection.pose_id),
+            permit_rule=judgement.rule if judgement else "",
+            permit_id=judgement.permit_id if judgement else "",
+        )
+        self._dirty.add(key)
+        if told is not None:
+            self._told.append(told)
+
+    def _judge(self, detection: Detection) -> Judgement | None:
+        if detection.label != "construction":
+            return None
+        zones = self._catalog.cameras[detection.camera_id].pose(detection.pose_id).zones
+        zone = next((zone for zone in zones if zone.zone_id == detection.zone_id), None)
+        if zone is None:
+            return Judgement(is_violation=True, rule="no_permit")
+        return judge(zone, self._catalog.permits, local_date(microseconds_of(detection.frame_at)))
+
+    def _outgoing(self, incident: Incident) -> Outgoing:
+        value, headers = encode_json(
+            incident.as_json(),
+            event_id=f"{incident.incident_id}/{incident.revision}",
+            event_type=INCIDENT_TYPE,
+            source=f"/{self._catalog.province}/incidents",
+            at=incident.last_seen_at,
+        )
+        return Outgoing(topic=INCIDENTS_TOPIC, key=incident.incident_id.encode(), value=value, headers=headers)
+
+    def _reject(self, topic: str, record: Any, error: InvalidRecord, now_us: int) -> None:
+        letter = DeadLetter(
+            error=error,
+            source=f"/{self._catalog.province}/camera",
+            topic=topic,
+            partition=self.partition,
+            offset=record.offset,
+            index=0,
+            at=moment_of(now_us),
+            key=record.key,
+            headers=tuple(record.headers),
+            original=record.value,
+        )
+        key, value, headers = encode_dead_letter(letter, province=self._catalog.province)
+        self._others.append(Outgoing(topic=DEAD_LETTERS_TOPIC, key=key, value=value, headers=headers))
+
+
+class IncidentsRole(BatchRole):
+    """The app, its agent and its shards. Building it starts nothing."""
+
+    def __init__(self, *, broker: str, catalog: Catalog, clock: Clock, metrics: PipelineMetrics, folder: Path) -> None:
+        app = build_batch_app(APP_ID, broker, folder)
+        keeper: ShardKeeper[IncidentShard] = ShardKeeper(
+            app,
+            broker=broker,
+            state_topic=INCIDENT_ROWS_TOPIC,
+            make_shard=lambda partition: IncidentShard(partition, catalog=catalog, metrics=metrics),
+            clock=clock,
+            flush_s=_IDLE_FLUSH_S,
+            metrics=metrics,
+            stage="incidents",
+        )
+        super().__init__(app, keeper)
+
+        async def detections_to_incidents(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await keeper.take(event)
+                await keeper.flush_now(event.value.partition)
+
+        app.agent(app.batch_topic([DETECTIONS_TOPIC]), name=APP_ID)(detections_to_incidents)
+
+
+def place_of(catalog: Catalog, camera_id: str, pose_id: str) -> Place:
+    """Where a registered camera's pose looks: its own name, then its commune's."""
+    camera = catalog.cameras[camera_id]
+    unit = catalog.geography.unit(camera.admin_unit)
+    return Place(
+        admin_unit=camera.admin_unit,
+        place_vi=", ".join(filter(None, (camera.name_vi, unit.name_vi if unit else ""))),
+        place_en=", ".join(filter(None, (camera.name_en, unit.name_en if unit else ""))),
+        lon=camera.lon,
+        lat=camera.lat,
+        azimuth_deg=camera.pose(pose_id).azimuth_deg,
+    )
+
+
+def _detection(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Detection:
+    data = decode_json(DETECTION_TYPE, value, headers)
+    try:
+        return Detection.from_json(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidRecord(
+            "wrong_type",
+            field="data",
+            vi="Sự kiện phát hiện không đúng định dạng.",
+            en=f"no detection: {error!r}"[:200],
+        ) from None
+
+
+def _encode_pose(tracked: Sequence[Tracked]) -> bytes:
+    return msgspec.json.encode([[t.incident.as_json(), t.told_at.isoformat()] for t in tracked])
+
+
+def _decode_pose(data: bytes) -> tuple[Tracked, ...]:
+    return tuple(
+        Tracked(incident=Incident.from_json(incident), told_at=datetime.fromisoformat(told_at))
+        for incident, told_at in msgspec.json.decode(data)
+    )

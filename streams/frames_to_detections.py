@@ -1,0 +1,271 @@
+"""Camera frames become detections: the agent of the role `frames`.
+
+Few and large, so a stock Faust agent serves. A frame's pixels are decoded and looked at in a thread (OpenCV releases
+the GIL); the frame is acknowledged when its detections are in Kafka. A frame that breaks the contract becomes a dead
+letter; an error in a detector does too, and never stops the worker.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from detectors.base import BgrImage, Candidate, Detector, Observation
+from detectors.preprocess import decode_jpeg
+from detectors.registry import build_detectors
+from ioc.adapters.evidence import EvidenceStore, open_evidence
+from ioc.catalog import Catalog
+from ioc.clock import Clock
+from ioc.cloudevents import encode_json
+from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
+from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Detection
+from ioc.errors import InvalidRecord
+from ioc.events import FUTURE_TOLERANCE_US
+from ioc.frames import FRAMES_TOPIC, Frame, decode_frame, sha256_hex
+from ioc.windows import MICROSECONDS, microseconds_of
+from streams.apps import build_frames_app
+from streams.batch_role import app_ended
+from streams.metrics import PipelineMetrics
+
+__all__ = ["APP_ID", "FramesRole", "PoseWatch"]
+
+logger = logging.getLogger(__name__)
+
+APP_ID = "ioc-frames"
+_MAX_POSES = 2_000  # background models are a few MB each
+
+
+class PoseWatch:
+    """The detectors of every pose seen so far, and what they say of a frame. No Kafka."""
+
+    def __init__(self, *, catalog: Catalog, evidence: EvidenceStore, clock: Clock, metrics: PipelineMetrics) -> None:
+        self._catalog, self._evidence, self._clock, self._metrics = catalog, evidence, clock, metrics
+        self._detectors: dict[str, tuple[Detector, ...]] = {}
+
+    def look(self, frame: Frame) -> list[Detection]:
+        """Returns the detections of a frame; blocks for the time that decoding and detecting take.
+
+        Raises:
+            InvalidRecord: unknown camera, wrong time, or pixels that can't be used.
+        """
+        self._check(frame)
+        with self._metrics.stage("frame_decode"):
+            jpeg = self._evidence.get(frame.dataref) if frame.dataref else frame.jpeg
+            sha256 = sha256_hex(jpeg)
+            if frame.sha256 and frame.sha256.lower() != sha256:
+                raise InvalidRecord(
+                    "hash_mismatch",
+                    field="sha256",
+                    vi="Ảnh không khớp mã băm sha256 của nó.",
+                    en="the picture does not match its sha256",
+                )
+            image = decode_jpeg(jpeg)
+        frame = replace(frame, sha256=sha256, jpeg=jpeg)
+        detections: list[Detection] = []
+        is_repeated = False
+        for detector in self._of(frame):
+            observation = self._observe(detector, image, frame)
+            is_repeated = is_repeated or bool(observation.rejected.get("repeated_frame"))
+            detections += self._detections(detector, observation, frame)
+        self._metrics.frames.labels(frame.camera_id, "repeated" if is_repeated else "analysed").inc()
+        return detections
+
+    def _check(self, frame: Frame) -> None:
+        if frame.camera_id not in self._catalog.cameras:
+            raise InvalidRecord(
+                "unknown_camera",
+                field="camera_id",
+                vi=f"Camera {frame.camera_id[:60]!r} chưa đăng ký trong danh mục cameras.yaml.",
+                en=f"camera {frame.camera_id[:60]!r} is not registered in cameras.yaml",
+            )
+        own = f"/{self._catalog.province}/camera"
+        if frame.source and frame.source != own and not frame.source.startswith(own + "/"):
+            raise InvalidRecord(
+                "foreign_source",
+                field="source",
+                vi=f"Nguồn {frame.source[:100]!r} không được gửi khung hình; nguồn phải bắt đầu bằng {own}.",
+                en=f"source {frame.source[:100]!r} may not publish frames; it must be {own} or below",
+            )
+        ahead_us = microseconds_of(frame.captured_at) - microseconds_of(self._clock())
+        if ahead_us > FUTURE_TOLERANCE_US:
+            raise InvalidRecord(
+                "time_in_future",
+                field="captured_at",
+                vi=f"captured_at đi trước đồng hồ {ahead_us // MICROSECONDS} giây; kiểm tra giờ của camera.",
+                en=f"captured_at is {ahead_us // MICROSECONDS} s ahead of the clock: check the camera's clock",
+            )
+        if frame.captured_at.date() < self._catalog.accept_since:
+            raise InvalidRecord(
+                "time_too_old",
+                field="captured_at",
+                vi="captured_at trước mốc nhận dữ liệu (accept_since).",
+                en="captured_at is before the catalogue's accept_since",
+            )
+
+    def _of(self, frame: Frame) -> tuple[Detector, ...]:
+        known = self._detectors.get(frame.key)
+        if known is None:
+            if len(self._detectors) >= _MAX_POSES:
+                raise InvalidRecord(
+                    "too_many_poses",
+                    field="pose_id",
+                    vi="Quá nhiều góc quay khác nhau; kiểm tra pose_id của camera.",
+                    en=f"more than {_MAX_POSES} poses: is pose_id a running number?",
+                )
+            known = self._detectors[frame.key] = build_detectors(self._catalog.cameras[frame.camera_id], frame.pose_id)
+        return known
+
+    def _observe(self, detector: Detector, image: BgrImage, frame: Frame) -> Observation:
+        with self._metrics.stage(f"detect_{detector.name}"):
+            observation = detector.observe(image, frame.captured_at)
+        for reason, count in observation.rejected.items():
+            self._metrics.rejected.labels(detector.name, reason).inc(count)
+        if observation.note:
+            logger.debug("%s %s: %s", frame.key, detector.name, observation.note)
+        return observation
+
+    def _detections(self, detector: Detector, observation: Observation, frame: Frame) -> list[Detection]:
+        if not observation.candidates:
+            return []
+        reference = self._evidence.put(frame.jpeg)
+        pose = self._catalog.cameras[frame.camera_id].pose(frame.pose_id)
+        found = []
+        for index, candidate in enumerate(observation.candidates):
+            self._metrics.detections.labels(detector.name, candidate.tier, frame.camera_id).inc()
+            azimuth_deg = _azimuth(candidate, pose.azimuth_deg, pose.fov_deg)
+            found.append(_detection(detector, candidate, index, frame, reference, azimuth_deg))
+        return found
+
+
+class FramesRole:
+    """The app and its agent. Building it starts nothing."""
+
+    def __init__(
+        self, *, broker: str, catalog: Catalog, clock: Clock, metrics: PipelineMetrics, folder: Path, state: Path
+    ) -> None:
+        self._broker, self._catalog, self._clock, self._metrics = broker, catalog, clock, metrics
+        self._producer: AIOKafkaProducer | None = None
+        watch = PoseWatch(catalog=catalog, evidence=open_evidence(state / "evidence"), clock=clock, metrics=metrics)
+        self.app = build_frames_app(APP_ID, broker, folder)
+        topic = self.app.topic(
+            FRAMES_TOPIC, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+        )
+
+        async def frames_to_detections(stream: Any) -> None:
+            async for event in stream.events():
+                await self._take(watch, event.message)
+
+        self.app.agent(topic, name=APP_ID)(frames_to_detections)
+
+    @property
+    def is_ready(self) -> bool:
+        return self._producer is not None and bool(self.app.consumer.assignment())
+
+    async def start(self) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self._broker, enable_idempotence=True, acks="all")
+        await producer.start()
+        self._producer = producer
+        self.app.finalize()
+        await self.app.start()
+
+    async def stop(self) -> None:
+        await self.app.stop()
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def failed(self) -> None:
+        await app_ended(self.app)
+
+    async def _take(self, watch: PoseWatch, message: Any) -> None:
+        headers = tuple(message.headers or ())
+        try:
+            frame = decode_frame(message.key, message.value, headers)
+            detections = await asyncio.to_thread(watch.look, frame)
+        except InvalidRecord as error:
+            await self._reject(message, headers, error)
+            return
+        except Exception as error:  # the agent's boundary: a defect of ours must cost one frame, not the worker
+            logger.exception("frame %s/%d/%d", message.topic, message.partition, message.offset)
+            await self._reject(message, headers, _internal(error))
+            return
+        await self._send(detections)
+        self._metrics.observe_stage("frame_to_detection", (self._clock() - frame.captured_at).total_seconds())
+
+    async def _send(self, detections: Sequence[Detection]) -> None:
+        assert self._producer is not None, "started before the agent"
+        acks = []
+        for detection in detections:
+            value, headers = encode_json(
+                detection.as_json(),
+                event_id=detection.detection_id,
+                event_type=DETECTION_TYPE,
+                source=f"/{self._catalog.province}/camera/detectors",
+                at=detection.frame_at,
+            )
+            key = f"{detection.camera_id}:{detection.pose_id}".encode()
+            acks.append(await self._producer.send(DETECTIONS_TOPIC, key=key, value=value, headers=list(headers)))
+        await asyncio.gather(*acks)
+
+    async def _reject(self, message: Any, headers: tuple[tuple[str, bytes], ...], error: InvalidRecord) -> None:
+        assert self._producer is not None, "started before the agent"
+        camera = (message.key or b"").decode("utf-8", errors="replace").split(":", 1)[0]
+        self._metrics.frames.labels(camera if camera in self._catalog.cameras else "unknown", "rejected").inc()
+        letter = DeadLetter(
+            error=error,
+            source=f"/{self._catalog.province}/camera",
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            index=0,
+            at=self._clock(),
+            key=message.key,
+            headers=headers,
+            original=message.value,
+        )
+        key, value, letter_headers = encode_dead_letter(letter, province=self._catalog.province)
+        await self._producer.send_and_wait(DEAD_LETTERS_TOPIC, key=key, value=value, headers=list(letter_headers))
+
+
+def _internal(error: Exception) -> InvalidRecord:
+    return InvalidRecord(
+        "internal_error",
+        vi="Lỗi nội bộ khi xử lý khung hình; đội kỹ thuật đã được ghi nhận trong nhật ký.",
+        en=f"an error of ours while processing the frame: {error!r}"[:200],
+    )
+
+
+def _azimuth(candidate: Candidate, middle_deg: float | None, fov_deg: float | None) -> float | None:
+    """The bearing of the middle of the box; a pinhole's true tangent is within a degree of this for a 60° view."""
+    if middle_deg is None or fov_deg is None:
+        return middle_deg
+    return round((middle_deg + (candidate.box.cx - 0.5) * fov_deg) % 360, 1)
+
+
+def _detection(
+    detector: Detector, candidate: Candidate, index: int, frame: Frame, reference: str, azimuth_deg: float | None
+) -> Detection:
+    seed = f"{detector.name}\n{frame.key}\n{frame.captured_at.isoformat()}\n{frame.sha256}\n{index}"
+    return Detection(
+        detection_id=hashlib.sha256(seed.encode()).hexdigest()[:32],
+        camera_id=frame.camera_id,
+        pose_id=frame.pose_id,
+        label=candidate.label,
+        tier=candidate.tier,
+        score=candidate.score,
+        box=candidate.box,
+        frame_at=frame.captured_at,
+        frame_sha256=frame.sha256,
+        frame_ref=reference,
+        detector=detector.name,
+        detector_version=detector.version,
+        first_seen_at=candidate.first_seen_at,
+        persisted_s=(frame.captured_at - candidate.first_seen_at).total_seconds(),
+        cues=candidate.cues,
+        zone_id=candidate.zone_id,
+        azimuth_deg=azimuth_deg,
+    )
