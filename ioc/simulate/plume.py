@@ -56,7 +56,7 @@ class Plume:
         self._anchor = (anchor_x, anchor_y)
         self._size = (width, height)
         self._downwind = 1.0 if anchor_x < width / 2 else -1.0
-        self._lean = float(rng.uniform(0.5, 0.95))
+        self._lean = float(rng.uniform(0.7, 1.15))
         self._phase = rng.random(_PUFFS)
         self._rate = rng.uniform(0.23, 0.41, _PUFFS)
         self._across = rng.normal(0.0, 0.55, _PUFFS)
@@ -73,10 +73,10 @@ class Plume:
         reach = (0.035 + 0.31 * strength) * height
         u = (self._phase + self._rate * (age + 40.0)) % 1.0
         turn = np.sin(age * 0.7 + self._phase * 17.0) * 0.5 + self._across
-        radius = (0.030 + 0.25 * u**0.9) * reach * self._swell + 0.004 * height
+        radius = (0.045 + 0.27 * u**0.9) * reach * self._swell + 0.004 * height
         x = self._anchor[0] + self._downwind * self._lean * reach * (0.25 * u + 0.95 * u**1.7) + turn * radius * 0.8
-        y = self._anchor[1] - reach * (0.95 * u**0.72) + np.roll(turn, 7) * radius * 0.5
-        depth = (0.30 + 1.15 * strength) * (1.0 - u) ** 0.55 / (0.55 + 1.9 * u)
+        y = self._anchor[1] - reach * (0.78 * u**0.72) + np.roll(turn, 7) * radius * 0.5
+        depth = (0.40 + 1.25 * strength) * (1.0 - u) ** 0.55 / (0.55 + 1.9 * u)
         left = max(0, int((x - radius).min()) - 2)
         top = max(0, int((y - radius).min()) - 2)
         right = min(width, int((x + radius).max()) + 3)

@@ -52,7 +52,8 @@ DEMO_SCENES: Mapping[str, Mapping[str, float | bool | int]] = MappingProxyType(
 
 _SWAYS = 4  # stills of the same wind-blown forest; each frame blends two
 _SHADE_GRID = (160, 90)  # cloud shadows are soft: a coarse grid is enough
-_TAG_FRAME, _TAG_SITE = 11, 12
+# Each part has its own stream of chance: more clouds must not move the fire.
+_TAG_LAND, _TAG_AIR, _TAG_FIRE, _TAG_FRAME, _TAG_SITE = range(1, 6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +110,12 @@ class Scene:
 
     def __init__(self, spec: SceneSpec) -> None:
         self.spec = spec
-        rng = np.random.default_rng(np.random.SeedSequence([spec.seed, 1]))
-        self._terrain = build_terrain(rng, spec.width, spec.height, houses=spec.houses, keep_clear=(PLOT,))
+        rng = self._chance(_TAG_AIR)
+        land = self._chance(_TAG_LAND)
+        self._terrain = build_terrain(land, spec.width, spec.height, houses=spec.houses, keep_clear=(PLOT,))
         self._view = self._terrain.projection
         self._clouds = fractal_field(rng, 256, 256, slope=1.7, lowest=2)
+        self._banks = fractal_field(rng, 128, 128, slope=3.0, lowest=1)
         self._wisps = fractal_field(rng, 256, 256, slope=1.4, lowest=4)
         self._clear_share = self._terrain.transmission(spec.haze)
         self._stills = _swayed(rng, self._terrain.hazed(spec.haze), self._terrain.trees)
@@ -122,12 +125,12 @@ class Scene:
         self._floor = _cloud_plane(spec)
         # Haze is lit from everywhere: a shadow on a far ridge is as faint as the ridge itself.
         self._shade_share = cv2.resize(self._clear_share, _SHADE_GRID, interpolation=cv2.INTER_AREA)
-        self._plume = self._ignite(rng) if spec.plume else None
+        self._plume = self._ignite(self._chance(_TAG_FIRE)) if spec.plume else None
         self._cloud_at = lru_cache(maxsize=4)(self._cloud)
 
     def render(self, index: int) -> BgrImage:
         """Returns frame `index` (from 0): height × width × 3, BGR."""
-        rng = np.random.default_rng(np.random.SeedSequence([self.spec.seed, _TAG_FRAME, index]))
+        rng = self._chance(_TAG_FRAME, index)
         image = self._still(index, rng)
         self._build(image, index)
         self._drive(image, rng)
@@ -154,6 +157,9 @@ class Scene:
         """The true box of the works, None where they have not begun."""
         return building_extent(self._view, self._progress(index))
 
+    def _chance(self, *tags: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence([self.spec.seed, *tags]))
+
     def _progress(self, index: int) -> float:
         if not self.spec.building:
             return 0.0
@@ -162,8 +168,8 @@ class Scene:
     def _ignite(self, rng: np.random.Generator) -> Plume:
         width, height = self.spec.width, self.spec.height
         x = float(rng.uniform(0.22, 0.78)) * width
-        crest = float(self._terrain.crest_px[int(x)])
-        y = crest + float(rng.uniform(0.10, 0.15)) * height  # on the wooded slope, well below the skyline
+        slope_rows = self._terrain.near_slope_rows(int(x))
+        y = slope_rows[0] + float(rng.uniform(0.15, 0.75)) * (slope_rows[1] - slope_rows[0])
         return Plume(rng, anchor_x=x, anchor_y=y, width=width, height=height)
 
     def _cloud(self, index: int) -> SmokeCloud | None:
@@ -186,7 +192,7 @@ class Scene:
             slice(max(0, int(x0 * width)), min(width, int(x1 * width) + 1)),
         )
         canvas = np.zeros_like(image)
-        rng = np.random.default_rng(np.random.SeedSequence([self.spec.seed, _TAG_SITE, index]))
+        rng = self._chance(_TAG_SITE, index)
         canvas[area] = self._terrain.clear[area]
         draw_building(canvas, self._view, progress, rng)
         drawn = canvas[area].astype(np.float32) + self._soil[area]
@@ -250,7 +256,7 @@ class Scene:
         if self.spec.drifting_haze <= 0:
             return
         columns, lines = _grid(48, 27)
-        bank = drifted(self._clouds, columns * 0.9 + 1.1 * index, lines * 1.6 + 40)
+        bank = drifted(self._banks, columns * 0.8 + 1.1 * index, lines * 1.6 + 40)
         share = self.spec.drifting_haze * np.clip(0.30 + 0.22 * bank, 0, 0.8)
         full = cv2.resize(share.astype(np.float32), (self.spec.width, self.spec.height), interpolation=cv2.INTER_CUBIC)
         weight = np.clip(full, 0, 1) * np.clip(1.05 - self._clear_share, 0, 1) * 1.5

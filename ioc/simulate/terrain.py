@@ -41,7 +41,14 @@ class Terrain:
     trees: NDArray[np.float32]
     sky: NDArray[np.uint8]
     road_m: tuple[tuple[float, float], ...]
-    crest_px: NDArray[np.float32]
+
+    def near_slope_rows(self, column: int) -> tuple[int, int]:
+        """First and last row at which `column` shows the nearest ridge: the place for a forest fire."""
+        rows = np.flatnonzero(np.isclose(self.depth_km[:, column], _RIDGES[-1][0]))
+        if not len(rows):  # behind a near tree
+            height = self.projection.height
+            return round(0.37 * height), round(0.42 * height)
+        return int(rows[0]), int(rows[-1])
 
     def transmission(self, haze: float) -> NDArray[np.float32]:
         """Share of each pixel's own colour that reaches the camera (Koschmieder's law)."""
@@ -62,11 +69,9 @@ def build_terrain(
     depth = np.full((height, width), _SKY_KM, np.float32)
     trees = np.zeros((height, width), np.float32)
     rows = np.arange(height, dtype=np.float32)[:, None]
-    crest = np.full(width, height, np.float32)
     grain = _grain_field(rng, width, height)
     for distance_km, crest_share, roughness, colour in _RIDGES:
         line = _crest(rng, width, height, crest_share, roughness)
-        crest = np.minimum(crest, line)
         _paint_ridge(rng, canvas, depth, trees, rows, line, distance_km, colour, grain)
     floor_row = _crest(rng, width, height, 0.43, 0.008)
     _paint_floor(rng, view, canvas, depth, trees, rows, floor_row, grain)
@@ -76,7 +81,7 @@ def build_terrain(
     plant_and_build(rng, image, view, trees, depth, houses, keep_clear, road)
     plant_foreground(rng, image, depth, trees)
     sky = np.asarray((depth >= _SKY_KM) * 255, dtype=np.uint8)
-    return Terrain(projection=view, clear=image, depth_km=depth, trees=trees, sky=sky, road_m=road, crest_px=crest)
+    return Terrain(projection=view, clear=image, depth_km=depth, trees=trees, sky=sky, road_m=road)
 
 
 def _grain_field(rng: np.random.Generator, width: int, height: int) -> Field:
