@@ -23,23 +23,23 @@ def test_help_holds_an_example(command: str) -> None:
 
 
 def test_events_go_to_a_file_as_json_lines_and_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
-    arguments = ("--seed", "7", "--history", "400", "--start", "2026-11-22T08:00:00+07:00", "--json")
+    arguments = ("--seed", "7", "--history", "350", "--start", "2026-11-22T08:00:00+07:00", "--json")
     written = []
     for name in ("first.jsonl", "second.jsonl"):
         result = _run("events", *arguments, "--count", "100", "--out", str(tmp_path / name))
         assert result.exit_code == 0, result.output
-        assert json.loads(result.output) == {"events": 500, "fresh": 500, "duplicate": 0, "invalid": 0}
+        assert json.loads(result.output) == {"events": 450, "fresh": 450, "duplicate": 0, "invalid": 0}
         written.append((tmp_path / name).read_bytes())
     assert written[0] == written[1]
     lines = [json.loads(line) for line in written[0].splitlines()]
-    assert len(lines) == 500
+    assert len(lines) == 450
     assert all(line["specversion"] == "1.0" and line["source"].startswith("/lam-dong/") for line in lines)
 
 
 def test_for_bounds_the_live_part_by_its_rate(tmp_path: Path) -> None:
     out = str(tmp_path / "live.jsonl")
-    result = _run("events", "--rate", "20", "--history", "0", "--for", "2m", "--out", out, "--json")
-    assert json.loads(result.output)["events"] == 2400
+    result = _run("events", "--rate", "20", "--history", "0", "--for", "30s", "--out", out, "--json")
+    assert json.loads(result.output)["events"] == 600
 
 
 def test_scenes_go_to_a_folder(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_live_events_are_evenly_spaced_and_reach_both_states_and_dossiers(rate: 
 
 
 def test_live_heartbeats_stay_fresh_and_channels_keep_to_one_percent_down() -> None:
-    events = list(_simulator().live(rate_per_s=20, duration=timedelta(minutes=5)))
+    events = list(_simulator().live(rate_per_s=20, duration=timedelta(minutes=3)))
     last: dict[str, datetime] = {}
     for event in events:
         if event.topic == "ioc.camera.health":

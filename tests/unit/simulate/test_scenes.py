@@ -35,8 +35,8 @@ def _sha(scene: Scene, indices: list[int]) -> dict[int, str]:
 
 
 def test_same_seed_gives_the_same_bytes_in_any_order(scenes: dict[str, Scene]) -> None:
-    indices = [0, 5, 13, 20, 39]
-    for camera_id in ("cam-01", "cam-02", "cam-04"):
+    indices = [0, 13, 39]
+    for camera_id in ("cam-02", "cam-04"):
         again = Scene(demo_scenes(7, **SMALL)[camera_id])
         assert _sha(scenes[camera_id], indices) == _sha(again, indices[::-1])
 
@@ -73,7 +73,7 @@ def test_smoke_begins_at_its_frame_and_its_box_grows(scenes: dict[str, Scene]) -
     assert areas[-1] > 4 * areas[0]
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [3])
 def test_smoke_changes_the_pixels_of_its_box_and_few_others(seed: int) -> None:
     smoky = Scene(demo_scenes(seed, **SMALL)["cam-01"])
     clear = Scene(demo_scenes(seed, **SMALL, plume=False)["cam-01"])
