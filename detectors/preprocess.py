@@ -83,15 +83,24 @@ def dark_channel(image: BgrImage) -> Plane:
 
     He, Sun, Tang: "Single image haze removal using dark channel prior", 2009; the window is small since the picture is.
     """
-    least = np.min(image, axis=2)
-    return np.asarray(cv2.erode(least, np.ones((3, 3), np.uint8)), dtype=np.float32) / np.float32(255.0)
+    return np.asarray(cv2.erode(_least(image), np.ones((3, 3), np.uint8)), dtype=np.float32) / np.float32(255.0)
 
 
 def saturation(image: BgrImage) -> Plane:
     """Returns 1 − least / greatest colour, 0–1: unchanged by shadow (a factor), lowered by smoke (a grey sum)."""
-    greatest = np.max(image, axis=2).astype(np.float32) / np.float32(255.0)
-    least = np.min(image, axis=2).astype(np.float32) / np.float32(255.0)
+    greatest = _greatest(image).astype(np.float32) / np.float32(255.0)
+    least = _least(image).astype(np.float32) / np.float32(255.0)
     return np.asarray((greatest - least) / np.maximum(greatest, _CHROMA_FLOOR), dtype=np.float32)
+
+
+def _least(image: BgrImage) -> NDArray[np.uint8]:
+    blue, green, red = cv2.split(image)  # over planes OpenCV takes 0.05 ms where numpy's axis=2 takes 1.4
+    return np.asarray(cv2.min(cv2.min(blue, green), red), dtype=np.uint8)
+
+
+def _greatest(image: BgrImage) -> NDArray[np.uint8]:
+    blue, green, red = cv2.split(image)
+    return np.asarray(cv2.max(cv2.max(blue, green), red), dtype=np.uint8)
 
 
 def relative_contrast(brightness: Plane, side_px: int = 9) -> Plane:
@@ -116,6 +125,19 @@ def shift_between(reference: Plane, current: Plane) -> tuple[float, float, float
     """
     if min(reference.shape) < 8 or float(np.std(reference)) < 1e-3 or float(np.std(current)) < 1e-3:
         return 0.0, 0.0, 0.0
-    window = cv2.createHanningWindow((reference.shape[1], reference.shape[0]), cv2.CV_32F)
-    (dx, dy), response = cv2.phaseCorrelate(reference.copy(), current.copy(), window)  # multiplies its inputs in place
+    height, width = _even_dft_side(reference.shape[0]), _even_dft_side(reference.shape[1])
+    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+    (dx, dy), response = cv2.phaseCorrelate(
+        reference[:height, :width].copy(), current[:height, :width].copy(), window
+    )  # copies: it multiplies its inputs in place
     return float(dx), float(dy), float(response)
+
+
+def _even_dft_side(side_px: int) -> int:
+    """Returns the longest side up to `side_px` whose transform is even.
+
+    On odd ones (135 and 45 rows: 16:9 pictures of 240 and 80 columns) OpenCV 5.0 answers half a pixel too much.
+    """
+    while cv2.getOptimalDFTSize(side_px) % 2:
+        side_px -= 1
+    return side_px

@@ -1,11 +1,12 @@
 """Laying a picture over a reference of the same pose: a small shift by phase correlation, else features. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.preprocess import Plane, shift_between
+from detectors.preprocess import shift_between
 from ioc.detections import Box
 from ioc.opencv import cv2
 
@@ -22,6 +23,7 @@ _FEATURES = 800
 _RATIO = 0.75  # Lowe 2004: rejects 90 % of false matches
 _REPROJECTION_PX = 3.0
 _LEAST_INLIERS = 25  # the shared pairs of one site give 65–206, unrelated pictures 4–11
+_LEAST_SIDE_PX = 16  # of a picture that phase correlation can tell anything about
 _LARGEST_MOVE = 0.35  # of the width, at the corners: beyond it another scene is in view
 
 
@@ -51,30 +53,25 @@ def features_of(grey: Grey) -> Features:
     return Features(points=points, descriptors=np.asarray(descriptors, dtype=np.float32))
 
 
-def register(reference: Grey, reference_features: Features, current: Grey) -> Registration | None:
+def register(reference: Grey, reference_features: Callable[[], Features], current: Grey) -> Registration | None:
     """Returns how `current` lies over `reference` (height × width each), or None where nothing fits.
 
-    A shift up to 3 % of the width is found by phase correlation (about 1 ms); else SIFT and RANSAC (some 30 ms).
+    A shift up to 3 % of the width is found by phase correlation (3 ms); only where that fails the features are
+    asked for, SIFT and RANSAC (some 30 ms).
     """
-    if reference.shape == current.shape:
+    if reference.shape == current.shape and min(reference.shape) >= _LEAST_SIDE_PX:
         quick = _by_phase(reference, current)
         if quick is not None:
             return quick
-    return _by_features(reference_features, current)
+    return _by_features(reference_features(), current)
 
 
 def _by_phase(reference: Grey, current: Grey) -> Registration | None:
-    dx, dy, response = shift_between(_half(reference), _half(current))
-    dx, dy = 2 * dx, 2 * dy
+    dx, dy, response = shift_between(reference.astype(np.float32), current.astype(np.float32))
     if response < _GOOD_RESPONSE or max(abs(dx), abs(dy)) > _SMALL_SHIFT * reference.shape[1]:
         return None
     matrix = np.array([[1.0, 0.0, -dx], [0.0, 1.0, -dy], [0.0, 0.0, 1.0]])
     return Registration(matrix=matrix, method="phase", quality=response)
-
-
-def _half(grey: Grey) -> Plane:
-    size = (grey.shape[1] // 2, grey.shape[0] // 2)
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _by_features(reference: Features, current: Grey) -> Registration | None:
