@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ __all__ = ["register"]
 logger = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8081
+STDOUT = 1
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +69,7 @@ def _oncall(
         host=settings.http_host,
         port=settings.port(DEFAULT_PORT),
         webhook=_target(settings, webhook, webhook_secret_file),
-        console=sys.stdout if console else None,
+        console=_write_out if console else None,
         unit_names=unit_names,
     )
     facts_clock = clock_from_setting(settings.now)
@@ -168,6 +170,13 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def _write_out(data: bytes) -> None:
+    """Writes past Python's own buffer: its lock, held by a write that hangs, would abort the interpreter at the end."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(STDOUT, rest) :]
 
 
 def _announce(address: str) -> None:

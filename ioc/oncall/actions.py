@@ -1,5 +1,6 @@
 """What on-call did, published to `ioc.incident.actions` for the figures; queued in the outbox like any notice."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from ioc.errors import PermanentError, TransientError
 from ioc.oncall.channels import Receipt
-from ioc.oncall.store import FollowUp, OutboxRow
+from ioc.oncall.outcomes import FollowUp, OutboxRow
 
 __all__ = ["ACTIONS_CHANNEL", "ACTIONS_TOPIC", "ACTION_TYPE", "ActionPublisher", "action_record", "notified_action"]
 
@@ -63,6 +64,7 @@ class ActionPublisher:
         self._province = province
         self._topic = topic
         self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
 
     async def send(self, row: OutboxRow) -> Receipt:
         """Publishes one action and waits until every replica in sync has it."""
@@ -84,19 +86,24 @@ class ActionPublisher:
                 await producer.stop()
 
     async def _started(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._broker,
-                client_id="ioc-oncall",
-                acks="all",
-                enable_idempotence=True,
-                request_timeout_ms=int(SEND_TIMEOUT_S * 1000),
-            )
-            try:
-                await producer.start()
-            except BaseException:
-                with suppress(KafkaError, OSError):
-                    await producer.stop()
-                raise
-            self._producer = producer
-        return self._producer
+        async with self._starting:  # tries run side by side: one producer for all of them
+            if self._producer is None:
+                self._producer = await _start_producer(self._broker)
+            return self._producer
+
+
+async def _start_producer(broker: str) -> AIOKafkaProducer:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=broker,
+        client_id="ioc-oncall",
+        acks="all",
+        enable_idempotence=True,
+        request_timeout_ms=int(SEND_TIMEOUT_S * 1000),
+    )
+    try:
+        await producer.start()
+    except BaseException:
+        with suppress(KafkaError, OSError):
+            await producer.stop()
+        raise
+    return producer

@@ -1,8 +1,11 @@
 """Ways to reach people. A channel makes one try; the outbox decides about another."""
 
 import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, TextIO
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,6 +19,7 @@ from ioc.oncall.signatures import SigningKey, sign
 __all__ = ["Channel", "ConsoleChannel", "Receipt", "RetryLater", "WebhookChannel", "WebhookTarget", "webhook_target"]
 
 WEBHOOK_TIMEOUT_S = 10.0
+CONSOLE_TIMEOUT_S = 5.0
 MAX_RETRY_AFTER_S = 600.0
 _RETRIED_CLIENT_ERRORS = frozenset({408, 425, 429})
 
@@ -52,23 +56,67 @@ class Channel(Protocol):
 
 
 class ConsoleChannel:
-    """A block of text on a terminal or into a journal."""
+    """A block of text on a terminal or into a journal.
+
+    The write runs in a thread of its own: a full pipe that nobody reads once stopped the whole service, webhooks and
+    health included.
+    """
 
     name = "console"
 
-    def __init__(self, out: TextIO, *, ready: asyncio.Event | None = None) -> None:
-        self._out = out
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        *,
+        ready: asyncio.Event | None = None,
+        timeout_s: float = CONSOLE_TIMEOUT_S,
+    ) -> None:
+        self._write = write
         self._ready = ready
+        self._timeout_s = timeout_s
+        self._turn = asyncio.Lock()
+        self._writing: asyncio.Future[None] | None = None
 
     async def send(self, notice: Notice, *, idempotency_key: str) -> Receipt:
         if self._ready is not None:
             await self._ready.wait()
-        try:
-            self._out.write(console_block(notice))
-            self._out.flush()
-        except (OSError, ValueError) as error:  # a closed terminal may come back with the next start
-            raise TransientError(f"the console is gone: {type(error).__name__}") from None
+        async with self._turn:
+            if self._writing is not None and not self._writing.done():
+                raise TransientError("the console has not taken the text before this one yet")
+            self._writing = _in_daemon_thread(self._write, console_block(notice).encode())
+            done, _ = await asyncio.wait({self._writing}, timeout=self._timeout_s)
+            if not done:
+                raise TransientError("the console takes no text: is its pipe full?")
+            error = self._writing.exception()
+        if error is not None:  # a closed terminal may come back with the next start
+            raise TransientError(f"the console is gone: {type(error).__name__}")
         return Receipt(reference="written")
+
+
+def _in_daemon_thread(write: Callable[[bytes], None], data: bytes) -> "asyncio.Future[None]":
+    """A future of `write(data)`. A daemon thread: one that hangs must not hold up the service's end."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: Exception | None) -> None:
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+    def work() -> None:
+        failure: Exception | None = None
+        try:
+            write(data)
+        except (OSError, ValueError) as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, failure)
+
+    threading.Thread(target=work, name="console", daemon=True).start()
+    return future
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

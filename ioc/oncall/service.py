@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
 
 import aiohttp
 from aiohttp import web
@@ -48,8 +47,8 @@ def _nameless(_: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OncallConfig:
-    """What the service needs to know. `port` 0 picks a free one; `console` is where alerts are printed, if anywhere;
-    links in alerts start with `public_url`, "" for the address that the service listens on.
+    """What the service needs to know. `port` 0 picks a free one; `console` writes an alert for people to read, if
+    anywhere; links in alerts start with `public_url`, "" for the address that the service listens on.
 
     Topics and group are the contract's; tests that share a broker take others.
     """
@@ -62,7 +61,7 @@ class OncallConfig:
     port: int = 8081
     public_url: str = ""
     webhook: WebhookTarget | None = None
-    console: TextIO | None = None
+    console: Callable[[bytes], None] | None = None
     incidents_topic: str = INCIDENTS_TOPIC
     actions_topic: str = ACTIONS_TOPIC
     group: str = GROUP

@@ -1,12 +1,12 @@
 """The on-call database: every method is one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, func, select, update
+from sqlalchemy import ColumnElement, event, func, select
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError
@@ -17,24 +17,11 @@ from ioc.errors import ConfigurationError
 from ioc.incidents import Incident
 from ioc.oncall.intake import OPENED, Decision, Known, Route, decide, notice_key
 from ioc.oncall.models import FAILED, PENDING, SCHEMA_VERSION, SENT, Base, InboxIncident, OutboxEntry, ServiceMark
+from ioc.oncall.outcomes import FollowUp, GivenUp, OutboxRow, Outcome, Postponed, Sent
 
-__all__ = ["FollowUp", "InboxRow", "OutboxRow", "Store", "Tally", "open_store", "sqlite_url"]
+__all__ = ["InboxRow", "Store", "Tally", "open_store", "sqlite_url"]
 
 LOCK_WAIT_MS = 5000  # another connection's write takes milliseconds; a backup may take seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxRow:
-    """A pending entry, read for one try."""
-
-    entry_id: int
-    idempotency_key: str
-    incident_id: str
-    channel: str
-    recipient: str
-    payload: Mapping[str, Any]
-    attempts: int
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +32,6 @@ class InboxRow:
     payload: Mapping[str, Any]
     alerted_at: datetime | None
     first_notified_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowUp:
-    """What to queue once an entry is sent: the published action."""
-
-    idempotency_key: str
-    purpose: str
-    channel: str
-    recipient: str
-    payload: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +139,14 @@ class Store:
     async def take(self, incidents: Sequence[Incident], routes: Sequence[Route], now: datetime) -> list[Decision]:
         """Brings the inbox up to date and queues what must be told, in one transaction; returns what was decided."""
         async with AsyncSession(self._writing) as session, session.begin():
-            return [await _take_one(session, incident, routes, now) for incident in incidents]
+            rows = await _known_rows(session, incidents)
+            decisions = [_take_one(rows, incident, now) for incident in incidents]
+            session.add_all(rows.values())
+            await session.flush()  # the outbox refers to the inbox
+            for incident, decision in zip(incidents, decisions, strict=True):
+                if decision == "store_and_alert":
+                    session.add_all(_notice_entry(incident, route, now) for route in routes)
+            return decisions
 
     async def due(self, channel: str, now: datetime, limit: int) -> list[OutboxRow]:
         """The entries of a channel to try now, longest waiting first."""
@@ -183,36 +166,23 @@ class Store:
         async with AsyncSession(self._engine) as session:
             return await session.scalar(query)
 
-    async def mark_sent(self, row: OutboxRow, *, receipt: str, now: datetime, follow_up: FollowUp | None) -> bool:
-        """Closes an entry and queues its follow-up, in one transaction.
+    async def settle(self, outcomes: Sequence[Outcome], now: datetime) -> set[str]:
+        """Writes down how tries ended and queues what follows from them, in one transaction.
 
-        Returns whether it was the first notice of its incident that any channel took.
+        Returns the idempotency keys of those that were the first notice of their incident that any channel took.
+        An entry that another try has closed meanwhile is left alone.
         """
         async with AsyncSession(self._writing) as session, session.begin():
-            entry = await session.get_one(OutboxEntry, row.entry_id)
-            if entry.status == SENT:
-                return False
-            entry.status, entry.attempts, entry.receipt, entry.last_error = SENT, row.attempts + 1, receipt, ""
-            entry.sent_at = now
-            if follow_up is None:
-                return False
-            session.add(_follow_up_entry(row.incident_id, follow_up, now))
-            incident = await session.get_one(InboxIncident, row.incident_id)
-            is_first = incident.first_notified_at is None
-            if is_first:
-                incident.first_notified_at = now
-            return is_first
-
-    async def mark_retry(self, row: OutboxRow, *, error: str, next_attempt_at: datetime) -> None:
-        await self._mark(row, attempts=row.attempts + 1, last_error=error, next_attempt_at=next_attempt_at)
-
-    async def mark_failed(self, row: OutboxRow, *, error: str) -> None:
-        await self._mark(row, attempts=row.attempts + 1, last_error=error, status=FAILED)
-
-    async def _mark(self, row: OutboxRow, **values: object) -> None:
-        query = update(OutboxEntry).where(OutboxEntry.entry_id == row.entry_id, OutboxEntry.status == PENDING)
-        async with AsyncSession(self._writing) as session, session.begin():
-            await session.execute(query.values(**values))
+            ids = [outcome.row.entry_id for outcome in outcomes]
+            found = await session.scalars(select(OutboxEntry).where(OutboxEntry.entry_id.in_(ids)))
+            entries = {entry.entry_id: entry for entry in found if entry.status == PENDING}
+            sent = [o for o in outcomes if isinstance(o, Sent) and o.row.entry_id in entries]
+            for outcome in outcomes:
+                if entry := entries.get(outcome.row.entry_id):
+                    _write_outcome(entry, outcome, now)
+            followed = [(o.row, o.follow_up) for o in sent if o.follow_up is not None]
+            session.add_all(_follow_up_entry(row.incident_id, follow_up, now) for row, follow_up in followed)
+            return await _mark_notified(session, [row for row, _ in followed], now)
 
     async def newest(self, *, limit: int, offset: int = 0) -> list[InboxRow]:
         """Incidents, the most recently begun first."""
@@ -264,21 +234,49 @@ class Store:
             )
 
 
-async def _take_one(session: AsyncSession, incident: Incident, routes: Sequence[Route], now: datetime) -> Decision:
-    row = await session.get(InboxIncident, incident.incident_id)
+async def _known_rows(session: AsyncSession, incidents: Sequence[Incident]) -> dict[str, InboxIncident]:
+    ids = {incident.incident_id for incident in incidents}
+    return {row.incident_id: row for row in await session.scalars(select(InboxIncident).where(_among(ids)))}
+
+
+def _take_one(rows: dict[str, InboxIncident], incident: Incident, now: datetime) -> Decision:
+    row = rows.get(incident.incident_id)
     known = None if row is None else Known(revision=row.revision, is_alerted=row.alerted_at is not None)
     decision = decide(known, incident)
     if decision == "ignore":
         return decision
     if row is None:
         row = InboxIncident(incident_id=incident.incident_id, received_at=now, alerted_at=None, first_notified_at=None)
-        session.add(row)
+        rows[incident.incident_id] = row
     _copy(incident, row, now)
     if decision == "store_and_alert":
         row.alerted_at = now
-        session.add_all(_notice_entry(incident, route, now) for route in routes)
-    await session.flush()  # a later record of the same batch must find this one
     return decision
+
+
+async def _mark_notified(session: AsyncSession, notices: Sequence[OutboxRow], now: datetime) -> set[str]:
+    ids = {notice.incident_id for notice in notices}
+    waiting = await session.scalars(select(InboxIncident).where(_among(ids), InboxIncident.first_notified_at.is_(None)))
+    firsts: set[str] = set()
+    for incident in waiting:
+        incident.first_notified_at = now
+        firsts.add(next(n.idempotency_key for n in notices if n.incident_id == incident.incident_id))
+    return firsts
+
+
+def _among(ids: Collection[str]) -> ColumnElement[bool]:
+    return InboxIncident.incident_id.in_(ids)
+
+
+def _write_outcome(entry: OutboxEntry, outcome: Outcome, now: datetime) -> None:
+    entry.attempts = outcome.row.attempts + 1
+    match outcome:
+        case Sent():
+            entry.status, entry.receipt, entry.last_error, entry.sent_at = SENT, outcome.receipt, "", now
+        case Postponed():
+            entry.last_error, entry.next_attempt_at = outcome.error, outcome.next_attempt_at
+        case GivenUp():
+            entry.status, entry.last_error = FAILED, outcome.error
 
 
 def _copy(incident: Incident, row: InboxIncident, now: datetime) -> None:
