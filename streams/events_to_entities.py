@@ -26,18 +26,30 @@ def partitioner(partitions: int) -> Callable[[bytes], int]:
 
 
 class EventsRole(BatchRole):
-    """The app, its agent and its shards. Building it starts nothing."""
+    """The app, its agent and its shards. Building it starts nothing.
+
+    Another `app_id` with another `state_topic` reads the same events again from the beginning, beside the first.
+    """
 
     def __init__(
-        self, *, broker: str, catalog: Catalog, clock: Clock, flush_s: float, metrics: PipelineMetrics, folder: Path
+        self,
+        *,
+        broker: str,
+        catalog: Catalog,
+        clock: Clock,
+        flush_s: float,
+        metrics: PipelineMetrics,
+        folder: Path,
+        app_id: str = APP_ID,
+        state_topic: str = ENTITY_ROWS_TOPIC,
     ) -> None:
-        app = build_batch_app(APP_ID, broker, folder)
+        app = build_batch_app(app_id, broker, folder)
         engine, decoder = catalog.engine(), catalog.decoder()
         partition_of = partitioner(catalog.partitions)
         self.keeper: ShardKeeper[EntityShard] = ShardKeeper(
             app,
             broker=broker,
-            state_topic=ENTITY_ROWS_TOPIC,
+            state_topic=state_topic,
             make_shard=lambda partition: EntityShard(
                 partition, catalog=catalog, engine=engine, decoder=decoder, partition_of=partition_of
             ),
@@ -53,7 +65,7 @@ class EventsRole(BatchRole):
             async for event in stream.noack().events():
                 await keeper.take(event)
 
-        app.agent(app.batch_topic(catalog.department_topics()), name=APP_ID)(events_to_entities)
+        app.agent(app.batch_topic(catalog.department_topics()), name=app_id)(events_to_entities)
 
     def outcomes(self) -> dict[str, dict[str, int]]:
         """Durable counts of the shards that this worker owns, by topic and outcome."""

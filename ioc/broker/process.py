@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 __all__ = ["ChildProcess"]
@@ -29,10 +29,18 @@ class ChildProcess:
     """Runs `argv`, with both outputs appended to the file `output`, in a process group of its own.
 
     Ctrl-C in a terminal reaches only our own handler, which then ends the child in good order. `keep_fds` are file
-    descriptors that the child holds too (a lock that lasts as long as the child).
+    descriptors that the child holds too (a lock that lasts as long as the child). `environment`, where given, takes the
+    place of ours.
     """
 
-    def __init__(self, argv: Sequence[str], *, output: Path, keep_fds: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        output: Path,
+        keep_fds: Sequence[int] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._exited = threading.Event()
         self._started = threading.Event()
         self._start_error: OSError | None = None
@@ -41,7 +49,7 @@ class ChildProcess:
         # the child with it, so a thread of our own forks, and stays until the child has ended.
         self._thread = threading.Thread(
             target=self._run,
-            args=(list(argv), output, tuple(keep_fds)),
+            args=(list(argv), output, tuple(keep_fds), environment),
             name=f"child-{Path(argv[0]).name}",
             daemon=True,
         )
@@ -50,7 +58,9 @@ class ChildProcess:
         if self._start_error is not None:
             raise self._start_error
 
-    def _run(self, argv: list[str], output: Path, keep_fds: tuple[int, ...]) -> None:
+    def _run(
+        self, argv: list[str], output: Path, keep_fds: tuple[int, ...], environment: Mapping[str, str] | None
+    ) -> None:
         try:
             with output.open("ab") as log:
                 self._process = subprocess.Popen(
@@ -60,6 +70,7 @@ class ChildProcess:
                     stderr=log,
                     pass_fds=keep_fds,
                     start_new_session=True,
+                    env=environment,
                 )
         except OSError as error:
             self._start_error = error

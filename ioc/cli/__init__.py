@@ -14,6 +14,7 @@ __all__ = ["build_cli", "main"]
 
 # Each module holds `register(app: typer.Typer) -> None`. The order is the order of `ioc --help`.
 COMMAND_MODULES: tuple[str, ...] = (
+    "demo",
     "broker",
     "topics",
     "worker",
@@ -22,6 +23,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "simulate",
     "dlq",
     "evaluate",
+    "bench",
     "dashboards",
 )
 

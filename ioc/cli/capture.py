@@ -33,7 +33,7 @@ ForOption = Annotated[str | None, typer.Option("--for", help="stop after this lo
 CountOption = Annotated[int | None, typer.Option("--count", min=1, help="stop after this many stills, all cameras")]
 BrokerOption = Annotated[str | None, typer.Option("--broker", help="HOST:PORT of Kafka; else IOC_BROKER")]
 ProvinceOption = Annotated[
-    str | None, typer.Option("--province", help="the province in the event's source; else the catalogue folder's name")
+    str | None, typer.Option("--province", help="the province in the event's source; else the catalogue's")
 ]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")]
 NoCheckOption = Annotated[
@@ -259,6 +259,7 @@ def _run(
 
     from ioc.adapters.evidence import open_evidence
     from ioc.capture.publisher import FramePublisher
+    from ioc.catalog import load_catalog
     from ioc.cli.logs import configure_logs
 
     configure_logs(settings.log_level)
@@ -266,7 +267,7 @@ def _run(
     for_s = None if for_ is None else parse_duration_s(for_, "--for")
     publisher = FramePublisher(
         broker=broker or settings.broker,
-        province=province or settings.catalog.resolve().name,
+        province=province or load_catalog(settings.catalog).province,
         evidence=open_evidence(settings.state / "evidence"),
         tally=source.tally,
         is_checked=is_checked,
