@@ -16,7 +16,16 @@ from ioc.errors import ConfigurationError, PermanentError, TransientError
 from ioc.oncall.notices import Notice, console_block, webhook_body
 from ioc.oncall.signatures import SigningKey, sign
 
-__all__ = ["Channel", "ConsoleChannel", "Receipt", "RetryLater", "WebhookChannel", "WebhookTarget", "webhook_target"]
+__all__ = [
+    "Channel",
+    "ConsoleChannel",
+    "Receipt",
+    "RetryLater",
+    "WebhookChannel",
+    "WebhookTarget",
+    "judge_answer",
+    "webhook_target",
+]
 
 WEBHOOK_TIMEOUT_S = 10.0
 CONSOLE_TIMEOUT_S = 5.0
@@ -73,7 +82,7 @@ class ConsoleChannel:
     ) -> None:
         self._write = write
         self._ready = ready
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._turn = asyncio.Lock()
         self._writing: asyncio.Future[None] | None = None
 
@@ -81,10 +90,12 @@ class ConsoleChannel:
         if self._ready is not None:
             await self._ready.wait()
         async with self._turn:
-            if self._writing is not None and not self._writing.done():
-                raise TransientError("the console has not taken the text before this one yet")
+            if self._writing is not None:
+                await asyncio.wait({self._writing}, timeout=self.timeout_s)
+                if not self._writing.done():
+                    raise TransientError("the console has not taken the text before this one yet")
             self._writing = _in_daemon_thread(self._write, console_block(notice).encode())
-            done, _ = await asyncio.wait({self._writing}, timeout=self._timeout_s)
+            done, _ = await asyncio.wait({self._writing}, timeout=self.timeout_s)
             if not done:
                 raise TransientError("the console takes no text: is its pipe full?")
             error = self._writing.exception()
@@ -178,7 +189,7 @@ class WebhookChannel:
             async with self._session.post(
                 self._target.url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
             ) as response:
-                return _judge(response.status, response.headers.get("retry-after", ""))
+                return judge_answer(response.status, response.headers.get("retry-after", ""))
         except TimeoutError:
             raise TransientError(f"{self._target.origin} did not answer in time") from None
         except aiohttp.InvalidURL:
@@ -188,7 +199,7 @@ class WebhookChannel:
             raise TransientError(f"{self._target.origin} can't be reached: {type(error).__name__}") from None
 
 
-def _judge(status: int, retry_after: str) -> Receipt:
+def judge_answer(status: int, retry_after: str) -> Receipt:
     """2xx is taken; 5xx, 408, 425 and 429 are worth another try; the rest (redirects too) can't get better."""
     if 200 <= status < 300:
         return Receipt(reference=f"HTTP {status}")

@@ -20,7 +20,7 @@ from ioc.adapters.evidence import open_evidence
 from ioc.oncall.channels import WebhookTarget
 from ioc.oncall.receiver import WebhookReceiver
 from ioc.oncall.service import OncallConfig, run_oncall
-from ioc.oncall.signatures import SigningKey
+from ioc.oncall.signatures import SigningKey, sign
 from ioc.oncall.store import sqlite_url
 from tests.conftest import KafkaForTests
 from tests.unit.oncall.making import SECRET, incident, record
@@ -79,10 +79,7 @@ async def running(config: OncallConfig) -> AsyncIterator[str]:
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     service = asyncio.create_task(run_oncall(config, stop=stop, announce=ready.set_result))
     try:
-        await asyncio.wait({ready, service}, timeout=WAIT_S, return_when=asyncio.FIRST_COMPLETED)
-        if service.done():
-            await service
-        yield ready.result()
+        yield await asyncio.wait_for(ready, WAIT_S)
     finally:
         stop.set()
         began = time.monotonic()
@@ -189,6 +186,34 @@ async def test_readiness_says_that_kafka_is_away_and_pending_notices_are_still_d
     assert status == 503
     assert "Kafka at 127.0.0.1:1 can't be reached" in text
     assert health == 200
+
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+async def test_pages_escape_what_comes_from_outside_and_let_nothing_else_in(site: Site) -> None:
+    async with running(site.config) as address, aiohttp.ClientSession() as session:
+        await site.publish(place_vi=SCRIPT, place_en=SCRIPT)
+        await site.receiver.wait_for(unique=1)
+        for path in ("/", "/?lang=en&page=x", "/runbooks/smoke", "/style.css", "/no-such-page", "/runbooks/%2e%2e%2fx"):
+            async with session.get(address + path) as response:
+                text = await response.text()
+                assert response.status == (404 if "no-such" in path or "%" in path else 200)
+                assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+                assert response.headers["X-Content-Type-Options"] == "nosniff"
+                assert SCRIPT not in text
+        assert "&lt;script&gt;" in (await get(address + "/"))[1]
+
+
+async def test_forged_request_is_refused_by_the_receiver(site: Site) -> None:
+    body = b'{"type":"incident.opened"}'
+    forged = sign(SigningKey(b"not the secret, but 32 bytes too"), message_id="m", at=datetime.now(UTC), body=body)
+    old = sign(KEY, message_id="m", at=datetime.now(UTC) - timedelta(minutes=6), body=body)
+    async with aiohttp.ClientSession() as session:
+        for headers in (forged, old, {}):
+            async with session.post(site.receiver.url, data=body, headers=headers) as response:
+                assert response.status == 401
+    assert (site.receiver.unique, site.receiver.forged) == (0, 3)
 
 
 async def test_picture_of_an_incident_is_served(site: Site) -> None:

@@ -1,20 +1,26 @@
-"""Incidents and stores for the tests of on-call."""
+"""Incidents, stores and channels for the tests of on-call."""
 
-from collections.abc import AsyncIterator, Callable
+import base64
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
+from prometheus_client import CollectorRegistry
 
 from ioc.detections import Box
 from ioc.incidents import INCIDENT_TYPE, Incident
+from ioc.oncall.channels import Receipt
+from ioc.oncall.delivery import Outlet, notice_outlet
+from ioc.oncall.metrics import OncallMetrics
+from ioc.oncall.notices import Notice
 from ioc.oncall.store import Store, open_store, sqlite_url
 
 NOW = datetime(2026, 11, 22, 1, 30, tzinfo=UTC)
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqrTwjU"
+SECRET = "whsec_" + base64.b64encode(b"only for tests, known to all, 32").decode()
 DIGEST = "ab" * 32
 
 SMOKE = Incident(
@@ -54,6 +60,10 @@ def record(of: Incident, ce_type: str = INCIDENT_TYPE) -> tuple[bytes, list[tupl
     return orjson.dumps(of.as_json()), headers
 
 
+def unit_names(code: str) -> tuple[str, str]:
+    return {"24846": ("Phường Lang Biang", "Lang Biang ward")}.get(code, ("", ""))
+
+
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Store]:
     store = await open_store(sqlite_url(folder / "oncall.db"))
@@ -76,4 +86,34 @@ class MovingClock:
         self.now += timedelta(**by)
 
 
-NAMES: Callable[[str], tuple[str, str]] = {"24846": ("Phường Lang Biang", "Lang Biang ward")}.get  # type: ignore[assignment]
+@dataclass(slots=True)
+class ScriptedChannel:
+    """Raises the scripted errors one after the other, then takes everything."""
+
+    errors: list[Exception] = field(default_factory=list)
+    name: str = "scripted"
+    keys: list[str] = field(default_factory=list)
+    taken: list[Notice] = field(default_factory=list)
+
+    async def send(self, notice: Notice, *, idempotency_key: str) -> Receipt:
+        self.keys.append(idempotency_key)
+        if self.errors:
+            raise self.errors.pop(0)
+        self.taken.append(notice)
+        return Receipt(reference="taken")
+
+
+def outlet_of(
+    channel: ScriptedChannel, store: Store, clock: MovingClock, metrics: OncallMetrics | None = None
+) -> Outlet:
+    return notice_outlet(
+        channel,
+        store=store,
+        metrics=metrics or OncallMetrics(CollectorRegistry()),
+        public_url="http://oncall.test",
+        unit_names=unit_names,
+        clock=clock,
+        facts_clock=clock,
+        on_sent=lambda: None,
+        chance=lambda: 1.0,
+    )
