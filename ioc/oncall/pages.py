@@ -109,9 +109,14 @@ def inbox_page(seen: Sequence[Seen], *, language: Language, page: int, has_more:
 
 
 def runbook_page(kind: str, markdown: str, *, language: Language) -> str:
-    """Returns a runbook as HTML. Its markdown is ours, and raw HTML in it is escaped all the same."""
+    """Returns a runbook as HTML, the asked language first: the file holds Vietnamese, a rule, then English.
+
+    Its markdown is ours, and raw HTML in it is escaped all the same.
+    """
     words = _WORDS[language]
-    content = MarkdownIt("commonmark", {"html": False}).render(markdown)
+    parts = markdown.split("\n---\n")
+    ordered = parts if language == "vi" else parts[::-1]
+    content = MarkdownIt("commonmark", {"html": False}).render("\n---\n".join(ordered))
     title = kind_words(kind)[0 if language == "vi" else 1]
     head = f"<header><nav>{_link('/', language, '← ' + words['inbox'])}</nav></header>"
     return _page(title, f"{head}\n<main>{content}</main>", language, is_live=False)
@@ -123,7 +128,7 @@ def _card(incident: Incident, is_told: bool, language: Language) -> str:
     facts = [
         (words["where"], escape(place)),
         (words["since"], local_time(incident.first_frame_at)),
-        (words["sure"], f"{incident.peak_score:.2f} ({incident.detections})"),
+        (words["sure"], _sure(incident, language)),
         (words["told"], words["told_yes"] if is_told else words["told_no"]),
     ]
     geo = map_link(incident)
@@ -137,6 +142,11 @@ def _card(incident: Incident, is_told: bool, language: Language) -> str:
         f"<dl>{rows}</dl>{_picture(incident, words)}"
         f'<a class="action" href="{runbook}">{words["runbook"]}</a></article>'
     )
+
+
+def _sure(incident: Incident, language: Language) -> str:
+    score = f"{incident.peak_score:.2f} ({incident.detections})"
+    return score.replace(".", ",") if language == "vi" else score
 
 
 def _picture(incident: Incident, words: Mapping[str, str]) -> str:

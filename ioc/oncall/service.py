@@ -205,7 +205,9 @@ def _bind(config: OncallConfig) -> tuple[socket.socket, str]:
             f"on-call can't listen on {config.host}:{config.port} ({error.strerror}); "
             "set another port with IOC_HTTP_PORT, or end what holds it"
         ) from None
-    host = f"[{config.host}]" if family == socket.AF_INET6 else config.host
+    # Nobody can open 0.0.0.0: without a public address, links lead to this machine.
+    reachable = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104
+    host = f"[{reachable}]" if ":" in reachable else reachable
     return door, f"http://{host}:{door.getsockname()[1]}"
 
 

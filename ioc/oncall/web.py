@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 PAGE_INCIDENTS = 50
 MAX_LISTED = 1000
-_KIND = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_KIND = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)  # alerts of metrics write their runbooks with dashes
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _JPEG_START = b"\xff\xd8\xff"
 

@@ -1,7 +1,9 @@
 """On-call against a real Kafka: an incident on the topic becomes one signed webhook, and one action."""
 
 import asyncio
+import os
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -214,6 +216,49 @@ async def test_forged_request_is_refused_by_the_receiver(site: Site) -> None:
             async with session.post(site.receiver.url, data=body, headers=headers) as response:
                 assert response.status == 401
     assert (site.receiver.unique, site.receiver.forged) == (0, 3)
+
+
+IOC = [sys.executable, "-c", "from ioc.cli import main; main()", "oncall"]
+
+
+async def _started(arguments: list[str], **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *IOC,
+        *arguments,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def test_receiver_command_says_ready_and_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    process = await _started(["receiver", "--secret-file", str(tmp_path / "secret")])
+    assert process.stdout is not None
+    line = (await asyncio.wait_for(process.stdout.readline(), WAIT_S)).decode()
+    assert line.startswith("ready http://127.0.0.1:")
+    assert orjson.loads((await get(line.split()[1]))[1]) == {"unique": 0, "duplicate": 0, "forged": 0}
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 5) == 0
+
+
+async def test_oncall_command_runs_and_ends_cleanly_on_sigterm_while_kafka_is_away(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+    process = await _started([], IOC_STATE=str(tmp_path), IOC_HTTP_PORT=str(port), IOC_BROKER="127.0.0.1:1")
+    async with asyncio.timeout(WAIT_S):
+        while await _status(f"http://127.0.0.1:{port}/healthz") != 200:  # noqa: ASYNC110  (it says nothing before ready)
+            await asyncio.sleep(0.05)
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 3) == 0
+    assert (tmp_path / "oncall.db").exists()
+
+
+async def _status(url: str) -> int:
+    try:
+        return (await get(url))[0]
+    except aiohttp.ClientError:
+        return 0
 
 
 async def test_picture_of_an_incident_is_served(site: Site) -> None:

@@ -63,6 +63,13 @@ def test_empty_inbox_says_so() -> None:
     assert "Chưa có sự cố nào." in page()
 
 
+def test_runbook_shows_the_asked_language_first() -> None:
+    text = runbook_markdown("smoke") or ""
+    vi, en = (runbook_page("smoke", text, language=language) for language in ("vi", "en"))
+    assert vi.index("Xem ảnh") < vi.index("Look at the picture")
+    assert en.index("Look at the picture") < en.index("Xem ảnh")
+
+
 def test_runbook_markdown_becomes_a_list_and_raw_html_is_escaped() -> None:
     html = runbook_page("smoke", "# T\n\n1. **a**\n\n<script>x</script>\n\n[l](javascript:x)", language="vi")
     assert "<ol>" in html
