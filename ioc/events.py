@@ -18,6 +18,7 @@ from ioc.windows import MICROSECONDS, microseconds_of, moment_of
 
 __all__ = [
     "FUTURE_TOLERANCE_US",
+    "KEY_SEPARATOR",
     "MAX_EVENT_BYTES",
     "Event",
     "EventDecoder",
@@ -30,8 +31,9 @@ __all__ = [
 
 MAX_EVENT_BYTES = 256 * 1024
 MAX_ID_CHARS = 512
-MAX_STORED_CHARS = 256  # what a row keeps of a free text; ids and keys are never cut
+MAX_STORED_CHARS = 1_024  # what a row keeps of a free text; ids and keys are never cut
 MAX_STORED_ITEMS = 64
+KEY_SEPARATOR = "\x1f"
 FUTURE_TOLERANCE_US = 15 * 60 * MICROSECONDS
 _LARGEST_INTEGER = 2**53  # what a double holds exactly, and what fits every store on the way
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -129,14 +131,17 @@ class _Compiled:
     __slots__ = (
         "as_tombstone",
         "cameras_at",
-        "convert",
+        "dates_at",
         "decode",
+        "either_at",
         "key_at",
         "names",
         "own_times",
         "partition_at",
         "read",
+        "texts_at",
         "time_at",
+        "times_at",
         "type",
         "units_at",
     )
@@ -149,16 +154,13 @@ class _Compiled:
         getter: Callable[[Any], Any] = attrgetter(*(f"f_{name}" for name in self.names)) if self.names else lambda _: ()
         self.read: Callable[[Any], Sequence[Any]] = getter if len(self.names) != 1 else lambda struct: (getter(struct),)
         specs = {spec.name: spec for spec in event_type.fields}
-        self.convert = [
-            (place, _converter_of(specs[name]))
+        self.times_at = [place for place, name in enumerate(self.names) if specs[name].type == "time"]
+        self.dates_at = [place for place, name in enumerate(self.names) if specs[name].type == "date"]
+        self.either_at = [place for place, name in enumerate(self.names) if specs[name].type == "date_or_time"]
+        self.texts_at = [
+            place
             for place, name in enumerate(self.names)
-            if specs[name].type in ("time", "date", "date_or_time", "string", "admin_unit", "camera", "list")
-            and not specs[name].enum
-            and name not in event_type.entity_key
-        ] + [
-            (place, _converter_of(specs[name]))
-            for place, name in enumerate(self.names)
-            if name in event_type.entity_key and specs[name].type in ("time", "date", "date_or_time")
+            if specs[name].type in ("string", "list") and not specs[name].enum and name not in event_type.entity_key
         ]
         self.units_at = [event_type.position(s.name) for s in event_type.fields if s.type == "admin_unit"]
         self.cameras_at = [event_type.position(s.name) for s in event_type.fields if s.type == "camera"]
@@ -195,6 +197,7 @@ class EventDecoder:
         self._units, self._cameras = frozenset(units), frozenset(cameras)
         self._province = province
         self._families: dict[str, str] = {}
+        self._texts: dict[bytes, str] = {}
         self._decode_envelope = msgspec.json.Decoder(_Envelope).decode
         self._decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -221,14 +224,18 @@ class EventDecoder:
         try:
             if len(body) > MAX_EVENT_BYTES:
                 raise _too_large(len(body))
-            readable = _text(source, "source")
-            return [
-                self._event(
-                    topic, _text(ce_type, "type"), readable, _text(event_id, "id"), _text(ce_time, "time"), body, now_us
-                )
-            ]
+            readable = self._texts.get(source) or self._remembered(source, "source")  # type: ignore[arg-type]  # None misses
+            kind = self._texts.get(ce_type) or self._remembered(ce_type, "type")
+            return [self._event(topic, kind, readable, _text(event_id, "id"), _text(ce_time, "time"), body, now_us)]
         except InvalidRecord as error:
             return [Rejected(error, readable)]
+
+    def _remembered(self, raw: bytes | None, name: str) -> str:
+        """Types and sources are few and come with every event: their text is kept."""
+        text = _text(raw, name)
+        if raw is not None and len(self._texts) < 10_000 and len(raw) <= MAX_ID_CHARS:
+            self._texts[raw] = text
+        return text
 
     def part_of_batch(self, value: bytes | None, index: int) -> bytes:
         """Returns one event of a batched record, as structured mode."""
@@ -293,7 +300,7 @@ class EventDecoder:
                 en=f"{event_type.name} belongs on topic {event_type.topic}, not on {topic}",
             )
         self._check_source(source, event_type)
-        if not event_id or len(event_id) > MAX_ID_CHARS or _CONTROL.search(event_id):
+        if not event_id or len(event_id) > MAX_ID_CHARS or _has_control(event_id):
             raise _bad_id("id", event_id)
         struct, is_tombstone = _decode_data(compiled, body)
         values = list(compiled.read(struct))
@@ -303,11 +310,9 @@ class EventDecoder:
         for place in compiled.cameras_at:
             if values[place] is not None and values[place] not in self._cameras:
                 raise _unknown_camera(values[place])
-        for place, convert in compiled.convert:
-            if values[place] is not None:
-                values[place] = convert(values[place])
+        _to_stored(compiled, values, len(body))
         order_us = self._check_times(compiled, ce_time, values, now_us)
-        entity_id = _key_text(compiled, compiled.key_at, values, "\x1f")
+        entity_id = _key_text(compiled, values)
         return Event(
             event_type,
             source,
@@ -412,18 +417,25 @@ def _annotation(spec: FieldSpec) -> Any:
             return str
 
 
-def _converter_of(spec: FieldSpec) -> Callable[[Any], StoredValue]:
-    match spec.type:
-        case "time":
-            return lambda value: _instant(value, spec.name)
-        case "date":
-            return date.isoformat
-        case "date_or_time":
-            return lambda value: _date_or_time(value, spec.name)
-        case "list":
-            return lambda value: [text[:MAX_STORED_CHARS] for text in value[:MAX_STORED_ITEMS]]
-        case _:
-            return lambda value: value[:MAX_STORED_CHARS]
+def _to_stored(compiled: _Compiled, values: list[Any], size_bytes: int) -> None:
+    """Turns the values into what a row keeps: times as microseconds, dates as text, long texts cut."""
+    for place in compiled.times_at:
+        moment = values[place]
+        if moment is not None:
+            values[place] = _instant(moment, compiled.names[place])
+    for place in compiled.dates_at:
+        if values[place] is not None:
+            values[place] = values[place].isoformat()
+    for place in compiled.either_at:
+        if values[place] is not None:
+            values[place] = _date_or_time(values[place], compiled.names[place])
+    if size_bytes > MAX_STORED_CHARS:  # a shorter event can hold no text that is too long
+        for place in compiled.texts_at:
+            value = values[place]
+            if value.__class__ is str:
+                values[place] = value[:MAX_STORED_CHARS]
+            elif value.__class__ is list:
+                values[place] = [text[:MAX_STORED_CHARS] for text in value[:MAX_STORED_ITEMS]]
 
 
 def _instant(moment: datetime, name: str) -> int:
@@ -442,7 +454,10 @@ def _date_or_time(text: str, name: str) -> int:
 
 def _parse_time(text: str, name: str) -> int:
     try:
-        moment = datetime.fromisoformat(text.upper())
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:  # RFC 3339 allows a lower-case t and z
+            moment = datetime.fromisoformat(text.upper())
         if moment.tzinfo is None:
             raise ValueError
         return microseconds_of(moment)
@@ -466,20 +481,20 @@ def _decode_data(compiled: _Compiled, body: bytes) -> tuple[Any, bool]:
     return struct, bool(getattr(struct, "f_deleted", False))
 
 
-def _key_text(compiled: _Compiled, places: Sequence[int], values: Sequence[Any], separator: str) -> str:
-    if len(places) == 1:
-        text = values[places[0]]
-        if text.__class__ is not str:
-            text = str(text)
-    else:
-        text = separator.join(str(values[place]) for place in places)
-    if (
-        not text
-        or len(text) > MAX_ID_CHARS
-        or (_CONTROL.search(text.replace("\x1f", "")) if separator in text else _CONTROL.search(text))
-    ):
-        raise _bad_id(compiled.type.entity_key[0], text)
-    return str(text)
+def _key_text(compiled: _Compiled, values: Sequence[Any]) -> str:
+    """The entity's id: the key fields in their order, joined by a sign that no id may hold."""
+    parts = [values[place] for place in compiled.key_at]
+    for part in parts:
+        if part.__class__ is str and (not part or len(part) > MAX_ID_CHARS or _has_control(part)):
+            raise _bad_id(compiled.type.entity_key[0], part)
+    if len(parts) == 1:
+        return str(parts[0])
+    return KEY_SEPARATOR.join([str(part) for part in parts])
+
+
+def _has_control(text: str) -> bool:
+    """`isprintable` answers for nearly every id; it refuses some harmless signs too, which the pattern lets through."""
+    return not text.isprintable() and _CONTROL.search(text) is not None
 
 
 def _partition_key(compiled: _Compiled, values: Sequence[Any]) -> str:

@@ -177,9 +177,9 @@ def _number(expression: Evaluate, values: Sequence[Value]) -> Number:
     value = expression(values)
     if value is True:
         return 1
-    if isinstance(value, int | float):
-        return value or 0
-    return 0
+    if not value or value.__class__ is str:
+        return 0
+    return value if isinstance(value, int | float) else 0
 
 
 class KpiEngine:
@@ -231,13 +231,22 @@ class KpiEngine:
         return self._compiled[kpi].grains
 
 
+_CellPlace = tuple[int, str, int, int]
+"""(KPI number, group, grain number, bucket): a plain tuple, because the hot path makes one for every contribution."""
+_GRAINS: tuple[Grain, ...] = ("now", "minute", "day")
+_MINUTE = _GRAINS.index("minute")
+
+
 class Aggregates:
     """The cells of one source partition, and which of them changed since they were last taken."""
 
     def __init__(self, engine: KpiEngine) -> None:
         self._engine = engine
-        self._cells: dict[CellKey, list[Number]] = defaultdict(lambda: [0, 0])
-        self._changed: set[CellKey] = set()
+        self._grains = [
+            tuple(_GRAINS.index(grain) for grain in engine.grains(number)) for number in range(len(engine.definitions))
+        ]
+        self._cells: dict[_CellPlace, list[Number]] = {}
+        self._changed: set[_CellPlace] = set()
         self._oldest_minute = 0
 
     def apply(self, old: Sequence[Contribution], new: Sequence[Contribution]) -> None:
@@ -251,37 +260,46 @@ class Aggregates:
 
     def _add(self, contribution: Contribution, sign: int) -> None:
         kpi, group, time_us, numerator, denominator = contribution
-        name = self._engine.definitions[kpi].id
-        for grain in self._engine.grains(kpi):
-            bucket = 0 if time_us is None else bucket_of(grain, time_us)
-            if grain == "minute" and bucket < self._oldest_minute:
+        numerator, denominator = sign * numerator, sign * denominator
+        for grain in self._grains[kpi]:
+            bucket = 0 if time_us is None else bucket_of(_GRAINS[grain], time_us)
+            if grain == _MINUTE and bucket < self._oldest_minute:
                 continue
-            self._put(CellKey(name, TOTAL, grain, bucket), sign * numerator, sign * denominator)
+            self._put((kpi, TOTAL, grain, bucket), numerator, denominator)
             if group != TOTAL:
-                self._put(CellKey(name, group, grain, bucket), sign * numerator, sign * denominator)
+                self._put((kpi, group, grain, bucket), numerator, denominator)
 
-    def _put(self, key: CellKey, numerator: Number, denominator: Number) -> None:
-        cell = self._cells[key]
-        cell[0] += numerator
-        cell[1] += denominator
-        self._changed.add(key)
+    def _put(self, place: _CellPlace, numerator: Number, denominator: Number) -> None:
+        cell = self._cells.get(place)
+        if cell is None:
+            self._cells[place] = [numerator, denominator]
+        else:
+            cell[0] += numerator
+            cell[1] += denominator
+        self._changed.add(place)
 
     def expire(self, clock_us: int) -> list[CellKey]:
         """Forgets minute cells that no window reaches any more; returns their keys."""
-        self._oldest_minute = max(self._oldest_minute, minute_number(clock_us) - KEPT_MINUTES)
-        gone = [key for key in self._cells if key.grain == "minute" and key.bucket < self._oldest_minute]
-        for key in gone:
-            del self._cells[key]
-            self._changed.discard(key)
-        return gone
+        oldest = max(self._oldest_minute, minute_number(clock_us) - KEPT_MINUTES)
+        if oldest == self._oldest_minute:
+            return []
+        self._oldest_minute = oldest
+        gone = [place for place in self._cells if place[2] == _MINUTE and place[3] < oldest]
+        for place in gone:
+            del self._cells[place]
+            self._changed.discard(place)
+        return [self._key(place) for place in gone]
 
     def take_changed(self) -> dict[CellKey, Cell]:
-        changed = {key: Cell(*self._cells[key]) for key in self._changed}
+        changed = {self._key(place): Cell(*self._cells[place]) for place in self._changed}
         self._changed.clear()
         return changed
 
     def mark_all_changed(self) -> None:
         self._changed.update(self._cells)
+
+    def _key(self, place: _CellPlace) -> CellKey:
+        return CellKey(self._engine.definitions[place[0]].id, place[1], _GRAINS[place[2]], place[3])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

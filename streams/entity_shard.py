@@ -4,7 +4,7 @@
 rows, counters, figures and offsets of one write always belong together; `committed` says that the write is durable.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,7 +14,7 @@ from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
 from ioc.entities import Row, decode_row, encode_row, fold
 from ioc.errors import InvalidRecord
-from ioc.events import Event, EventDecoder, Rejected
+from ioc.events import KEY_SEPARATOR, Event, EventDecoder, Rejected
 from ioc.kpis import Aggregates, Cell, CellKey, Contribution, KpiEngine
 from ioc.windows import moment_of
 from streams.batch_topics import Batch
@@ -27,7 +27,7 @@ OUTCOMES = ("in", "accepted", "duplicate", "rejected", "rerouted")
 Outcomes = dict[str, dict[str, int]]
 """By topic, then by outcome. `in` = accepted + duplicate + rejected; a rerouted event counts where it arrives."""
 
-_SEPARATOR = "\x1f"
+_SEPARATOR = KEY_SEPARATOR  # between the entity's name and its id
 
 
 class _Marker(msgspec.Struct, array_like=True):
@@ -52,7 +52,7 @@ class EntityShard:
     """The rows of one partition number, over all the departments' topics.
 
     Args:
-        partition_of: from a partition key to the partition where it belongs (murmur2).
+        partitions_of: from partition keys to the partitions where they belong (murmur2).
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class EntityShard:
         catalog: Catalog,
         engine: KpiEngine,
         decoder: EventDecoder,
-        partition_of: Callable[[bytes], int],
+        partitions_of: Callable[[Sequence[bytes]], Sequence[int]],
     ) -> None:
         self.partition = partition
         self._province = catalog.province
-        self._engine, self._decoder, self._partition_of = engine, decoder, partition_of
+        self._engine, self._decoder, self._partitions_of = engine, decoder, partitions_of
         self._aggregates = Aggregates(engine)
         self._cold: dict[str, bytes] = {}
         self._hot: dict[str, Row] = {}
@@ -78,6 +78,7 @@ class EntityShard:
         self._next_offsets: dict[str, int] = {}
         self._newest: dict[str, int] = {}
         self._epoch = 1
+        self._places: dict[bytes, int] = {}  # where the record keys of the batch in hand belong
         self._has_news = True  # the first write tells the epoch and every cell
         self.committed_outcomes: Outcomes = {}
 
@@ -120,6 +121,8 @@ class EntityShard:
         place = self._next_offsets.get(topic, 0)
         decode = self._decoder.decode
         fold_event = self._fold
+        keys = [record.key for record in batch.records if record.key]
+        self._places = dict(zip(keys, self._partitions_of(keys), strict=True))
         for record in batch.records:
             if record.offset < place:
                 continue
@@ -186,17 +189,22 @@ class EntityShard:
             self._before[key] = self._engine.contributions(event.type.entity, event.entity_id, row, now_us)
         else:
             # Producers with another partitioner (librdkafka's default is CRC32) would split an entity over two rows.
-            if self._partition_of(event.partition_key.encode()) != self.partition:
+            if not self._is_here(event.partition_key):
                 return None
             row = Row([], {}, 0)
             self._before[key] = ()
         self._hot[key] = row
         return row
 
+    def _is_here(self, partition_key: str) -> bool:
+        key = partition_key.encode()
+        known = self._places.get(key)
+        return (self._partitions_of([key])[0] if known is None else known) == self.partition
+
     def _reroute(self, topic: str, event: Event, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> None:
         key = event.partition_key.encode()
         self._others.append(
-            Outgoing(topic=topic, key=key, value=value, headers=tuple(headers), partition=self._partition_of(key))
+            Outgoing(topic=topic, key=key, value=value, headers=tuple(headers), partition=self._partitions_of([key])[0])
         )
 
     def _reject(

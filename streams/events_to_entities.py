@@ -1,10 +1,8 @@
 """Department events become entity rows: the agent of the role `events`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from aiokafka.partitioner import murmur2
 
 from ioc.catalog import Catalog
 from ioc.catalog.model import ENTITY_ROWS_TOPIC
@@ -13,16 +11,12 @@ from streams.apps import build_batch_app
 from streams.batch_role import BatchRole
 from streams.entity_shard import EntityShard
 from streams.metrics import PipelineMetrics
+from streams.partitioning import partitioner
 from streams.shard_keeper import ShardKeeper
 
-__all__ = ["APP_ID", "EventsRole", "partitioner"]
+__all__ = ["APP_ID", "EventsRole"]
 
 APP_ID = "ioc-events"
-
-
-def partitioner(partitions: int) -> Callable[[bytes], int]:
-    """Returns where a key belongs: Kafka's murmur2, as Java, aiokafka and librdkafka's `murmur2_random` have it."""
-    return lambda key: (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 class EventsRole(BatchRole):
@@ -45,13 +39,13 @@ class EventsRole(BatchRole):
     ) -> None:
         app = build_batch_app(app_id, broker, folder)
         engine, decoder = catalog.engine(), catalog.decoder()
-        partition_of = partitioner(catalog.partitions)
+        partitions_of = partitioner(catalog.partitions)
         self.keeper: ShardKeeper[EntityShard] = ShardKeeper(
             app,
             broker=broker,
             state_topic=state_topic,
             make_shard=lambda partition: EntityShard(
-                partition, catalog=catalog, engine=engine, decoder=decoder, partition_of=partition_of
+                partition, catalog=catalog, engine=engine, decoder=decoder, partitions_of=partitions_of
             ),
             clock=clock,
             flush_s=flush_s,
