@@ -14,6 +14,8 @@ import yaml
 from ioc.catalog import load_catalog
 from ioc.cli import build_cli
 from ioc.incidents import KINDS
+from ioc.oncall.pages import runbook_page
+from ioc.oncall.web import runbook_markdown
 from ioc.settings import Settings
 from ioc.wall.alerts import KPI_MISSED, PIPELINE_ALERTS
 from ioc.wall.panels import Language
@@ -49,6 +51,15 @@ def linked_pages() -> set[str]:
 def test_every_alert_of_the_generated_rules_and_every_kind_of_incident_has_a_page() -> None:
     assert linked_pages() == set(PRODUCT_PAGES), "the committed rules are not those of ioc/wall/alerts.py"
     assert {*linked_pages(), *KINDS} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_on_call_shows_the_page(name: str) -> None:
+    markdown = runbook_markdown(name)
+    assert markdown is not None
+    shown = runbook_page(name, markdown, language="vi")
+    assert "<ol>" in shown
+    assert "**" not in shown, "bold that did not close"
 
 
 def test_no_page_is_left_over() -> None:
@@ -170,10 +181,12 @@ def test_every_unit_and_service_that_a_page_names_is_deployed() -> None:
             assert set(named) <= services, f"{name}: {span}"
 
 
-def test_every_page_that_a_page_links_to_exists() -> None:
+def test_every_page_that_a_page_links_to_exists_and_opens_in_the_same_language() -> None:
     for name in NAMES:
-        links = set(re.findall(r"\]\(([^)]+)\)", "\n".join(halves(name).values())))
-        assert links <= set(NAMES) - {name}, name
+        page = halves(name)
+        links = {language: set(re.findall(r"\]\(([^)]+)\)", text)) for language, text in page.items()}
+        assert links["vi"] <= set(NAMES) - {name}, name
+        assert links["en"] == {f"{link}?lang=en" for link in links["vi"]}, name
 
 
 def test_every_metric_that_a_page_names_exists() -> None:
