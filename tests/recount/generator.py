@@ -16,7 +16,7 @@ from tests.recount.recount import HANOI, Record
 __all__ = ["Event", "Stream", "encode", "generate", "random_clock"]
 
 UNITS = ("24778", "24781", "24787", "24805", "24846", "23005")
-AGENCIES = tuple(f"H36.{number:02d}" for number in range(1, 10)) + ("h36.01", "Sở Xây dựng")
+AGENCIES = (*(f"H36.{number:02d}" for number in range(1, 10)), "h36.01", "Sở Xây dựng")
 CAMERAS = tuple(f"cam-{number:02d}" for number in range(1, 38))
 OFFSETS_MINUTES = (0, 420, 420, -300, 330, 840, -720)
 AHEAD = timedelta(minutes=15)
@@ -35,7 +35,7 @@ Entity = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A CloudEvent before it is written as bytes. `flaw` names what makes it invalid; `text` replaces the data's JSON."""
+    """A CloudEvent before it is written as bytes. `flaw`: what makes it invalid; `text` replaces the data's JSON."""
 
     topic: str
     key: str
@@ -61,7 +61,7 @@ class Stream:
 
 
 def random_clock(rng: random.Random) -> datetime:
-    """Returns a clock at which windows are interesting: mostly mid-morning some days into a month, else near a midnight."""
+    """Returns an interesting clock: mostly mid-morning some days into a month, else near a midnight."""
     day = datetime(2026, 2, 1, tzinfo=HANOI) + timedelta(days=rng.randrange(600))
     if rng.random() < 0.2:
         day = day.replace(day=1)
@@ -104,7 +104,7 @@ class _Scribe:
         return min(moment, self.clock + AHEAD)
 
     def moment(self, days: float) -> datetime:
-        """Returns a time in the last `days`: often at a border of some window, sometimes a little ahead of the clock."""
+        """Returns a time in the last `days`: often at a border of a window, sometimes a little ahead of the clock."""
         rng, local = self.rng, self.clock.astimezone(HANOI)
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
         kind = rng.random()
@@ -149,7 +149,9 @@ class _Scribe:
             elif kind < 0.70:
                 fresh = str(self.rng.randrange(1, 200))  # "9" is greater than "10"
             elif kind < 0.75:
-                fresh = self.rng.choice(["é", "e\u0301", "Đ", "ｅ", "😀", "%2F", "A", "a", "a b", "a|b", "a:b", "/", "#"])
+                fresh = self.rng.choice(
+                    ["é", "e\u0301", "Đ", "ｅ", "😀", "%2F", "A", "a", "a b", "a|b", "a:b", "/", "#"]
+                )
                 fresh += str(self.number % 7)
             elif kind < 0.80:
                 fresh = self.last_id  # an id repeated for another entity is another event
@@ -310,11 +312,11 @@ def _correct_dossier(
         moved = scribe.moment(100) if scribe.chance(0.3) else submitted_at
         data = _submitted_dossier(scribe, dossier_id, moved, whole=False)
         if scribe.chance(0.5):
-            scribe.maybe(data, "due_at", scribe.stamp(scribe.clock + timedelta(days=rng.randrange(-60, 60))), absent=0.3)
+            scribe.maybe(
+                data, "due_at", scribe.stamp(scribe.clock + timedelta(days=rng.randrange(-60, 60))), absent=0.3
+            )
         shift = timedelta(hours=rng.choice([0, 1, 1, 5, 100, -1]))
-        scribe.write(
-            entity, dossier_id, "vn.ioc.dossier.submitted.v1", "ioc.onestop.dossiers", data, sent_at + shift
-        )
+        scribe.write(entity, dossier_id, "vn.ioc.dossier.submitted.v1", "ioc.onestop.dossiers", data, sent_at + shift)
 
 
 def _other_dossier_facts(scribe: _Scribe, entity: Entity, dossier_id: str, start: datetime) -> None:
@@ -532,9 +534,7 @@ def _lgsp(scribe: _Scribe) -> None:
         scribe.maybe(data, "p95_ms", rng.choice([20, 87.5]))
         if scribe.chance(0.05):
             data["deleted"] = True
-        scribe.write(
-            entity, service_id, "vn.ioc.lgsp.service_call.v1", "ioc.lgsp.calls", data, _near(scribe, minute)
-        )
+        scribe.write(entity, service_id, "vn.ioc.lgsp.service_call.v1", "ioc.lgsp.calls", data, _near(scribe, minute))
 
 
 # --- the whole stream -------------------------------------------------------------------------------------------------
@@ -610,9 +610,7 @@ def generate(
     groups = _group(shuffler, everything, ordered_only)
     shuffler.shuffle(groups)
     records = [_record(shuffler, group, ordered_only) for group in groups]
-    return Stream(
-        seed=seed, clock=scribe.clock, records=records, events=[event for group in groups for event in group]
-    )
+    return Stream(seed=seed, clock=scribe.clock, records=records, events=[event for group in groups for event in group])
 
 
 def _group(rng: random.Random, events: Sequence[Event], ordered_only: set[Entity]) -> list[list[Event]]:

@@ -94,7 +94,13 @@ def _not_an_object(rng: random.Random, event: Event, clock: datetime) -> Event:
 
 
 def _unknown_type(rng: random.Random, event: Event, clock: datetime) -> Event:
-    wrong = ["vn.ioc.dossier.eaten.v1", event.type + "x", event.type.replace("v1", "v2"), event.type.upper(), "submitted"]
+    wrong = [
+        "vn.ioc.dossier.eaten.v1",
+        event.type + "x",
+        event.type.replace("v1", "v2"),
+        event.type.upper(),
+        "submitted",
+    ]
     return replace(event, type=rng.choice(wrong))
 
 
@@ -214,6 +220,8 @@ def can_have(event: Event, sort: str) -> bool:
         return event.type in ENUMERATIONS
     if sort == "not a number":
         return event.type in NUMBERS
+    if sort == "missing field":  # whether a tombstone may leave out more than others is left open
+        return event.data.get("deleted") is not True
     return sort != "unknown camera" or event.entity[0] == "camera_heartbeat"
 
 

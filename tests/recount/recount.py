@@ -1,8 +1,8 @@
 """The figures counted a second time, slowly and obviously, from the records alone.
 
-It shares no line with the product: it imports nothing from `ioc`, `streams` or `detectors`, keeps every fact in a list, sorts
-the list whenever it wants to know something, and adds up at the end. What an event type holds and what a KPI counts is
-written down here again, by hand, from the province's KPI catalogue and the page that says how every figure is read.
+It shares no line with the product: it imports nothing from `ioc`, `streams` or `detectors`, keeps every fact in a list,
+sorts the list whenever it wants to know something, and adds up at the end. What an event type holds and what a KPI
+counts is written down here again, by hand, from the KPI catalogue and the page that says how every figure is read.
 """
 
 import json
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 
-__all__ = ["Fact", "Recount", "Record", "Series", "window_bounds"]
+__all__ = ["Fact", "Record", "Recount", "Series", "window_bounds"]
 
 HANOI = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh: no summer time, +07:00 in all the years that can be accepted
 ACCEPT_SINCE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -454,7 +454,7 @@ def window_bounds(window: str, clock: datetime) -> tuple[datetime, datetime]:
 
 
 Contribution = tuple[str, str, str, datetime | None, int, int]
-"""kpi, admin_unit or "", agency or "", the time that puts it in a bucket (None: it is so now), numerator, denominator."""
+"""kpi, admin_unit or "", agency or "", the time of its bucket (None: it is so now), numerator, denominator."""
 
 
 def contributions(
@@ -464,6 +464,9 @@ def contributions(
     kind, key = entity
     facts = sorted(facts, key=lambda fact: fact.order)
     gone = facts[-1].is_tombstone  # the newest fact says whether it is deleted or (again) there
+    # Whether the body of a tombstone tells anything once the entity is back, the page leaves open. Chosen: it does not;
+    # it names what is deleted, and what counts again is what the other facts say.
+    facts = [fact for fact in facts if not fact.is_tombstone]
     if kind == "camera_heartbeat":
         camera = str(key[0])
         is_online = not gone and _camera_online(facts, clock)
