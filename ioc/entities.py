@@ -8,7 +8,8 @@ newest of all. Rows of every other kind keep all their facts, up to a bound.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from operator import itemgetter
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -45,7 +46,7 @@ def fold(row: Row, event: Event) -> bool:
     """
     event_id, source = event.id, event.source
     facts = row.facts
-    is_state = event.type.kind == "state"
+    is_state = event.type.is_state
     if is_state:
         mark = _mark(source, event_id)
         if mark in row.seen:
@@ -150,26 +151,52 @@ class EntityDefinition:
     columns: tuple[Column, ...]
 
 
+_Reader = Callable[[list[Fact], list[Value]], Value]
+
+
+class _Newest(NamedTuple):
+    """Columns that each want the newest value of a field of one event type: nearly always one fact has them all."""
+
+    type_number: int
+    targets: tuple[int, ...]
+    span: slice | None  # where the targets lie side by side
+    pick: Callable[[tuple[StoredValue, ...]], tuple[Value, ...]]
+    one_by_one: tuple[_Reader, ...]
+
+
 class View:
     """Computes the columns of a row; the last column, `clock`, is the time given."""
 
     def __init__(
-        self, definition: EntityDefinition, readers: Sequence[Callable[[list[Fact], list[Value]], Value]]
+        self, definition: EntityDefinition, newest: Sequence[_Newest], others: Sequence[tuple[int, _Reader]]
     ) -> None:
         self.definition = definition
         self.columns = {column.name: place for place, column in enumerate(definition.columns)}
         self.columns["clock"] = len(definition.columns)
-        self._readers = readers
+        self._newest, self._others = newest, others
+        self._empty: list[Value] = [None] * len(definition.columns)
 
     def read(self, row: Row, clock_us: int) -> list[Value] | None:
         """Returns the values by position, or None where the newest fact is a tombstone (the entity counts nowhere)."""
         facts = row.facts
         if not facts or facts[-1][4]:
             return None
-        values: list[Value] = []
-        for reader in self._readers:
-            values.append(reader(facts, values))
-        values.append(clock_us)
+        values = [*self._empty, clock_us]
+        for type_number, targets, span, pick, one_by_one in self._newest:
+            for fact in reversed(facts):
+                if fact[3] == type_number and not fact[4]:
+                    found = pick(fact[5])
+                    break
+            else:
+                continue
+            if span is not None and None not in found:
+                values[span] = found
+                continue
+            for place, value in enumerate(found):
+                # None means not known: an older fact may have told.
+                values[targets[place]] = one_by_one[place](facts, values) if value is None else value
+        for target, reader in self._others:
+            values[target] = reader(facts, values)
         return values
 
 
@@ -179,17 +206,32 @@ def compile_view(definition: EntityDefinition) -> View:
     Raises:
         ConfigurationError: a column names a type, field or earlier column that does not exist.
     """
-    readers = []
-    for place, column in enumerate(definition.columns):
+    by_type: dict[int, list[tuple[int, int, _Reader]]] = {}
+    others: list[tuple[int, _Reader]] = []
+    for target, column in enumerate(definition.columns):
         where = f"entities.yaml: {definition.name}.{column.name}"
-        earlier = {known.name: index for index, known in enumerate(definition.columns[:place])}
-        readers.append(_reader(definition, column, earlier, where))
-    return View(definition, readers)
+        earlier = {known.name: index for index, known in enumerate(definition.columns[:target])}
+        reader = _reader(definition, column, earlier, where)
+        types = _types_of(definition, column, where)
+        if column.operator == "newest" and len(types) == 1:
+            place = types[0].position(column.argument)
+            by_type.setdefault(types[0].number, []).append((target, place, reader))
+        else:
+            others.append((target, reader))
+    newest = [_together(number, wanted) for number, wanted in by_type.items()]
+    return View(definition, newest, others)
 
 
-def _reader(
-    definition: EntityDefinition, column: Column, earlier: Mapping[str, int], where: str
-) -> Callable[[list[Fact], list[Value]], Value]:
+def _together(type_number: int, wanted: Sequence[tuple[int, int, _Reader]]) -> _Newest:
+    targets, places, readers = zip(*wanted, strict=True)
+    single = places[0]
+    pick = itemgetter(*places) if len(places) > 1 else lambda values: (values[single],)
+    is_side_by_side = targets == tuple(range(targets[0], targets[0] + len(targets)))
+    span = slice(targets[0], targets[0] + len(targets)) if is_side_by_side else None
+    return _Newest(type_number, targets, span, pick, readers)
+
+
+def _reader(definition: EntityDefinition, column: Column, earlier: Mapping[str, int], where: str) -> _Reader:
     types = _types_of(definition, column, where)
     if column.operator == "newest_time":
         numbers = frozenset(event_type.number for event_type in types)
@@ -223,7 +265,7 @@ def _condition(text: str, event_type: EventType, where: str) -> Evaluate | None:
     return compile_expression(text, {name: place for place, name in enumerate(event_type.stored)}, where=where)
 
 
-def _newest(places: Mapping[int, int]) -> Callable[[list[Fact], list[Value]], Value]:
+def _newest(places: Mapping[int, int]) -> _Reader:
     def read(facts: list[Fact], values: list[Value]) -> Value:
         for fact in reversed(facts):
             place = places.get(fact[3])
@@ -236,9 +278,7 @@ def _newest(places: Mapping[int, int]) -> Callable[[list[Fact], list[Value]], Va
     return read
 
 
-def _first(
-    places: Mapping[int, int], conditions: Mapping[int, Evaluate | None]
-) -> Callable[[list[Fact], list[Value]], Value]:
+def _first(places: Mapping[int, int], conditions: Mapping[int, Evaluate | None]) -> _Reader:
     def read(facts: list[Fact], values: list[Value]) -> Value:
         for fact in facts:
             place = places.get(fact[3])
@@ -255,9 +295,7 @@ def _first(
     return read
 
 
-def _time_in(
-    types: tuple[EventType, ...], column: Column, earlier: Mapping[str, int], where: str
-) -> Callable[[list[Fact], list[Value]], Value]:
+def _time_in(types: tuple[EventType, ...], column: Column, earlier: Mapping[str, int], where: str) -> _Reader:
     if len(types) != 1:
         raise ConfigurationError(f"{where}: time_in needs exactly one type in `of`")
     if column.until not in earlier:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from ioc.errors import ConfigurationError, InvalidRecord
-from ioc.windows import MICROSECONDS, microseconds_of, moment_of
+from ioc.windows import EPOCH, MICROSECONDS, moment_of
 
 __all__ = [
     "FUTURE_TOLERANCE_US",
@@ -75,8 +75,10 @@ class EventType:
     fields: tuple[FieldSpec, ...]
     fact_times: tuple[str, ...] = ()
     stored: tuple[str, ...] = field(init=False)
+    is_state: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "is_state", self.kind == "state")
         object.__setattr__(self, "stored", tuple(spec.name for spec in self.fields if spec.type != "any"))
 
     @property
@@ -104,6 +106,9 @@ class Event(NamedTuple):
     values: tuple[StoredValue, ...]
     is_tombstone: bool
     size_bytes: int
+
+
+_new_event = tuple.__new__  # a named tuple's own constructor takes twice as long
 
 
 class Rejected(NamedTuple):
@@ -134,7 +139,12 @@ class _Compiled:
         "dates_at",
         "decode",
         "either_at",
+        "family",
+        "has_odd_fields",
+        "is_key_partition",
+        "is_odd_key",
         "key_at",
+        "key_place",
         "names",
         "own_times",
         "partition_at",
@@ -142,13 +152,16 @@ class _Compiled:
         "texts_at",
         "time_at",
         "times_at",
+        "topic",
         "type",
         "units_at",
     )
 
     def __init__(self, event_type: EventType) -> None:
         self.type = event_type
-        self.decode = msgspec.json.Decoder(_struct_of(event_type, event_type.name, tombstone=False)).decode
+        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(
+            _struct_of(event_type, event_type.name, tombstone=False)
+        ).decode
         self.as_tombstone = msgspec.json.Decoder(_struct_of(event_type, event_type.name, tombstone=True)).decode
         self.names = event_type.stored
         getter: Callable[[Any], Any] = attrgetter(*(f"f_{name}" for name in self.names)) if self.names else lambda _: ()
@@ -162,6 +175,8 @@ class _Compiled:
             for place, name in enumerate(self.names)
             if specs[name].type in ("string", "list") and not specs[name].enum and name not in event_type.entity_key
         ]
+        self.has_odd_fields = bool(self.dates_at or self.either_at)
+        self.topic, self.family = event_type.topic, event_type.family
         self.units_at = [event_type.position(s.name) for s in event_type.fields if s.type == "admin_unit"]
         self.cameras_at = [event_type.position(s.name) for s in event_type.fields if s.type == "camera"]
         self.key_at = [event_type.position(name) for name in event_type.entity_key]
@@ -170,6 +185,8 @@ class _Compiled:
         self.partition_at = [
             event_type.position(name) for name in event_type.partition_key.split(":") if name in self.names
         ]
+        self.is_key_partition = self.partition_at == self.key_at
+        self.key_place, self.is_odd_key = self.key_at[0], len(self.key_at) != 1
 
 
 class EventDecoder:
@@ -204,31 +221,28 @@ class EventDecoder:
     def decode(self, topic: str, headers: Headers, value: bytes | None, now_us: int) -> list[Event | Rejected]:
         """Returns one entry for each event of the record: one, or as many as a batched record holds (an unreadable
         record is one rejected event)."""
-        ce_type = source = event_id = ce_time = None
-        content_type = b""
-        for name, raw in headers:
-            if name == "ce_type":
-                ce_type = raw
-            elif name == "ce_source":
-                source = raw
-            elif name == "ce_id":
-                event_id = raw
-            elif name == "ce_time":
-                ce_time = raw
-            elif name == "content-type" or name.lower() == "content-type":
-                content_type = raw
+        found = dict(headers)
+        ce_type = found.get("ce_type")
+        content_type = found.get("content-type") or found.get("Content-Type") or b""
         body = value or b""
         if ce_type is None or content_type.startswith(b"application/cloudevents"):
             return self._decode_enveloped(topic, content_type, body, now_us)
+        source, event_id, ce_time = found.get("ce_source"), found.get("ce_id"), found.get("ce_time")
         readable = ""
         try:
             if len(body) > MAX_EVENT_BYTES:
                 raise _too_large(len(body))
             readable = self._texts.get(source) or self._remembered(source, "source")  # type: ignore[arg-type]  # None misses
             kind = self._texts.get(ce_type) or self._remembered(ce_type, "type")
-            return [self._event(topic, kind, readable, _text(event_id, "id"), _text(ce_time, "time"), body, now_us)]
+            if event_id is None:
+                raise _missing_attribute("id")
+            return [
+                self._event(topic, kind, readable, event_id.decode(), ce_time.decode() if ce_time else "", body, now_us)
+            ]
         except InvalidRecord as error:
             return [Rejected(error, readable)]
+        except UnicodeDecodeError:
+            return [Rejected(_bad_header("id or ce_time"), readable)]
 
     def _remembered(self, raw: bytes | None, name: str) -> str:
         """Types and sources are few and come with every event: their text is kept."""
@@ -292,17 +306,22 @@ class EventDecoder:
                 en=f"event type {ce_type[:100]!r} is not in the catalogue",
             )
         event_type = compiled.type
-        if event_type.topic != topic:
+        if compiled.topic != topic:
             raise InvalidRecord(
                 "wrong_topic",
                 field="type",
                 vi=f"Sự kiện {event_type.name} phải gửi vào topic {event_type.topic}, không phải {topic}.",
                 en=f"{event_type.name} belongs on topic {event_type.topic}, not on {topic}",
             )
-        self._check_source(source, event_type)
-        if not event_id or len(event_id) > MAX_ID_CHARS or _has_control(event_id):
+        if (self._families.get(source) or self._family(source)) != compiled.family:
+            raise self._foreign(source, event_type)
+        if not 0 < len(event_id) <= MAX_ID_CHARS or (not event_id.isprintable() and _has_control(event_id)):
             raise _bad_id("id", event_id)
-        struct, is_tombstone = _decode_data(compiled, body)
+        try:
+            struct = compiled.decode(body)
+            is_tombstone = struct.f_deleted is True
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            struct, is_tombstone = _tombstone(compiled, body, error), True
         values = list(compiled.read(struct))
         for place in compiled.units_at:
             if values[place] is not None and values[place] not in self._units:
@@ -310,59 +329,70 @@ class EventDecoder:
         for place in compiled.cameras_at:
             if values[place] is not None and values[place] not in self._cameras:
                 raise _unknown_camera(values[place])
-        _to_stored(compiled, values, len(body))
+        for place in compiled.times_at:
+            moment = values[place]
+            if moment is not None:
+                delta = moment - EPOCH  # microseconds_of, without the call: two of these in every event
+                values[place] = (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
+        if compiled.has_odd_fields or len(body) > MAX_STORED_CHARS:
+            _to_stored(compiled, values)
         order_us = self._check_times(compiled, ce_time, values, now_us)
-        entity_id = _key_text(compiled, values)
-        return Event(
-            event_type,
-            source,
-            event_id,
-            order_us,
-            entity_id,
-            entity_id if compiled.partition_at == compiled.key_at else _partition_key(compiled, values),
-            tuple(values),
-            is_tombstone,
-            len(body),
+        entity_id = values[compiled.key_place]
+        if (
+            compiled.is_odd_key
+            or entity_id.__class__ is not str
+            or not entity_id.isprintable()
+            or not 0 < len(entity_id) <= MAX_ID_CHARS
+        ):
+            entity_id = _key_text(compiled, values)
+        partition_key = entity_id if compiled.is_key_partition else _partition_key(compiled, values)
+        return _new_event(
+            Event,
+            (event_type, source, event_id, order_us, entity_id, partition_key, tuple(values), is_tombstone, len(body)),
         )
 
-    def _check_source(self, source: str, event_type: EventType) -> None:
-        """The source is /PROVINCE/FAMILY[/SYSTEM…], FAMILY being the second word of the type's topic."""
-        family = self._families.get(source)
-        if family is None:
-            parts = source.split("/")
-            family = ""
-            if len(source) <= MAX_ID_CHARS and not _CONTROL.search(source) and len(parts) >= 3:
-                family = parts[2] if parts[0] == "" and parts[1] == self._province else ""
-            if len(self._families) < 10_000:  # sources are few; a flood of invented ones must not fill the memory
-                self._families[source] = family
-        if family != event_type.family:
-            raise InvalidRecord(
-                "foreign_source",
-                field="source",
-                vi=f"Nguồn {source[:100]!r} không được gửi {event_type.name}; "
-                f"nguồn phải bắt đầu bằng /{self._province}/{event_type.family}.",
-                en=f"source {source[:100]!r} may not publish {event_type.name}; "
-                f"it must be /{self._province}/{event_type.family} or below",
-            )
+    def _family(self, source: str) -> str:
+        """The source is /PROVINCE/FAMILY[/SYSTEM…]; returns FAMILY, "" for a source that is none of ours."""
+        parts = source.split("/")
+        family = ""
+        if len(source) <= MAX_ID_CHARS and not _CONTROL.search(source) and len(parts) >= 3:
+            family = parts[2] if parts[0] == "" and parts[1] == self._province else ""
+        if len(self._families) < 10_000:  # sources are few; a flood of invented ones must not fill the memory
+            self._families[source] = family
+        return family
+
+    def _foreign(self, source: str, event_type: EventType) -> InvalidRecord:
+        return InvalidRecord(
+            "foreign_source",
+            field="source",
+            vi=f"Nguồn {source[:100]!r} không được gửi {event_type.name}; "
+            f"nguồn phải bắt đầu bằng /{self._province}/{event_type.family}.",
+            en=f"source {source[:100]!r} may not publish {event_type.name}; "
+            f"it must be /{self._province}/{event_type.family} or below",
+        )
 
     def _check_times(self, compiled: _Compiled, ce_time: str, values: list[Any], now_us: int) -> int:
         """Returns the time that orders the fact: its own time where the type has one, else the CloudEvents time."""
-        event_us = _parse_time(ce_time, "time") if ce_time else None
-        own_us = values[compiled.time_at] if compiled.time_at >= 0 else None
-        if own_us is None and event_us is None:
-            name = "time" if compiled.time_at < 0 else compiled.names[compiled.time_at]
+        earliest, latest = self._accept_since_us, now_us + FUTURE_TOLERANCE_US
+        order_us = None
+        if ce_time:
+            order_us = _parse_time(ce_time, "time")
+            if not earliest <= order_us <= latest:
+                raise _bad_instant("time", order_us, latest)
+        place = compiled.time_at
+        if place >= 0 and values[place] is not None:
+            order_us = values[place]
+            if not earliest <= order_us <= latest:
+                raise _bad_instant(compiled.names[place], values[place], latest)
+        if order_us is None:
+            name = "time" if place < 0 else compiled.names[place]
             raise InvalidRecord(
                 "missing_field", field=name, vi=f"Sự kiện thiếu thời gian ({name}).", en=f"the event has no {name}"
             )
-        latest = now_us + FUTURE_TOLERANCE_US
-        if event_us is not None and not self._accept_since_us <= event_us <= latest:
-            raise _bad_instant("time", event_us, latest)
-        if own_us is not None and not self._accept_since_us <= own_us <= latest:
-            raise _bad_instant(compiled.names[compiled.time_at], own_us, latest)
         for place in compiled.own_times:
-            if values[place] is not None and not self._accept_since_us <= values[place] <= latest:
+            if values[place] is not None and not earliest <= values[place] <= latest:
                 raise _bad_instant(compiled.names[place], values[place], latest)
-        return own_us if own_us is not None else event_us  # type: ignore[return-value]  # one of them is set
+        return order_us
 
 
 # ---- compiling a type ----------------------------------------------------------------------------------------------
@@ -417,32 +447,20 @@ def _annotation(spec: FieldSpec) -> Any:
             return str
 
 
-def _to_stored(compiled: _Compiled, values: list[Any], size_bytes: int) -> None:
-    """Turns the values into what a row keeps: times as microseconds, dates as text, long texts cut."""
-    for place in compiled.times_at:
-        moment = values[place]
-        if moment is not None:
-            values[place] = _instant(moment, compiled.names[place])
+def _to_stored(compiled: _Compiled, values: list[Any]) -> None:
+    """Turns what is not a time into what a row keeps: dates as text, dates or times as microseconds, long texts cut."""
     for place in compiled.dates_at:
         if values[place] is not None:
             values[place] = values[place].isoformat()
     for place in compiled.either_at:
         if values[place] is not None:
             values[place] = _date_or_time(values[place], compiled.names[place])
-    if size_bytes > MAX_STORED_CHARS:  # a shorter event can hold no text that is too long
-        for place in compiled.texts_at:
-            value = values[place]
-            if value.__class__ is str:
-                values[place] = value[:MAX_STORED_CHARS]
-            elif value.__class__ is list:
-                values[place] = [text[:MAX_STORED_CHARS] for text in value[:MAX_STORED_ITEMS]]
-
-
-def _instant(moment: datetime, name: str) -> int:
-    try:
-        return microseconds_of(moment)
-    except OverflowError:
-        raise _bad_time(name, str(moment)) from None
+    for place in compiled.texts_at:
+        value = values[place]
+        if value.__class__ is str:
+            values[place] = value[:MAX_STORED_CHARS]
+        elif value.__class__ is list:
+            values[place] = [text[:MAX_STORED_CHARS] for text in value[:MAX_STORED_ITEMS]]
 
 
 def _date_or_time(text: str, name: str) -> int:
@@ -454,31 +472,29 @@ def _date_or_time(text: str, name: str) -> int:
 
 def _parse_time(text: str, name: str) -> int:
     try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
         try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:  # RFC 3339 allows a lower-case t and z
-            moment = datetime.fromisoformat(text.upper())
-        if moment.tzinfo is None:
-            raise ValueError
-        return microseconds_of(moment)
-    except (ValueError, OverflowError):
-        raise _bad_time(name, text) from None
+            moment = datetime.fromisoformat(text.upper())  # RFC 3339 allows a lower-case t and z
+        except ValueError:
+            raise _bad_time(name, text) from None
+    if moment.tzinfo is None:
+        raise _bad_time(name, text)
+    delta = moment - EPOCH
+    return (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
 
 
-def _decode_data(compiled: _Compiled, body: bytes) -> tuple[Any, bool]:
-    try:
-        struct = compiled.decode(body)
-    except msgspec.ValidationError as error:
-        try:
-            tombstone = compiled.as_tombstone(body)
-        except (msgspec.DecodeError, RecursionError):
-            tombstone = None
-        if tombstone is None or not getattr(tombstone, "f_deleted", False):
-            raise _invalid_field(str(error)) from None
-        return tombstone, True
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+def _tombstone(compiled: _Compiled, body: bytes, error: Exception) -> Any:
+    """What failed as an event may be a tombstone, which needs no more than the entity's key; else raises the reason."""
+    if not isinstance(error, msgspec.ValidationError):
         raise _bad_json(str(error)) from None
-    return struct, bool(getattr(struct, "f_deleted", False))
+    try:
+        struct: Any = compiled.as_tombstone(body)
+    except (msgspec.DecodeError, RecursionError):
+        struct = None
+    if struct is None or struct.f_deleted is not True:
+        raise _invalid_field(str(error)) from None
+    return struct
 
 
 def _key_text(compiled: _Compiled, values: Sequence[Any]) -> str:
@@ -506,15 +522,17 @@ def _partition_key(compiled: _Compiled, values: Sequence[Any]) -> str:
 
 def _text(raw: bytes | None, name: str) -> str:
     if raw is None:
-        if name == "time":
-            return ""
         raise _missing_attribute(name)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise InvalidRecord(
-            "bad_header", field=f"ce_{name}", vi=f"Header ce_{name} không phải UTF-8.", en=f"ce_{name} is not UTF-8"
-        ) from None
+        raise _bad_header(name) from None
+
+
+def _bad_header(name: str) -> InvalidRecord:
+    return InvalidRecord(
+        "bad_header", field=f"ce_{name}", vi=f"Header ce_{name} không phải UTF-8.", en=f"ce_{name} is not UTF-8"
+    )
 
 
 def _attribute(value: object, name: str) -> str:

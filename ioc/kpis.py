@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from ioc.entities import EntityDefinition, Row, View, compile_view
 from ioc.errors import ConfigurationError
-from ioc.expressions import Evaluate, Value, compile_expression, names_in
+from ioc.expressions import Value, compile_expression, names_in
 from ioc.windows import Grain, bucket_of, grain_of, minute_number, window_range
 
 __all__ = [
@@ -86,6 +86,9 @@ class Contribution(NamedTuple):
     denominator: Number
 
 
+_new_contribution = tuple.__new__  # a named tuple's own constructor takes twice as long
+
+
 class Cell(NamedTuple):
     numerator: Number
     denominator: Number
@@ -104,6 +107,7 @@ class Partial(NamedTuple):
 class _CompiledKpi:
     __slots__ = (
         "bucket_at",
+        "constant",
         "definition",
         "denominator",
         "grains",
@@ -137,6 +141,8 @@ class _CompiledKpi:
                 f"{place}: no register named {definition.population!r}; known: {', '.join(populations)}"
             )
         self.register = populations.get(definition.population)
+        # The denominator of nearly every KPI is the row itself, or the register.
+        self.constant = 0 if self.register is not None else (1 if definition.denominator.strip() == "1" else None)
 
     def contribution(self, entity_id: str, values: Sequence[Value]) -> Contribution | None:
         group: Value
@@ -148,19 +154,18 @@ class _CompiledKpi:
             group = values[self.group_at] if self.group_at is not None else None
         if not self.where(values):
             return None
-        time_us: int | None = None
+        time_us = None
         if self.bucket_at is not None:
-            bucket = values[self.bucket_at]
-            if not isinstance(bucket, int):
+            time_us = values[self.bucket_at]
+            if time_us.__class__ is not int:
                 return None
-            time_us = bucket
-        return Contribution(
-            self.number,
-            group if isinstance(group, str) else TOTAL,
-            time_us,
-            _number(self.numerator, values),
-            0 if self.register is not None else _number(self.denominator, values),
-        )
+        numerator = self.numerator(values)
+        if numerator.__class__ is not int:
+            numerator = _number(numerator)
+        denominator = self.constant if self.constant is not None else _number(self.denominator(values))
+        if group.__class__ is not str:
+            group = TOTAL
+        return _new_contribution(Contribution, (self.number, group, time_us, numerator, denominator))
 
 
 def _column(view: View, name: str, where: str) -> int | None:
@@ -173,13 +178,11 @@ def _column(view: View, name: str, where: str) -> int | None:
     return view.columns[name]
 
 
-def _number(expression: Evaluate, values: Sequence[Value]) -> Number:
-    value = expression(values)
+def _number(value: Value) -> Number:
+    """A truth value counts as 1 or 0, what is not known as 0."""
     if value is True:
         return 1
-    if not value or value.__class__ is str:
-        return 0
-    return value if isinstance(value, int | float) else 0
+    return value if isinstance(value, int | float) and value else 0
 
 
 class KpiEngine:
@@ -209,13 +212,12 @@ class KpiEngine:
             self._compiled.append(_CompiledKpi(number, definition, view, populations))
         for name in self._views:
             self._of_entity[name] = tuple(kpi for kpi in self._compiled if kpi.definition.entity == name)
+        self.counted = frozenset(name for name, kpis_of in self._of_entity.items() if kpis_of)
+        """The entities that any KPI looks at."""
         self.clock_driven = frozenset(
             name for name, kpis_of in self._of_entity.items() if any(kpi.is_clock_driven for kpi in kpis_of)
         )
-
-    def counts(self, entity: str) -> bool:
-        """Whether any KPI looks at this entity."""
-        return bool(self._of_entity.get(entity))
+        """The entities whose figures change with the clock alone."""
 
     def contributions(self, entity: str, entity_id: str, row: Row, clock_us: int) -> tuple[Contribution, ...]:
         """Returns what the row adds to each KPI of its entity."""
@@ -225,7 +227,12 @@ class KpiEngine:
         values = self._views[entity].read(row, clock_us)
         if values is None:
             return ()
-        return tuple(contribution for kpi in kpis if (contribution := kpi.contribution(entity_id, values)) is not None)
+        found = []
+        for kpi in kpis:
+            contribution = kpi.contribution(entity_id, values)
+            if contribution is not None:
+                found.append(contribution)
+        return tuple(found)
 
     def grains(self, kpi: int) -> tuple[Grain, ...]:
         return self._compiled[kpi].grains

@@ -12,6 +12,7 @@ from typing import Literal
 from ioc.errors import ConfigurationError
 
 __all__ = [
+    "EPOCH",
     "LOCAL_ZONE",
     "MICROSECONDS",
     "Grain",
@@ -31,19 +32,19 @@ LOCAL_ZONE = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
 _OFFSET_US = 7 * 3600 * MICROSECONDS
 _DAY_US = 86_400 * MICROSECONDS
 _MINUTE_US = 60 * MICROSECONDS
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _SLIDING_MINUTES = {"5m": 5, "1h": 60}
 
 
 def microseconds_of(moment: datetime) -> int:
     """Returns the aware `moment` as microseconds since 1970."""
-    delta = moment - _EPOCH
+    delta = moment - EPOCH
     return (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
 
 
 def moment_of(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def day_number(microseconds: int) -> int:

@@ -95,7 +95,7 @@ class EntityShard:
             key = raw_key.decode()
             self._cold[key] = data
             entity, entity_id = key.split(_SEPARATOR, 1)
-            if self._engine.counts(entity):
+            if entity in self._engine.counted:
                 row = decode_row(data)
                 contributions = self._engine.contributions(entity, entity_id, row, now_us)
                 self._aggregates.apply((), contributions)
@@ -165,35 +165,34 @@ class EntityShard:
             counts[outcome] += 1
 
     def _fold(self, event: Event, now_us: int) -> str:
-        key = event.type.entity + _SEPARATOR + event.entity_id
+        event_type = event.type
+        key = event_type.entity + _SEPARATOR + event.entity_id
         row = self._hot.get(key)
         if row is None:
             row = self._warm(key, event, now_us)
             if row is None:
                 return "rerouted"
+            self._hot[key] = row
         if not fold(row, event):
             return "duplicate"
         self._dirty.add(key)
-        name = event.type.name
+        name = event_type.name
         if event.order_us > self._newest.get(name, 0):
             self._newest[name] = event.order_us
         return "accepted"
 
     def _warm(self, key: str, event: Event, now_us: int) -> Row | None:
-        """The row as an object, and what it added to the figures so far; None where it belongs to another partition."""
+        """The row as an object; None where it belongs to another partition. `_before` keeps what a known one added."""
+        data = self._cold.get(key)
+        if data is None:
+            # Producers with another partitioner (librdkafka's default is CRC32) would split an entity over two rows.
+            return Row([], {}, 0) if self._is_here(event.partition_key) else None
         watched = self._watched.get(key)
         if watched is not None:
             row, self._before[key] = watched
-        elif (data := self._cold.get(key)) is not None:
-            row = decode_row(data)
-            self._before[key] = self._engine.contributions(event.type.entity, event.entity_id, row, now_us)
-        else:
-            # Producers with another partitioner (librdkafka's default is CRC32) would split an entity over two rows.
-            if not self._is_here(event.partition_key):
-                return None
-            row = Row([], {}, 0)
-            self._before[key] = ()
-        self._hot[key] = row
+            return row
+        row = decode_row(data)
+        self._before[key] = self._engine.contributions(event.type.entity, event.entity_id, row, now_us)
         return row
 
     def _is_here(self, partition_key: str) -> bool:
@@ -232,11 +231,19 @@ class EntityShard:
     def prepare(self, now_us: int) -> PreparedWrite | None:
         """Returns what must be written now, or None where nothing changed."""
         rows: dict[bytes, bytes | None] = {}
+        hot, cold, before = self._hot, self._cold, self._before
+        contributions, apply = self._engine.contributions, self._aggregates.apply
+        counted, clock_driven = self._engine.counted, self._engine.clock_driven
         for key in self._dirty:
-            row = self._hot[key]
-            data = self._cold[key] = encode_row(row)
+            row = hot[key]
+            data = cold[key] = encode_row(row)
             rows[key.encode()] = data
-            self._recount(key, row, self._before[key], now_us)
+            entity, _, entity_id = key.partition(_SEPARATOR)
+            if entity in counted:
+                now = contributions(entity, entity_id, row, now_us)
+                apply(before.get(key, ()), now)
+                if entity in clock_driven:
+                    self._watched[key] = (row, now)
         self._tick(now_us)
         gone = self._aggregates.expire(now_us)
         changed = self._aggregates.take_changed()
@@ -260,15 +267,6 @@ class EntityShard:
 
     def committed(self, write: PreparedWrite) -> None:
         self.committed_outcomes = write.outcomes
-
-    def _recount(self, key: str, row: Row, before: tuple[Contribution, ...], now_us: int) -> None:
-        entity, entity_id = key.split(_SEPARATOR, 1)
-        if not self._engine.counts(entity):
-            return
-        now = self._engine.contributions(entity, entity_id, row, now_us)
-        self._aggregates.apply(before, now)
-        if entity in self._engine.clock_driven:
-            self._watched[key] = (row, now)
 
     def _tick(self, now_us: int) -> None:
         """Rows whose figures read the clock change without an event."""

@@ -14,7 +14,9 @@ from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
 from streams.health import HealthServer
+from streams.memory import spare_the_collector
 from streams.metrics import PipelineMetrics, PullCollector
+from streams.slim_records import use_slim_records
 
 __all__ = ["ROLES", "RoleName", "Worker", "parse_roles", "stop_on_signals"]
 
@@ -70,6 +72,7 @@ class Worker:
         http_host: str,
         http_port: int,
     ) -> None:
+        use_slim_records()
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -100,6 +103,7 @@ class Worker:
         try:
             for role in self._roles.values():
                 await role.start()
+            spare_the_collector()
             await self._watch(stop)
         finally:
             await self._stop_all()

@@ -180,8 +180,11 @@ async def _product(broker: str, count: int, number: int, folder: Path) -> dict[s
     from prometheus_client import CollectorRegistry
 
     from streams.events_to_entities import EventsRole
+    from streams.memory import spare_the_collector
     from streams.metrics import PipelineMetrics
+    from streams.slim_records import use_slim_records
 
+    use_slim_records()  # as the worker does
     role = EventsRole(
         broker=broker,
         catalog=load_catalog(load_settings().catalog),
@@ -195,6 +198,7 @@ async def _product(broker: str, count: int, number: int, folder: Path) -> dict[s
     await role.start()
     try:
         await _until(lambda: role.is_ready)
+        spare_the_collector()  # as the worker does
         meter = _Meter()
         await _until(lambda: sum(topic["in"] for topic in role.outcomes().values()) >= count)
         result = meter.result(count)
