@@ -265,6 +265,8 @@ def _dossier(scribe: _Scribe) -> None:
     entity, key, topic = ("dossier", dossier_id), dossier_id, "ioc.onestop.dossiers"
     submitted_type, status_type = "vn.ioc.dossier.submitted.v1", "vn.ioc.dossier.status_changed.v1"
     start = scribe.moment(100)
+    if scribe.chance(0.01):  # long ago, and still not before what is accepted
+        start = datetime(2000, 1, 3, tzinfo=HANOI) + timedelta(days=rng.randrange(9_000))
     chain = _status_chain(scribe) if scribe.chance(0.9) else []
     times = _times_upwards(scribe, start, len(chain), rng.choice([600, 86_400, 10 * 86_400]))
     sent_at = _near(scribe, start)

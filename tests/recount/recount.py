@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta, timezone
 __all__ = ["Fact", "Record", "Recount", "Series", "window_bounds"]
 
 HANOI = timezone(timedelta(hours=7))  # Asia/Ho_Chi_Minh: no summer time, +07:00 in all the years that can be accepted
-ACCEPT_SINCE = datetime(2000, 1, 1, tzinfo=UTC)
+ACCEPT_SINCE = datetime(2000, 1, 1, tzinfo=HANOI)
 AHEAD = timedelta(minutes=15)
 LARGEST_EVENT_BYTES = 256 * 1024
 
