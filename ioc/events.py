@@ -6,15 +6,30 @@ CloudEvents 1.0 in binary mode (`ce_` headers), structured mode and batched mode
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from operator import attrgetter
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from ioc.errors import ConfigurationError, InvalidRecord
-from ioc.windows import EPOCH, MICROSECONDS, moment_of
+from ioc.errors import InvalidRecord
+from ioc.event_types import EventType, FieldSpec, StoredValue, struct_of
+from ioc.rejections import (
+    bad_header,
+    bad_id,
+    bad_instant,
+    bad_json,
+    bad_time,
+    foreign_source,
+    invalid_field,
+    missing_attribute,
+    too_large,
+    unknown_camera,
+    unknown_type,
+    unknown_unit,
+    wrong_topic,
+)
+from ioc.windows import EPOCH, MICROSECONDS
 
 __all__ = [
     "FUTURE_TOLERANCE_US",
@@ -35,63 +50,11 @@ MAX_STORED_CHARS = 1_024  # what a row keeps of a free text; ids and keys are ne
 MAX_STORED_ITEMS = 64
 KEY_SEPARATOR = "\x1f"
 FUTURE_TOLERANCE_US = 15 * 60 * MICROSECONDS
-_LARGEST_INTEGER = 2**53  # what a double holds exactly, and what fits every store on the way
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _STRUCTURED = "application/cloudevents+json"
 _BATCHED = "application/cloudevents-batch+json"
 
 Headers = Sequence[tuple[str, bytes]]
-StoredValue = int | float | str | bool | None | list[str]
-FieldType = Literal[
-    "string", "integer", "number", "boolean", "time", "date", "date_or_time", "admin_unit", "camera", "list", "any"
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldSpec:
-    """One field of an event type. `enum`, where not empty, takes the place of `type`."""
-
-    name: str
-    type: FieldType = "string"
-    enum: tuple[str | int, ...] = ()
-    is_required: bool = False
-    minimum: int | None = None
-    maximum: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventType:
-    """A type of event as the catalogue declares it. `number` is its stable place in the catalogue's file."""
-
-    number: int
-    name: str
-    ce_type: str
-    topic: str
-    partition_key: str
-    kind: str
-    entity: str
-    entity_key: tuple[str, ...]
-    time_field: str
-    fields: tuple[FieldSpec, ...]
-    fact_times: tuple[str, ...] = ()
-    stored: tuple[str, ...] = field(init=False)
-    is_state: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_state", self.kind == "state")
-        object.__setattr__(self, "stored", tuple(spec.name for spec in self.fields if spec.type != "any"))
-
-    @property
-    def family(self) -> str:
-        """The second word of the topic: the first word of every source that may publish here, after the province."""
-        return self.topic.split(".")[1]
-
-    def position(self, name: str) -> int:
-        """Where `name` stands in an event's values. Raises KeyError where it is not stored."""
-        try:
-            return self.stored.index(name)
-        except ValueError:
-            raise KeyError(name) from None
 
 
 class Event(NamedTuple):
@@ -160,9 +123,9 @@ class _Compiled:
     def __init__(self, event_type: EventType) -> None:
         self.type = event_type
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(
-            _struct_of(event_type, event_type.name, tombstone=False)
+            struct_of(event_type, event_type.name, tombstone=False)
         ).decode
-        self.as_tombstone = msgspec.json.Decoder(_struct_of(event_type, event_type.name, tombstone=True)).decode
+        self.as_tombstone = msgspec.json.Decoder(struct_of(event_type, event_type.name, tombstone=True)).decode
         self.names = event_type.stored
         getter: Callable[[Any], Any] = attrgetter(*(f"f_{name}" for name in self.names)) if self.names else lambda _: ()
         self.read: Callable[[Any], Sequence[Any]] = getter if len(self.names) != 1 else lambda struct: (getter(struct),)
@@ -231,18 +194,18 @@ class EventDecoder:
         readable = ""
         try:
             if len(body) > MAX_EVENT_BYTES:
-                raise _too_large(len(body))
+                raise too_large(len(body), MAX_EVENT_BYTES)
             readable = self._texts.get(source) or self._remembered(source, "source")  # type: ignore[arg-type]  # None misses
             kind = self._texts.get(ce_type) or self._remembered(ce_type, "type")
             if event_id is None:
-                raise _missing_attribute("id")
+                raise missing_attribute("id")
             return [
                 self._event(topic, kind, readable, event_id.decode(), ce_time.decode() if ce_time else "", body, now_us)
             ]
         except InvalidRecord as error:
             return [Rejected(error, readable)]
         except UnicodeDecodeError:
-            return [Rejected(_bad_header("id or ce_time"), readable)]
+            return [Rejected(bad_header("id or ce_time"), readable)]
 
     def _remembered(self, raw: bytes | None, name: str) -> str:
         """Types and sources are few and come with every event: their text is kept."""
@@ -263,9 +226,9 @@ class EventDecoder:
             try:
                 parts = self._decode_batch(body)
             except (msgspec.DecodeError, RecursionError) as error:
-                return [Rejected(_bad_json(str(error)), "")]
+                return [Rejected(bad_json(str(error)), "")]
             if not parts:
-                return [Rejected(_bad_json("the batch is empty"), "")]
+                return [Rejected(bad_json("the batch is empty"), "")]
             return [self._structured(topic, bytes(part), now_us) for part in parts]
         return [self._structured(topic, body, now_us)]
 
@@ -273,11 +236,11 @@ class EventDecoder:
         source = ""
         try:
             if len(body) > MAX_EVENT_BYTES:
-                raise _too_large(len(body))
+                raise too_large(len(body), MAX_EVENT_BYTES)
             try:
                 envelope = self._decode_envelope(body)
             except (msgspec.DecodeError, RecursionError) as error:
-                raise _bad_json(str(error)) from None
+                raise bad_json(str(error)) from None
             source = _attribute(envelope.source, "source")
             event_id, ce_type = _attribute(envelope.id, "id"), _attribute(envelope.type, "type")
             ce_time = "" if envelope.time is None else _attribute(envelope.time, "time")
@@ -299,24 +262,14 @@ class EventDecoder:
     ) -> Event:
         compiled = self._compiled.get(ce_type)
         if compiled is None:
-            raise InvalidRecord(
-                "unknown_type",
-                field="type",
-                vi=f"Loại sự kiện {ce_type[:100]!r} không có trong danh mục.",
-                en=f"event type {ce_type[:100]!r} is not in the catalogue",
-            )
+            raise unknown_type(ce_type)
         event_type = compiled.type
         if compiled.topic != topic:
-            raise InvalidRecord(
-                "wrong_topic",
-                field="type",
-                vi=f"Sự kiện {event_type.name} phải gửi vào topic {event_type.topic}, không phải {topic}.",
-                en=f"{event_type.name} belongs on topic {event_type.topic}, not on {topic}",
-            )
+            raise wrong_topic(event_type.name, event_type.topic, topic)
         if (self._families.get(source) or self._family(source)) != compiled.family:
-            raise self._foreign(source, event_type)
+            raise foreign_source(source, event_type.name, f"/{self._province}/{event_type.family}")
         if not 0 < len(event_id) <= MAX_ID_CHARS or (not event_id.isprintable() and _has_control(event_id)):
-            raise _bad_id("id", event_id)
+            raise bad_id("id", event_id, MAX_ID_CHARS)
         try:
             struct = compiled.decode(body)
             is_tombstone = struct.f_deleted is True
@@ -325,10 +278,10 @@ class EventDecoder:
         values = list(compiled.read(struct))
         for place in compiled.units_at:
             if values[place] is not None and values[place] not in self._units:
-                raise _unknown_unit(compiled.names[place], values[place])
+                raise unknown_unit(compiled.names[place], values[place])
         for place in compiled.cameras_at:
             if values[place] is not None and values[place] not in self._cameras:
-                raise _unknown_camera(values[place])
+                raise unknown_camera(values[place])
         for place in compiled.times_at:
             moment = values[place]
             if moment is not None:
@@ -361,16 +314,6 @@ class EventDecoder:
             self._families[source] = family
         return family
 
-    def _foreign(self, source: str, event_type: EventType) -> InvalidRecord:
-        return InvalidRecord(
-            "foreign_source",
-            field="source",
-            vi=f"Nguồn {source[:100]!r} không được gửi {event_type.name}; "
-            f"nguồn phải bắt đầu bằng /{self._province}/{event_type.family}.",
-            en=f"source {source[:100]!r} may not publish {event_type.name}; "
-            f"it must be /{self._province}/{event_type.family} or below",
-        )
-
     def _check_times(self, compiled: _Compiled, ce_time: str, values: list[Any], now_us: int) -> int:
         """Returns the time that orders the fact: its own time where the type has one, else the CloudEvents time."""
         earliest, latest = self._accept_since_us, now_us + FUTURE_TOLERANCE_US
@@ -378,12 +321,12 @@ class EventDecoder:
         if ce_time:
             order_us = _parse_time(ce_time, "time")
             if not earliest <= order_us <= latest:
-                raise _bad_instant("time", order_us, latest)
+                raise bad_instant("time", order_us, latest)
         place = compiled.time_at
         if place >= 0 and values[place] is not None:
             order_us = values[place]
             if not earliest <= order_us <= latest:
-                raise _bad_instant(compiled.names[place], values[place], latest)
+                raise bad_instant(compiled.names[place], values[place], latest)
         if order_us is None:
             name = "time" if place < 0 else compiled.names[place]
             raise InvalidRecord(
@@ -391,60 +334,11 @@ class EventDecoder:
             )
         for place in compiled.own_times:
             if values[place] is not None and not earliest <= values[place] <= latest:
-                raise _bad_instant(compiled.names[place], values[place], latest)
+                raise bad_instant(compiled.names[place], values[place], latest)
         return order_us
 
 
 # ---- compiling a type ----------------------------------------------------------------------------------------------
-
-
-def _struct_of(event_type: EventType, name: str, *, tombstone: bool) -> type[msgspec.Struct]:
-    """The msgspec struct of a type; a tombstone needs no more than the entity's key."""
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
-    optional: list[tuple[str, Any, Any]] = []
-    for spec in event_type.fields:
-        wanted = _annotation(spec)
-        required = spec.name in event_type.entity_key if tombstone else spec.is_required
-        if required:
-            fields.append((f"f_{spec.name}", wanted))
-        else:
-            optional.append((f"f_{spec.name}", wanted | None if wanted is not msgspec.Raw else msgspec.Raw, None))
-    optional.append(("f_deleted", bool | None, None))
-    try:
-        return msgspec.defstruct(
-            name.replace(".", "_"), [*fields, *optional], rename=lambda text: text[2:], gc=False, frozen=True
-        )
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"event_types.yaml: {event_type.name}: {error}") from None
-
-
-def _annotation(spec: FieldSpec) -> Any:
-    if spec.enum:
-        return Literal[spec.enum]
-    lowest, highest = spec.minimum, spec.maximum
-    match spec.type:
-        case "integer":
-            return Annotated[
-                int,
-                msgspec.Meta(
-                    ge=-_LARGEST_INTEGER if lowest is None else lowest,
-                    le=_LARGEST_INTEGER if highest is None else highest,
-                ),
-            ]
-        case "number":
-            return float if lowest is None else Annotated[float, msgspec.Meta(ge=lowest)]
-        case "boolean":
-            return bool
-        case "time":
-            return Annotated[datetime, msgspec.Meta(tz=True)]
-        case "date":
-            return date
-        case "list":
-            return list[str]
-        case "any":
-            return msgspec.Raw
-        case _:
-            return str
 
 
 def _to_stored(compiled: _Compiled, values: list[Any]) -> None:
@@ -477,9 +371,9 @@ def _parse_time(text: str, name: str) -> int:
         try:
             moment = datetime.fromisoformat(text.upper())  # RFC 3339 allows a lower-case t and z
         except ValueError:
-            raise _bad_time(name, text) from None
+            raise bad_time(name, text) from None
     if moment.tzinfo is None:
-        raise _bad_time(name, text)
+        raise bad_time(name, text)
     delta = moment - EPOCH
     return (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
 
@@ -487,13 +381,13 @@ def _parse_time(text: str, name: str) -> int:
 def _tombstone(compiled: _Compiled, body: bytes, error: Exception) -> Any:
     """What failed as an event may be a tombstone, which needs no more than the entity's key; else raises the reason."""
     if not isinstance(error, msgspec.ValidationError):
-        raise _bad_json(str(error)) from None
+        raise bad_json(str(error)) from None
     try:
         struct: Any = compiled.as_tombstone(body)
     except (msgspec.DecodeError, RecursionError):
         struct = None
     if struct is None or struct.f_deleted is not True:
-        raise _invalid_field(str(error)) from None
+        raise invalid_field(str(error)) from None
     return struct
 
 
@@ -502,7 +396,7 @@ def _key_text(compiled: _Compiled, values: Sequence[Any]) -> str:
     parts = [values[place] for place in compiled.key_at]
     for part in parts:
         if part.__class__ is str and (not part or len(part) > MAX_ID_CHARS or _has_control(part)):
-            raise _bad_id(compiled.type.entity_key[0], part)
+            raise bad_id(compiled.type.entity_key[0], part, MAX_ID_CHARS)
     if len(parts) == 1:
         return str(parts[0])
     return KEY_SEPARATOR.join([str(part) for part in parts])
@@ -517,147 +411,23 @@ def _partition_key(compiled: _Compiled, values: Sequence[Any]) -> str:
     return ":".join("" if values[place] is None else str(values[place]) for place in compiled.partition_at)
 
 
-# ---- attributes and reasons ----------------------------------------------------------------------------------------
+# ---- attributes ----------------------------------------------------------------------------------------
 
 
 def _text(raw: bytes | None, name: str) -> str:
     if raw is None:
-        raise _missing_attribute(name)
+        raise missing_attribute(name)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise _bad_header(name) from None
-
-
-def _bad_header(name: str) -> InvalidRecord:
-    return InvalidRecord(
-        "bad_header", field=f"ce_{name}", vi=f"Header ce_{name} không phải UTF-8.", en=f"ce_{name} is not UTF-8"
-    )
+        raise bad_header(name) from None
 
 
 def _attribute(value: object, name: str) -> str:
     if value is None:
-        raise _missing_attribute(name)
+        raise missing_attribute(name)
     if not isinstance(value, str):
         raise InvalidRecord(
             "wrong_type", field=name, vi=f"Thuộc tính {name} phải là chuỗi.", en=f"attribute {name} must be a string"
         )
     return value
-
-
-def _missing_attribute(name: str) -> InvalidRecord:
-    return InvalidRecord(
-        "missing_field",
-        field=name,
-        vi=f"Thiếu thuộc tính CloudEvents {name} (header ce_{name}).",
-        en=f"CloudEvents attribute {name} (header ce_{name}) is missing",
-    )
-
-
-def _bad_json(detail: str) -> InvalidRecord:
-    return InvalidRecord(
-        "bad_json",
-        field="data",
-        vi=f"Nội dung không phải JSON hợp lệ: {detail[:200]}",
-        en=f"not valid JSON: {detail[:200]}",
-    )
-
-
-def _too_large(size_bytes: int) -> InvalidRecord:
-    return InvalidRecord(
-        "too_large",
-        field="data",
-        vi=f"Sự kiện {size_bytes} byte vượt giới hạn {MAX_EVENT_BYTES} byte.",
-        en=f"an event of {size_bytes} bytes is over the limit of {MAX_EVENT_BYTES}",
-    )
-
-
-def _bad_id(name: str, text: str) -> InvalidRecord:
-    return InvalidRecord(
-        "bad_id",
-        field=name,
-        vi=f"{name} trống, dài quá {MAX_ID_CHARS} ký tự hoặc chứa ký tự điều khiển.",
-        en=f"{name} is empty, longer than {MAX_ID_CHARS} characters, or holds a control character: {text[:60]!r}",
-    )
-
-
-def _bad_time(name: str, text: str) -> InvalidRecord:
-    return InvalidRecord(
-        "bad_time",
-        field=name,
-        vi=f"{name}={text[:60]!r} không phải thời gian RFC 3339 có múi giờ (ví dụ 2026-11-22T08:00:00+07:00).",
-        en=f"{name}={text[:60]!r} is not an RFC 3339 time with its offset (like 2026-11-22T08:00:00+07:00)",
-    )
-
-
-def _bad_instant(name: str, instant_us: int, latest_us: int) -> InvalidRecord:
-    shown = moment_of(instant_us).isoformat()
-    if instant_us > latest_us:
-        return InvalidRecord(
-            "time_in_future",
-            field=name,
-            vi=f"{name}={shown} đi trước đồng hồ quá 15 phút; kiểm tra giờ của máy gửi.",
-            en=f"{name}={shown} is more than 15 minutes ahead of the clock: check the sender's clock",
-        )
-    return InvalidRecord(
-        "time_too_old",
-        field=name,
-        vi=f"{name}={shown} trước mốc nhận dữ liệu (accept_since).",
-        en=f"{name}={shown} is before the catalogue's accept_since",
-    )
-
-
-def _unknown_unit(name: str, code: str) -> InvalidRecord:
-    return InvalidRecord(
-        "unknown_admin_unit",
-        field=name,
-        vi=f"Đơn vị hành chính {code[:40]!r} không có trong danh mục của tỉnh (dùng mã thống kê cấp xã, ví dụ 24781).",
-        en=f"administrative unit {code[:40]!r} is not one of the province (use the commune's statistical code)",
-    )
-
-
-def _unknown_camera(camera_id: str) -> InvalidRecord:
-    return InvalidRecord(
-        "unknown_camera",
-        field="camera_id",
-        vi=f"Camera {camera_id[:60]!r} chưa đăng ký trong danh mục cameras.yaml.",
-        en=f"camera {camera_id[:60]!r} is not registered in cameras.yaml",
-    )
-
-
-_MISSING = re.compile(r"missing required field `([^`]+)`")
-_AT = re.compile(r"at `\$\.?([^`]*)`")
-_GOT_NULL = re.compile(r"got `null`")
-
-
-def _invalid_field(message: str) -> InvalidRecord:
-    """Translates msgspec's sentence into our reason codes."""
-    missing = _MISSING.search(message)
-    place = _AT.search(message)
-    name = missing.group(1) if missing else (place.group(1) if place else "data")
-    if missing or (_GOT_NULL.search(message) and place):
-        return InvalidRecord(
-            "missing_field", field=name, vi=f"Thiếu trường bắt buộc {name}.", en=f"required field {name} is missing"
-        )
-    if "Invalid enum value" in message:
-        return InvalidRecord(
-            "not_allowed",
-            field=name,
-            vi=f"Giá trị của {name} không nằm trong danh sách cho phép.",
-            en=f"the value of {name} is not one of those allowed: {message[:150]}",
-        )
-    if "RFC3339" in message or "datetime" in message or "timezone" in message or "ISO8601" in message:
-        return InvalidRecord(
-            "bad_time",
-            field=name,
-            vi=f"{name} không phải thời gian RFC 3339 có múi giờ (ví dụ 2026-11-22T08:00:00+07:00).",
-            en=f"{name} is not an RFC 3339 time with its offset: {message[:150]}",
-        )
-    if ">=" in message or "<=" in message:
-        return InvalidRecord(
-            "out_of_range",
-            field=name,
-            vi=f"Giá trị của {name} ngoài khoảng cho phép.",
-            en=f"the value of {name} is out of range: {message[:150]}",
-        )
-    return InvalidRecord("wrong_type", field=name, vi=f"Sai kiểu dữ liệu ở {name}.", en=f"wrong type: {message[:180]}")

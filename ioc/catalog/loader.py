@@ -15,7 +15,7 @@ from ioc.catalog.model import Catalog
 from ioc.catalog.units import units_of
 from ioc.entities import Column, EntityDefinition
 from ioc.errors import ConfigurationError
-from ioc.events import EventType, FieldSpec, FieldType
+from ioc.event_types import EventType, FieldSpec, FieldType
 from ioc.geography import Geography
 from ioc.kpis import KpiDefinition
 from ioc.permits import Permit, Zone

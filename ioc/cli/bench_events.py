@@ -19,7 +19,7 @@ from ioc.adapters.topics import ensure_topics
 from ioc.broker import EmbeddedKafka
 from ioc.catalog import TopicSpec, load_catalog
 from ioc.catalog.model import ENTITY_ROWS_TOPIC
-from ioc.cli.bench import Measure
+from ioc.cli.bench_table import Measure
 from ioc.errors import PermanentError
 from ioc.settings import load_settings
 

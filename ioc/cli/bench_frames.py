@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from detectors.preprocess import decode_jpeg
 from detectors.registry import build_detectors
 from ioc.catalog import load_catalog
-from ioc.cli.bench import Measure
+from ioc.cli.bench_table import Measure
 from ioc.settings import load_settings
 from ioc.simulate.scenes import BUILDING_CAMERA, DEMO_POSE, Scene, demo_scenes
 
