@@ -176,6 +176,10 @@ class View:
         self._newest, self._others = newest, others
         self._empty: list[Value] = [None] * len(definition.columns)
 
+    def samples(self) -> list[Value]:
+        """A value of the right kind for each column, for checking the expressions that read them."""
+        return [_sample(self.definition, column) for column in self.definition.columns] + [0]
+
     def read(self, row: Row, clock_us: int) -> list[Value] | None:
         """Returns the values by position, or None where the newest fact is a tombstone (the entity counts nowhere)."""
         facts = row.facts
@@ -198,6 +202,20 @@ class View:
         for target, reader in self._others:
             values[target] = reader(facts, values)
         return values
+
+
+def _sample(definition: EntityDefinition, column: Column) -> Value:
+    if column.operator in ("time_in", "newest_time"):
+        return 0
+    specs = [spec for t in definition.types for spec in t.fields if spec.name == column.argument]
+    spec = specs[0]
+    if spec.enum:
+        return spec.enum[0]
+    if spec.type == "list":
+        return [""]
+    if spec.type == "boolean":
+        return True
+    return 0 if spec.type in ("integer", "number", "time", "date_or_time") else ""
 
 
 def compile_view(definition: EntityDefinition) -> View:

@@ -225,7 +225,7 @@ class EventDecoder:
         if kind == _BATCHED or (kind != _STRUCTURED and body[:64].lstrip()[:1] == b"["):
             try:
                 parts = self._decode_batch(body)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
                 return [Rejected(bad_json(str(error)), "")]
             if not parts:
                 return [Rejected(bad_json("the batch is empty"), "")]
@@ -239,7 +239,7 @@ class EventDecoder:
                 raise too_large(len(body), MAX_EVENT_BYTES)
             try:
                 envelope = self._decode_envelope(body)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
                 raise bad_json(str(error)) from None
             source = _attribute(envelope.source, "source")
             event_id, ce_type = _attribute(envelope.id, "id"), _attribute(envelope.type, "type")
@@ -310,7 +310,9 @@ class EventDecoder:
         family = ""
         if len(source) <= MAX_ID_CHARS and not _CONTROL.search(source) and len(parts) >= 3:
             family = parts[2] if parts[0] == "" and parts[1] == self._province else ""
-        if len(self._families) < 10_000:  # sources are few; a flood of invented ones must not fill the memory
+        if (
+            len(self._families) < 10_000 and len(source) <= MAX_ID_CHARS
+        ):  # sources are few; a flood of invented ones must not fill the memory
             self._families[source] = family
         return family
 
@@ -384,7 +386,7 @@ def _tombstone(compiled: _Compiled, body: bytes, error: Exception) -> Any:
         raise bad_json(str(error)) from None
     try:
         struct: Any = compiled.as_tombstone(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         struct = None
     if struct is None or struct.f_deleted is not True:
         raise invalid_field(str(error)) from None

@@ -138,7 +138,7 @@ def observe(
     The same detection again changes nothing; one that comes late joins its incident without moving it back.
     """
     kind = KINDS.get(detection.label, _OTHER_KIND)
-    kept = tuple(t for t in tracked if detection.frame_at - t.incident.last_seen_at <= _quiet(t.incident))
+    kept = tuple(t for t in tracked if detection.frame_at - t.incident.last_seen_at < _quiet(t.incident))
     known = _match(kept, detection, kind)
     if known is None:
         incident = _new(detection, kind, place, permit_rule, permit_id)
@@ -159,7 +159,7 @@ def _match(tracked: Sequence[Tracked], detection: Detection, kind: Kind) -> Trac
         t
         for t in tracked
         if t.incident.kind == detection.label
-        and abs(detection.frame_at - t.incident.last_seen_at) <= kind.quiet
+        and t.incident.first_frame_at - kind.quiet < detection.frame_at < t.incident.last_seen_at + kind.quiet
         and t.incident.zone_id == detection.zone_id
         and area.overlaps(t.incident.box)
     ]

@@ -134,8 +134,9 @@ class _CompiledKpi:
             raise ConfigurationError(
                 f"{place}: windows {definition.windows} need `bucket_by`: a column that holds a time"
             )
-        read = names_in(definition.where, where=place) | names_in(definition.numerator, where=place)
-        self.is_clock_driven = "clock" in read
+        texts = (definition.where, definition.numerator, definition.denominator)
+        self.is_clock_driven = any("clock" in names_in(text, where=place) for text in texts)
+        self._probe(view, place)
         if definition.population and definition.population not in populations:
             raise ConfigurationError(
                 f"{place}: no register named {definition.population!r}; known: {', '.join(populations)}"
@@ -143,6 +144,23 @@ class _CompiledKpi:
         self.register = populations.get(definition.population)
         # The denominator of nearly every KPI is the row itself, or the register.
         self.constant = 0 if self.register is not None else (1 if definition.denominator.strip() == "1" else None)
+
+    def _probe(self, view: View, place: str) -> None:
+        """A text that is compared with a number is a mistake of the file: found now, not at the first event."""
+        samples = view.samples()
+        for key, expression in (
+            ("where", self.where),
+            ("numerator", self.numerator),
+            ("denominator", self.denominator),
+        ):
+            try:
+                expression(samples)
+            except TypeError as error:
+                raise ConfigurationError(f"{place}: {key}: {error}; compare only values of one kind") from None
+        if self.bucket_at is not None and samples[self.bucket_at].__class__ is not int:
+            raise ConfigurationError(f"{place}: bucket_by: column {self.definition.bucket_by!r} holds no time")
+        if self.group_at is not None and not isinstance(samples[self.group_at], str):
+            raise ConfigurationError(f"{place}: group: column {self.definition.group!r} holds no text")
 
     def contribution(self, entity_id: str, values: Sequence[Value]) -> Contribution | None:
         group: Value
@@ -423,13 +441,12 @@ class Figures:
         for group in dict.fromkeys((TOTAL, *register, *groups)):
             numerator: Number = 0
             denominator: Number = register.get(group, 0)
-            has_cell = group == TOTAL or group in register
+            is_always = group == TOTAL or group in register
             for bucket, cell in groups.get(group, {}).items():
                 if first <= bucket <= last:
-                    has_cell = True
                     numerator += cell[0]
                     denominator += cell[1]
-            if has_cell:
+            if is_always or numerator or denominator:  # a group that everybody left is as if it had never been
                 yield group, (numerator, denominator)
 
     def _as_of(self, definition: KpiDefinition, clock_us: int) -> int | None:

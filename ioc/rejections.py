@@ -74,7 +74,10 @@ def bad_time(name: str, text: str) -> InvalidRecord:
 
 
 def bad_instant(name: str, instant_us: int, latest_us: int) -> InvalidRecord:
-    shown = moment_of(instant_us).isoformat()
+    try:
+        shown = moment_of(instant_us).isoformat()
+    except OverflowError:  # year 9999 in the west, year 1 in the east
+        shown = "a year that no calendar has"
     if instant_us > latest_us:
         return InvalidRecord(
             "time_in_future",

@@ -20,6 +20,9 @@ class BatchRole:
     def is_ready(self) -> bool:
         return self.keeper.is_ready
 
+    def lag(self) -> dict[str, int]:
+        return self.keeper.lag() if self.app.consumer.assignment() else {}
+
     async def start(self) -> None:
         self.app.finalize()
         await self.app.start()

@@ -66,6 +66,9 @@ class IncidentShard:
         for key, data in restored.rows.items():
             self._poses[key.decode()] = _decode_pose(data)
 
+    def next_offset(self, topic: str) -> int:
+        return self._next_offsets.get(topic, 0)
+
     def take(self, batch: Batch, now_us: int) -> None:
         place = self._next_offsets.get(batch.topic, 0)
         for record in batch.records:

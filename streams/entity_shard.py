@@ -4,6 +4,7 @@
 rows, counters, figures and offsets of one write always belong together; `committed` says that the write is durable.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ from ioc.windows import moment_of
 from streams.batch_topics import Batch
 from streams.partials import encode_complete, encode_gone, encode_partial
 from streams.shard_log import Outgoing, Restored
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["EntityShard", "Outcomes", "PreparedWrite"]
 
@@ -127,7 +130,11 @@ class EntityShard:
             if record.offset < place:
                 continue
             self._has_news = True
-            items = decode(topic, record.headers, record.value, now_us)
+            try:
+                items = decode(topic, record.headers, record.value, now_us)
+            except Exception as error:  # the agent's boundary: a defect of ours must cost one record, not the worker
+                logger.exception("%s/%d/%d", topic, batch.partition, record.offset)
+                items = [Rejected(_internal(error), "")]
             if len(items) > 1 or items[0].__class__ is Rejected:
                 self._take_many(topic, record, items, counts, now_us)
                 continue
@@ -296,6 +303,14 @@ class EntityShard:
             )
         )
         return messages
+
+
+def _internal(error: Exception) -> InvalidRecord:
+    return InvalidRecord(
+        "internal_error",
+        vi="Lỗi nội bộ khi đọc sự kiện; bản gốc được giữ nguyên để xử lý lại sau khi sửa.",
+        en=f"an error of ours while reading the event: {error!r}"[:200],
+    )
 
 
 class _Record:

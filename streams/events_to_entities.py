@@ -1,6 +1,5 @@
 """Department events become entity rows: the agent of the role `events`."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +69,3 @@ class EventsRole(BatchRole):
                 for outcome, count in counts.items():
                     total[outcome] += count
         return totals
-
-    def lag(self) -> Mapping[str, int]:
-        """Records that wait in Kafka, by topic, as far as the last fetch knew."""
-        consumer = self.app.consumer
-        lag: dict[str, int] = {}
-        shards = {shard.partition: shard for shard in self.keeper.shards()}
-        for tp in list(consumer.assignment()):
-            shard = shards.get(tp.partition)
-            highwater = consumer.highwater(tp)
-            if shard is not None and highwater:
-                lag[tp.topic] = lag.get(tp.topic, 0) + max(0, highwater - shard.next_offset(tp.topic))
-        return lag

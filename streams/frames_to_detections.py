@@ -166,6 +166,18 @@ class FramesRole:
     def is_ready(self) -> bool:
         return self._producer is not None and bool(self.app.consumer.assignment())
 
+    def lag(self) -> dict[str, int]:
+        """Frames that wait in Kafka, as far as the last fetch and the last commit knew."""
+        if not self.is_ready:
+            return {}
+        consumer: Any = self.app.consumer
+        waiting = 0
+        for tp in list(consumer.assignment()):
+            committed, highwater = consumer._committed_offset[tp], consumer.highwater(tp)
+            if committed is not None and highwater:
+                waiting += max(0, highwater - committed)
+        return {FRAMES_TOPIC: waiting}
+
     async def start(self) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self._broker, enable_idempotence=True, acks="all")
         await producer.start()

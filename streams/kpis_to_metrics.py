@@ -53,6 +53,9 @@ class FiguresRole(Collector):
         assert self._task is not None, "start() comes first"
         await asyncio.shield(self._task)
 
+    def lag(self) -> dict[str, int]:
+        return {}
+
     def figures(self) -> list[Figure]:
         with self._lock:
             return list(self._figures.figures(microseconds_of(self._clock())))

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["PipelineMetrics", "PullCollector"]
+__all__ = ["LagCollector", "OutcomesCollector", "PipelineMetrics"]
 
 OutcomesSource = Callable[[], Mapping[str, Mapping[str, int]]]
 LagSource = Callable[[], Mapping[str, int]]
@@ -51,11 +51,11 @@ class PipelineMetrics:
         self._stages.labels(name).observe(max(0.0, seconds))
 
 
-class PullCollector(Collector):
-    """Figures that are asked for at scrape time: event outcomes and lag of the shards, given as functions."""
+class OutcomesCollector(Collector):
+    """What became of the departments' events, asked for at scrape time from the shards' durable counters."""
 
-    def __init__(self, outcomes: OutcomesSource, lag: LagSource) -> None:
-        self._outcomes, self._lag = outcomes, lag
+    def __init__(self, outcomes: OutcomesSource) -> None:
+        self._outcomes = outcomes
 
     def describe(self) -> Iterable[Metric]:
         return ()  # so that registering asks nothing of parts that have not started
@@ -77,6 +77,18 @@ class PullCollector(Collector):
                     events.add_metric([topic, outcome], count)
         yield events
         yield rerouted
+
+
+class LagCollector(Collector):
+    """Records not yet processed, asked for at scrape time."""
+
+    def __init__(self, lag: LagSource) -> None:
+        self._lag = lag
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
         lag = GaugeMetricFamily("ioc_consumer_lag_records", "Records not yet processed", labels=["topic"])
         for topic, records in sorted(self._lag().items()):
             lag.add_metric([topic], records)

@@ -39,6 +39,7 @@ class Shard(Protocol[W]):
 
     def restore(self, restored: Restored, now_us: int) -> None: ...
     def take(self, batch: Batch, now_us: int) -> None: ...
+    def next_offset(self, topic: str) -> int: ...
     def prepare(self, now_us: int) -> W | None: ...
     def committed(self, write: W) -> None: ...
 
@@ -96,6 +97,19 @@ class ShardKeeper(Generic[S]):
         """The shards that are open now."""
         return [task.result().shard for task in list(self._opening.values()) if _is_open(task)]
 
+    def lag(self) -> dict[str, int]:
+        """Records that wait in Kafka, by topic, as far as the last fetch knew."""
+        consumer: Any = self._app.consumer
+        lag: dict[str, int] = {}
+        for tp in list(consumer.assignment()):
+            task = self._opening.get(tp.partition)
+            if task is not None and _is_open(task):
+                done = task.result().shard.next_offset(tp.topic)
+            else:  # still being restored
+                done = consumer._committed_offset[tp] or 0
+            lag[tp.topic] = lag.get(tp.topic, 0) + max(0, (consumer.highwater(tp) or 0) - done)
+        return lag
+
     # ---- events ----------------------------------------------------------------------------------------------------
 
     async def take(self, event: Any) -> None:
@@ -140,7 +154,7 @@ class ShardKeeper(Generic[S]):
             self._flusher = asyncio.create_task(self._flush_forever(), name="flush shards")
 
     async def _open(self, partition: int) -> _Open[S]:
-        log = ShardLog(self._broker, self._state_topic, partition)
+        log = ShardLog(self._broker, self._state_topic, partition, group=self._app.conf.id)
         try:
             restored = await log.open()
             shard = self._make_shard(partition)

@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.structs import OffsetAndMetadata
 
-from ioc.errors import PermanentError, TransientError
+from ioc.errors import ConfigurationError, PermanentError, TransientError
 
 __all__ = ["MARKER_KEY", "Outgoing", "Restored", "ShardLog"]
 
@@ -53,8 +55,8 @@ class Restored:
 class ShardLog:
     """One partition of `topic`. `open` fences every earlier owner and restores; then `write`; then `close`."""
 
-    def __init__(self, broker: str, topic: str, partition: int) -> None:
-        self._broker, self._topic, self._partition = broker, topic, partition
+    def __init__(self, broker: str, topic: str, partition: int, *, group: str) -> None:
+        self._broker, self._topic, self._partition, self._group = broker, topic, partition, group
         self._producer: AIOKafkaProducer | None = None
 
     async def open(self) -> Restored:
@@ -62,6 +64,7 @@ class ShardLog:
 
         Raises:
             TransientError: the broker is away.
+            ConfigurationError: the log is empty though events were processed: every figure would be too small.
         """
         producer = AIOKafkaProducer(
             bootstrap_servers=self._broker,
@@ -75,7 +78,10 @@ class ShardLog:
             await producer.begin_transaction()  # waits for the producer id: the earlier owner's transaction is aborted
             await producer.commit_transaction()
             self._producer = producer
-            return await self._restore()
+            restored = await self._restore()
+            if restored.marker is None:
+                await self._refuse_lost_state()
+            return restored
         except KafkaError as error:
             raise TransientError(f"shard {self._partition} of {self._topic}: can't open: {error!r}") from error
 
@@ -158,6 +164,26 @@ class ShardLog:
             await consumer.stop()
         logger.info("restored %d rows of %s/%d", len(restored.rows), self._topic, self._partition)
         return restored
+
+    async def _refuse_lost_state(self) -> None:
+        """A group that has committed offsets has written a marker before: where none is left, the topic was lost."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._broker)
+        await admin.start()
+        try:
+            offsets = await admin.list_consumer_group_offsets(self._group)
+        finally:
+            await admin.close()
+        if _ended_at(offsets, self._partition) > 0:
+            raise ConfigurationError(
+                f"topic {self._topic} holds nothing of partition {self._partition}, though group {self._group} has "
+                f"processed events: the figures would be wrong. Bring the topic back from its replicas; or stop every "
+                f"worker, delete the consumer group {self._group} and the topic, and start again: all events are then "
+                f"read anew"
+            )
+
+
+def _ended_at(offsets: Mapping[TopicPartition, OffsetAndMetadata], partition: int) -> int:
+    return max((found.offset for place, found in offsets.items() if place.partition == partition), default=0)
 
 
 def _apply(restored: Restored, records: Iterable[Any]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -15,7 +15,7 @@ from ioc.clock import Clock
 from ioc.errors import ConfigurationError
 from streams.health import HealthServer
 from streams.memory import spare_the_collector
-from streams.metrics import PipelineMetrics, PullCollector
+from streams.metrics import LagCollector, OutcomesCollector, PipelineMetrics
 from streams.slim_records import use_slim_records
 
 __all__ = ["ROLES", "RoleName", "Worker", "parse_roles", "stop_on_signals"]
@@ -32,6 +32,9 @@ class _Role(Protocol):
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+    def lag(self) -> Mapping[str, int]:
+        """Records that wait in Kafka for this role, by topic."""
+
     async def failed(self) -> None:
         """Returns or raises when the role has ended by itself."""
 
@@ -83,6 +86,7 @@ class Worker:
             )
             for role in roles
         }
+        self.registry.register(LagCollector(self._lag))
         self._failed = False
         self._health = HealthServer(
             http_host,
@@ -96,6 +100,9 @@ class Worker:
     def address(self) -> str:
         """host:port of /metrics, /healthz and /readyz."""
         return self._health.address
+
+    def _lag(self) -> dict[str, int]:
+        return {topic: records for role in self._roles.values() for topic, records in role.lag().items()}
 
     async def run(self, *, stop: asyncio.Event) -> bool:
         """Runs until `stop` is set or a role ends by itself. Returns whether all went well."""
@@ -160,7 +167,7 @@ def _build(
         events = EventsRole(
             broker=broker, catalog=catalog, clock=clock, flush_s=flush_s, metrics=metrics, folder=folder
         )
-        metrics.registry.register(PullCollector(events.outcomes, events.lag))
+        metrics.registry.register(OutcomesCollector(events.outcomes))
         return events
     if role == "incidents":
         from streams.detections_to_incidents import IncidentsRole
