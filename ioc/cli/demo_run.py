@@ -76,6 +76,7 @@ class Demo:
         self._stop = asyncio.Event()
         self._facts = Facts()
         self._failure = ""
+        self._started = 0.0
 
     async def run(self, show: Callable[[DemoState], None]) -> DemoState:
         """Returns how it ended; `show` gets the state about once a second."""
@@ -87,15 +88,17 @@ class Demo:
         kept = self._plan.state
         folder = (kept or Path(tempfile.mkdtemp(prefix="ioc-demo-"))).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        started = time.monotonic()
+        self._started = time.monotonic()
         try:
             await self._start(folder, settings, show)
+            self._started = time.monotonic()  # the time asked for counts from when everything is ready
             await self._watch(show)
         finally:
+            seconds = time.monotonic() - self._started
             await self._end()
             if kept is None:
                 shutil.rmtree(folder, ignore_errors=True)
-        return self._state("ended", time.monotonic() - started)
+        return self._state("ended", seconds)
 
     # ---- start -----------------------------------------------------------------------------------------------------
 
@@ -103,6 +106,7 @@ class Demo:
         show(self._state("starting Kafka (the first time its jars are fetched, 46 MB)"))
         catalog_folder = self._catalog_folder(folder, settings)
         catalog = load_catalog(catalog_folder)
+        self._facts.kpi_names = {kpi.id: kpi.name_vi for kpi in catalog.kpis}
         broker = await self._broker(folder, settings)
         if self._stop.is_set():
             return
@@ -193,7 +197,7 @@ class Demo:
     # ---- watch -----------------------------------------------------------------------------------------------------
 
     async def _watch(self, show: Callable[[DemoState], None]) -> None:
-        started = time.monotonic()
+        started = self._started
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             while not self._stop.is_set() and not self._is_over(started):
                 await self._look(session)

@@ -30,6 +30,7 @@ class Facts:
     """Counts since the start of the run."""
 
     addresses: dict[str, str] = field(default_factory=dict)
+    kpi_names: dict[str, str] = field(default_factory=dict)
     frames: dict[str, int] = field(default_factory=dict)
     detections: int = 0
     events: dict[str, int] = field(default_factory=dict)

@@ -18,17 +18,7 @@ from ioc.cli.demo_state import DemoState, KpiView
 __all__ = ["LiveView", "draw_picture"]
 
 _PLAIN_EVERY_S = 5.0
-_PICTURE_COLUMNS = 118
-_NAMES = {
-    "camera_online": "Camera hoạt động · cameras online",
-    "dossiers_online": "Hồ sơ trực tuyến · dossiers online",
-    "dossiers_fully_online": "Toàn trình · fully online",
-    "dossiers_on_time": "Hồ sơ đúng hạn · dossiers on time",
-    "reports_received": "Phản ánh tiếp nhận · reports received",
-    "reports_on_time": "Phản ánh đúng hạn · reports on time",
-    "wan_channels_up": "Kênh TSLCD · channels up",
-    "lgsp_success": "Giao dịch LGSP · LGSP success",
-}
+_PICTURE_COLUMNS = 124
 _THEME = TerminalTheme(
     (16, 24, 32),
     (222, 228, 232),
@@ -188,7 +178,7 @@ def _addresses(addresses: Mapping[str, str]) -> RenderableType:
 
 
 def _kpis(state: DemoState) -> RenderableType:
-    table = Table(expand=True, border_style="blue", title="chỉ số · figures", title_justify="left")
+    table = Table(expand=True, border_style="blue", title="chỉ số · figures", title_justify="left", title_style="bold")
     for name, justify in (
         ("KPI", "left"),
         ("window", "left"),
@@ -203,7 +193,9 @@ def _kpis(state: DemoState) -> RenderableType:
         if kpi.kpi in seen:
             continue  # one window each on this small wall
         seen.add(kpi.kpi)
-        table.add_row(_NAMES.get(kpi.kpi, kpi.kpi), kpi.window, _value(kpi), _parts(kpi), _target(kpi), _mark(kpi))
+        table.add_row(
+            state.facts.kpi_names.get(kpi.kpi, kpi.kpi), kpi.window, _value(kpi), _parts(kpi), _target(kpi), _mark(kpi)
+        )
     return table
 
 
@@ -230,7 +222,7 @@ def _mark(kpi: KpiView) -> str:
 
 
 def _incidents(state: DemoState) -> RenderableType:
-    table = Table(expand=True, border_style="blue", title="sự cố · incidents", title_justify="left")
+    table = Table(expand=True, border_style="blue", title="sự cố · incidents", title_justify="left", title_style="bold")
     for name in ("loại · kind", "camera", "nơi · place", "điểm · score", "trạng thái · state", "giấy phép · permit"):
         table.add_column(name)
     opened = [incident for incident in state.facts.incidents if incident["state"] != "candidate"]
