@@ -17,6 +17,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "demo",
     "broker",
     "topics",
+    "publish",
     "worker",
     "capture",
     "oncall",
