@@ -208,3 +208,31 @@ async def _dead_letters(address: str, *, at_least: int) -> list[dict[str, object
     finally:
         await consumer.stop()
     return letters
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the events agent reads uncommitted records: aborted events count, and after a kill in the middle of a write "
+    "the events it had rerouted count once more as duplicates",
+)
+async def test_what_a_publisher_aborted_counts_nothing(
+    cameras: dict[str, str], session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    kept, aborted = (generate(number, events=300, duplicates=0, invalid=0) for number in (1, 2))
+    recount = Recount(kept.clock, cameras)
+    recount.read(kept.records)
+    with broker(tmp_path) as address:
+        worker = Worker(address, tmp_path, kept.clock)
+        try:
+            worker.start()
+            producer = AIOKafkaProducer(bootstrap_servers=address, transactional_id="department")
+            await producer.start()
+            await producer.begin_transaction()
+            for record in aborted.records:
+                await producer.send_and_wait(record.topic, record.value, key=b"k", headers=list(record.headers))
+            await producer.abort_transaction()
+            await producer.stop()
+            await _publish(address, kept.records)
+            await _expect(session, worker, recount, kept.clock, timeout_s=15)
+        finally:
+            worker.stop()
