@@ -212,7 +212,7 @@ async def _dead_letters(address: str, *, at_least: int) -> list[dict[str, object
 
 @pytest.mark.xfail(
     strict=True,
-    reason="the events agent reads uncommitted records: aborted events count, and after a kill in the middle of a write "
+    reason="the events agent reads uncommitted records: aborted events count, and after a kill amid a write "
     "the events it had rerouted count once more as duplicates",
 )
 async def test_what_a_publisher_aborted_counts_nothing(
