@@ -14,6 +14,7 @@ Overridden private methods of Faust 0.15.3 (which is pinned for this reason), an
   so neither holes left by compaction nor transaction markers can block a commit (Faust issue 596).
 - `Consumer.perform_seek`, `_seek`, `on_partitions_revoked`: whatever moves the read position forgets the batches that
   were on their way.
+- `ConsumerThread._create_worker_consumer`: read committed records only.
 - `Topic._compile_decode`: there is nothing to decode per message.
 """
 
@@ -79,10 +80,23 @@ class BatchTopic(Topic):
         self.decode = decode  # type: ignore[method-assign]  # as Faust's own _compile_decode does
 
 
+class _CommittedThread(driver.AIOKafkaConsumerThread):
+    """Reads what was committed: of a transaction that is aborted (a publisher's, or one of our own shards' with events
+    that it sent on) nothing may count."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # read when the consumer starts; Faust ties it to exactly_once
+        return consumer
+
+
 class _BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._in_flight: dict[Any, deque[_Ticket]] = defaultdict(deque)
         super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> _CommittedThread:
+        return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
 
     # ---- delivery --------------------------------------------------------------------------------------------------
 
@@ -151,6 +165,18 @@ class _BatchConsumer(driver.Consumer):
         message.ticket = _Ticket(last.offset + 1)
         self._in_flight[partition].append(message.ticket)
         return message
+
+    def fetched_up_to(self, tp: Any) -> int:
+        """Returns the offset before which everything was delivered to the agent: past transaction markers and holes too,
+        which no record shows."""
+        delivered = self._read_offset[tp] or 0
+        reader = self._thread._consumer
+        assignment = reader._subscription.subscription.assignment if reader is not None else None
+        if assignment is None or tp not in assignment.tps:
+            return delivered
+        state = assignment.state_value(tp)
+        is_drained = not self._in_flight.get(tp)
+        return max(delivered, state.position) if is_drained and state.has_valid_position else delivered
 
     # ---- commit: the contiguous acknowledged prefix ----------------------------------------------------------------
 

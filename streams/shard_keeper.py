@@ -104,7 +104,7 @@ class ShardKeeper(Generic[S]):
         for tp in list(consumer.assignment()):
             task = self._opening.get(tp.partition)
             if task is not None and _is_open(task):
-                done = task.result().shard.next_offset(tp.topic)
+                done = max(task.result().shard.next_offset(tp.topic), consumer.fetched_up_to(tp))
             else:  # still being restored
                 done = consumer._committed_offset[tp] or 0
             lag[tp.topic] = lag.get(tp.topic, 0) + max(0, (consumer.highwater(tp) or 0) - done)

@@ -93,6 +93,7 @@ async def read_dead_letters(broker: str) -> AsyncIterator[StoredLetter]:
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        isolation_level="read_committed",
     )
     try:
         await _start(consumer, broker)
@@ -163,9 +164,13 @@ def _is_cut(headers: list[tuple[str, bytes | None]]) -> bool:
 async def _fetch(broker: str, partition: TopicPartition, offset: int) -> ConsumerRecord | None:
     """The record at `offset`, or None where the topic, the partition or the record is gone."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=broker, client_id="ioc-dlq", group_id=None, enable_auto_commit=False,
+        bootstrap_servers=broker,
+        client_id="ioc-dlq",
+        group_id=None,
+        enable_auto_commit=False,
         auto_offset_reset="earliest",
-    )  # fmt: skip
+        isolation_level="read_committed",
+    )
     try:
         await _start(consumer, broker)
         if partition.topic not in await consumer.topics():

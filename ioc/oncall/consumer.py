@@ -109,6 +109,7 @@ class InboxConsumer:
             client_id="ioc-oncall",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",  # incidents are written in transactions; an aborted one never was
         )
         try:
             await consumer.start()
