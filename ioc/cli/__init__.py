@@ -16,6 +16,8 @@ __all__ = ["build_cli", "main"]
 COMMAND_MODULES: tuple[str, ...] = (
     "demo",
     "broker",
+    "init",
+    "check",
     "topics",
     "publish",
     "worker",

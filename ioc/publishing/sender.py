@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaError,
+    KafkaTimeoutError,
     TopicAuthorizationFailedError,
 )
 
@@ -45,11 +46,16 @@ class Sender:
     """Sends through `producer` and counts acknowledgements; waits when 2,000 records or 8 MiB are on the way."""
 
     def __init__(self, producer: Producer, *, broker: str, stall_timeout_s: float = _STALL_TIMEOUT_S) -> None:
-        self.acknowledged = 0
+        self._taken = 0
         self._producer, self._broker, self._stall_timeout_s = producer, broker, stall_timeout_s
         self._known: set[str] = set()
         self._waiting: deque[tuple[asyncio.Future[object], int]] = deque()
         self._waiting_bytes = 0
+
+    @property
+    def acknowledged(self) -> int:
+        """How many events are safely in Kafka by now."""
+        return self._taken + sum(_is_there(receipt) for receipt, _ in self._waiting)
 
     async def send(self, outgoing: Outgoing) -> None:
         """Hands the event to Kafka; its acknowledgement comes later.
@@ -76,10 +82,9 @@ class Sender:
             await self._take_oldest()
 
     def abandon(self) -> None:
-        """Waits for nothing any more; what arrived meanwhile is counted."""
+        """Waits for nothing any more."""
+        self._taken = self.acknowledged
         for receipt, _ in self._waiting:
-            if receipt.done() and not receipt.cancelled() and receipt.exception() is None:
-                self.acknowledged += 1
             receipt.add_done_callback(_look_at)
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -95,7 +100,7 @@ class Sender:
             raise self._told(error, "") from error
         self._waiting.popleft()
         self._waiting_bytes -= size_bytes
-        self.acknowledged += 1
+        self._taken += 1
 
     async def _check_topic(self, topic: str) -> None:
         """The producer would ask for a topic that is not there until its request times out."""
@@ -115,11 +120,15 @@ class Sender:
                 f"Kafka at {self._broker} does not let this user write to {topic or 'the topic'}; "
                 f"ask the administrator for the right."
             )
-        if isinstance(error, KafkaError) and not error.retriable:
+        if isinstance(error, KafkaError) and not (error.retriable or isinstance(error, KafkaTimeoutError)):
             return PermanentError(f"Kafka at {self._broker} refused an event: {type(error).__name__}: {error}.")
         return TransientError(
             f"Kafka at {self._broker} has acknowledged nothing for {self._stall_timeout_s:g} s; is it still running?"
         )
+
+
+def _is_there(receipt: "asyncio.Future[object]") -> bool:
+    return receipt.done() and not receipt.cancelled() and receipt.exception() is None
 
 
 def _look_at(receipt: "asyncio.Future[object]") -> None:
