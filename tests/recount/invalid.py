@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.recount.generator import Event
+    from tests.recount.wire import Event
 
 __all__ = ["SORTS", "can_have", "spoil"]
 

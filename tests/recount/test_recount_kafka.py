@@ -17,8 +17,9 @@ import pytest
 import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from tests.recount.accepting import Fact, Record
 from tests.recount.generator import Stream, generate
-from tests.recount.recount import Fact, Record, Recount, Series
+from tests.recount.recount import Recount, Series
 from tests.recount.services import Exported, Worker, broker, eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
