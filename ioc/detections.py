@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal
 
-__all__ = ["DETECTIONS_TOPIC", "DETECTION_TYPE", "Box", "Detection", "Tier"]
+import msgspec
+
+__all__ = ["DETECTIONS_TOPIC", "DETECTION_TYPE", "Box", "Detection", "Tier", "box_fields", "require_offsets"]
 
 DETECTIONS_TOPIC = "ioc.camera.detections"
 DETECTION_TYPE = "vn.ioc.camera.detection.v1"
@@ -97,10 +99,24 @@ class Detection:
 
     @classmethod
     def from_json(cls, data: dict[str, object]) -> "Detection":
-        """The inverse of `as_json`. Raises KeyError, TypeError or ValueError on anything else."""
-        values = dict(data)
-        values["box"] = Box.from_list(values.pop("bbox"))  # type: ignore[arg-type]  # checked by float() inside
-        for name in ("frame_at", "first_seen_at"):
-            values[name] = datetime.fromisoformat(str(values[name]))
-        values["cues"] = tuple(values.get("cues", ()))  # type: ignore[arg-type]  # JSON list of strings
-        return cls(**values)  # type: ignore[arg-type]  # a wrong name raises TypeError, as promised
+        """The inverse of `as_json`; fields it does not know are left out.
+
+        Raises:
+            ValueError: a field is missing or of the wrong type, a time has no offset, a box is none.
+        """
+        found = msgspec.convert({**data, "box": box_fields(data.get("bbox"))}, cls)
+        require_offsets(found.frame_at, found.first_seen_at)
+        return found
+
+
+def box_fields(values: object) -> dict[str, object]:
+    """[cx, cy, w, h] as the fields of a Box. Raises ValueError on anything else."""
+    if not isinstance(values, list) or len(values) != 4:
+        raise ValueError(f"bbox must be [centre-x, centre-y, width, height], not {str(values)[:60]}")
+    return dict(zip(("cx", "cy", "w", "h"), values, strict=True))
+
+
+def require_offsets(*moments: datetime | None) -> None:
+    """Raises ValueError where a time has no offset."""
+    if any(moment is not None and moment.tzinfo is None for moment in moments):
+        raise ValueError("a time has no offset")

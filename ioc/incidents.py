@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
-from ioc.detections import Box, Detection
+import msgspec
+
+from ioc.detections import Box, Detection, box_fields, require_offsets
 
 __all__ = ["INCIDENTS_TOPIC", "INCIDENT_TYPE", "KINDS", "Incident", "Kind", "Place", "Severity", "State", "observe"]
 
@@ -74,15 +76,19 @@ class Incident:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Incident":
-        """The inverse of `as_json`. Raises KeyError, TypeError or ValueError on anything else."""
-        values = dict(data)
-        values["box"] = Box.from_list(values.pop("bbox"))
-        geo = values.pop("geo", None)
-        values["lon"], values["lat"] = geo["coordinates"] if geo else (None, None)
-        for name in ("first_frame_at", "opened_at", "last_seen_at"):
-            values[name] = datetime.fromisoformat(values[name]) if values.get(name) else None
-        values["cues"] = tuple(values.get("cues", ()))
-        return cls(**values)
+        """The inverse of `as_json`; fields it does not know are left out.
+
+        Raises:
+            ValueError: a field is missing or of the wrong type, a time has no offset, a box is none.
+        """
+        geo = data.get("geo")
+        try:
+            lon, lat = geo["coordinates"] if geo else (None, None)
+        except (TypeError, KeyError):
+            raise ValueError("geo must be a GeoJSON Point or null") from None
+        found = msgspec.convert({**data, "box": box_fields(data.get("bbox")), "lon": lon, "lat": lat}, cls)
+        require_offsets(found.first_frame_at, found.opened_at, found.last_seen_at)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

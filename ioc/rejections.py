@@ -12,6 +12,7 @@ __all__ = [
     "bad_json",
     "bad_time",
     "foreign_source",
+    "internal_error",
     "invalid_field",
     "missing_attribute",
     "too_large",
@@ -114,6 +115,15 @@ def unknown_camera(camera_id: str) -> InvalidRecord:
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _AT = re.compile(r"at `\$\.?([^`]*)`")
 _GOT_NULL = re.compile(r"got `null`")
+
+
+def internal_error(error: Exception) -> InvalidRecord:
+    """Our own defect, at an agent's boundary: it costs one record, never the worker."""
+    return InvalidRecord(
+        "internal_error",
+        vi="Lỗi nội bộ khi xử lý bản ghi; bản gốc được giữ nguyên để xử lý lại sau khi sửa.",
+        en=f"an error of ours while processing the record: {error!r}"[:200],
+    )
 
 
 def invalid_field(message: str) -> InvalidRecord:

@@ -167,8 +167,8 @@ class _BatchConsumer(driver.Consumer):
         return message
 
     def fetched_up_to(self, tp: Any) -> int:
-        """Returns the offset before which everything was delivered to the agent: past transaction markers and holes too,
-        which no record shows."""
+        """Returns the offset before which everything was delivered to the agent, past transaction markers and holes
+        too, which no record shows."""
         delivered = self._read_offset[tp] or 0
         reader = self._thread._consumer
         assignment = reader._subscription.subscription.assignment if reader is not None else None

@@ -4,6 +4,7 @@ Rows are poses (`camera_id:pose_id`), each with its current incidents; a changed
 transaction as the row that holds it, so it is told exactly once whatever dies in between.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Detection
 from ioc.errors import InvalidRecord
 from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident, Place, Tracked, observe
 from ioc.permits import Judgement, judge
+from ioc.rejections import internal_error
 from ioc.windows import local_date, microseconds_of, moment_of
 from streams.apps import build_batch_app
 from streams.batch_role import BatchRole
@@ -30,6 +32,8 @@ from streams.shard_keeper import ShardKeeper
 from streams.shard_log import Outgoing, Restored
 
 __all__ = ["APP_ID", "IncidentShard", "IncidentsRole"]
+
+logger = logging.getLogger(__name__)
 
 APP_ID = "ioc-incidents"
 _IDLE_FLUSH_S = 1.0  # every batch is written at once; this only catches what a closing shard left
@@ -79,6 +83,9 @@ class IncidentShard:
                 self._observe(_detection(record.value, record.headers))
             except InvalidRecord as error:
                 self._reject(batch.topic, record, error, now_us)
+            except Exception as error:  # the agent's boundary: a defect of ours must cost one record, not the worker
+                logger.exception("%s/%d/%d", batch.topic, self.partition, record.offset)
+                self._reject(batch.topic, record, internal_error(error), now_us)
         self._next_offsets[batch.topic] = max(place, batch.records[-1].offset + 1)
 
     def prepare(self, now_us: int) -> _PreparedWrite | None:
@@ -203,7 +210,7 @@ def _detection(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Det
     data = decode_json(DETECTION_TYPE, value, headers)
     try:
         return Detection.from_json(data)
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise InvalidRecord(
             "wrong_type",
             field="data",

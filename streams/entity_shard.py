@@ -17,6 +17,7 @@ from ioc.entities import Row, decode_row, encode_row, fold
 from ioc.errors import InvalidRecord
 from ioc.events import KEY_SEPARATOR, Event, EventDecoder, Rejected
 from ioc.kpis import Aggregates, Cell, CellKey, Contribution, KpiEngine
+from ioc.rejections import internal_error
 from ioc.windows import moment_of
 from streams.batch_topics import Batch
 from streams.partials import encode_complete, encode_gone, encode_partial
@@ -134,7 +135,7 @@ class EntityShard:
                 items = decode(topic, record.headers, record.value, now_us)
             except Exception as error:  # the agent's boundary: a defect of ours must cost one record, not the worker
                 logger.exception("%s/%d/%d", topic, batch.partition, record.offset)
-                items = [Rejected(_internal(error), "")]
+                items = [Rejected(internal_error(error), "")]
             if len(items) > 1 or items[0].__class__ is Rejected:
                 self._take_many(topic, record, items, counts, now_us)
                 continue
@@ -303,14 +304,6 @@ class EntityShard:
             )
         )
         return messages
-
-
-def _internal(error: Exception) -> InvalidRecord:
-    return InvalidRecord(
-        "internal_error",
-        vi="Lỗi nội bộ khi đọc sự kiện; bản gốc được giữ nguyên để xử lý lại sau khi sửa.",
-        en=f"an error of ours while reading the event: {error!r}"[:200],
-    )
 
 
 class _Record:

@@ -27,6 +27,7 @@ from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Detection
 from ioc.errors import InvalidRecord
 from ioc.events import FUTURE_TOLERANCE_US
 from ioc.frames import FRAMES_TOPIC, Frame, decode_frame, sha256_hex
+from ioc.rejections import internal_error
 from ioc.windows import MICROSECONDS, microseconds_of
 from streams.apps import build_frames_app
 from streams.batch_role import app_ended
@@ -203,7 +204,7 @@ class FramesRole:
             return
         except Exception as error:  # the agent's boundary: a defect of ours must cost one frame, not the worker
             logger.exception("frame %s/%d/%d", message.topic, message.partition, message.offset)
-            await self._reject(message, headers, _internal(error))
+            await self._reject(message, headers, internal_error(error))
             return
         await self._send(detections)
         self._metrics.observe_stage("frame_to_detection", (self._clock() - frame.captured_at).total_seconds())
@@ -241,14 +242,6 @@ class FramesRole:
         )
         key, value, letter_headers = encode_dead_letter(letter, province=self._catalog.province)
         await self._producer.send_and_wait(DEAD_LETTERS_TOPIC, key=key, value=value, headers=list(letter_headers))
-
-
-def _internal(error: Exception) -> InvalidRecord:
-    return InvalidRecord(
-        "internal_error",
-        vi="Lỗi nội bộ khi xử lý khung hình; đội kỹ thuật đã được ghi nhận trong nhật ký.",
-        en=f"an error of ours while processing the frame: {error!r}"[:200],
-    )
 
 
 def _azimuth(candidate: Candidate, middle_deg: float | None, fov_deg: float | None) -> float | None:
