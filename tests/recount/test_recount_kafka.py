@@ -211,11 +211,6 @@ async def _dead_letters(address: str, *, at_least: int) -> list[dict[str, object
     return letters
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the events agent reads uncommitted records: aborted events count, and after a kill amid a write "
-    "the events it had rerouted count once more as duplicates",
-)
 async def test_what_a_publisher_aborted_counts_nothing(
     cameras: dict[str, str], session: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
