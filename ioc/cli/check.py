@@ -93,9 +93,6 @@ def examine(folder: Path) -> CatalogReport:
     for path in _files(folder):
         _refuse_repeated_keys(path)
     catalog = load_catalog(folder)
-    _refuse_shared_types(catalog)
-    _refuse_unknown_keys(catalog)
-    _refuse_shared_metrics(catalog)
     series = _series_within_bound(catalog)
     cameras = catalog.cameras.values()
     zones = [sum(len(pose.zones) for pose in camera.poses.values()) for camera in cameras]
@@ -190,40 +187,7 @@ def _unread_files(folder: Path) -> Iterator[str]:
         yield f"{path}: is not read; name it {path.stem}.yaml"
 
 
-# ---- cross-references that the loader leaves to this command ---------------------------------------------------------
-
-
-def _refuse_shared_types(catalog: "Catalog") -> None:
-    owners: dict[str, str] = {}
-    for event_type in catalog.event_types.values():
-        owner = owners.setdefault(event_type.ce_type, event_type.name)
-        if owner != event_type.name:
-            raise ConfigurationError(
-                f"{catalog.folder}/event_types.yaml: {event_type.name}.ce_type: {event_type.ce_type!r} is the type of "
-                f"{owner} already; give each event type its own"
-            )
-
-
-def _refuse_unknown_keys(catalog: "Catalog") -> None:
-    """A word that is no field would be left out of every record's key, and an entity's events would part ways."""
-    for event_type in catalog.event_types.values():
-        for name in event_type.partition_key.split(":"):
-            if name not in event_type.stored:
-                raise ConfigurationError(
-                    f"{catalog.folder}/event_types.yaml: {event_type.name}.partition_key: {name!r} is not one of its "
-                    f"fields (or of type any); name fields, joined by colons"
-                )
-
-
-def _refuse_shared_metrics(catalog: "Catalog") -> None:
-    owners: dict[str, str] = {}
-    for kpi in catalog.kpis:
-        owner = owners.setdefault(kpi.metric, kpi.id)
-        if owner != kpi.id:
-            raise ConfigurationError(
-                f"{catalog.folder}/kpis/{kpi.id}.yaml: metric: {kpi.metric!r} is the metric of kpis/{owner}.yaml "
-                f"already; give each KPI its own"
-            )
+# ---- the catalogue as a whole ----------------------------------------------------------------------------------------
 
 
 def _series_within_bound(catalog: "Catalog") -> int:

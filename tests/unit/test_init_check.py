@@ -1,0 +1,307 @@
+"""`ioc init` writes a catalogue that stands; `ioc check` says what is in one, or the first thing wrong with it."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from click.testing import Result
+from typer.testing import CliRunner
+
+from ioc.catalog import load_catalog
+from ioc.cli import check as check_command
+from ioc.cli import init as init_command
+from ioc.cli.check import examine
+from ioc.cli.init import find_place, write_catalog
+from ioc.errors import ConfigurationError
+from ioc.settings import Settings
+
+STARTING = Path(Settings.model_fields["catalog"].get_default())
+
+
+def ioc(*arguments: object) -> Result:
+    app = typer.Typer()
+    init_command.register(app)
+    check_command.register(app)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+# ---- which province --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "slug", "code", "name_vi", "name_en"),
+    [
+        ("lam-dong", "lam-dong", 68, "Tỉnh Lâm Đồng", "Lâm Đồng province"),
+        ("Lâm Đồng", "lam-dong", 68, "Tỉnh Lâm Đồng", "Lâm Đồng province"),
+        ("Tỉnh Lâm Đồng", "lam-dong", 68, "Tỉnh Lâm Đồng", "Lâm Đồng province"),
+        ("LAM_DONG", "lam-dong", 68, "Tỉnh Lâm Đồng", "Lâm Đồng province"),
+        ("68", "lam-dong", 68, "Tỉnh Lâm Đồng", "Lâm Đồng province"),
+        ("01", "ha-noi", 1, "Thành phố Hà Nội", "Hà Nội city"),
+        ("TP. Hồ Chí Minh", "ho-chi-minh", 79, "Thành phố Hồ Chí Minh", "Hồ Chí Minh city"),
+        ("huế", "hue", 46, "Thành phố Huế", "Huế city"),
+        ("Đắk Lắk", "dak-lak", 66, "Tỉnh Đắk Lắk", "Đắk Lắk province"),
+    ],
+)
+def test_a_province_is_known_by_any_spelling_and_by_its_code(
+    text: str, slug: str, code: int, name_vi: str, name_en: str
+) -> None:
+    place = find_place(text)
+    assert (place.slug, place.code, place.name_vi, place.name_en) == (slug, code, name_vi, name_en)
+
+
+def test_with_a_code_a_name_of_ones_own_will_do() -> None:
+    place = find_place("da-lat", 68, name_vi="Phố núi", name_en="The hill town")
+    assert (place.slug, place.code, place.name_vi, place.name_en) == ("da-lat", 68, "Phố núi", "The hill town")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("lamdon", None, "did you mean lam-dong"),
+        ("đắk nông", None, "not one of the 34 provinces of today"),
+        ("69", None, "not one of the 34 provinces of today"),
+        ("nowhere", 69, "--code 69: not one of the 34"),
+        ("lam-dong", 1, "--code 1 is Thành phố Hà Nội, not lam-dong"),
+        ("!!", 68, "makes no province id"),
+        ("1st", 68, "makes no province id"),
+    ],
+)
+def test_a_province_that_is_none_is_a_sentence(text: str, code: int | None, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(says)):
+        find_place(text, code)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[2J"])
+def test_a_name_that_is_not_one_line_is_a_sentence(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="--name-en must be a name on one line"):
+        find_place("lam-dong", name_en=name)
+
+
+# ---- the folder ------------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_provinces_catalogue_is_copied_with_its_cameras(tmp_path: Path) -> None:
+    written = write_catalog(find_place("lam-dong"), tmp_path / "new")
+    assert set(written) == {path.relative_to(STARTING).as_posix() for path in STARTING.rglob("*.yaml")}
+    for name in written:
+        copied, shipped = ((folder / name).read_text(encoding="utf-8") for folder in (tmp_path / "new", STARTING))
+        assert copied == shipped or name == "province.yaml"
+    assert load_catalog(tmp_path / "new").cameras == load_catalog(STARTING).cameras
+
+
+@pytest.mark.parametrize("text", ["thanh-hoa", "ha-noi"])
+def test_another_provinces_catalogue_has_its_communes_and_no_cameras_yet(text: str, tmp_path: Path) -> None:
+    place = find_place(text)
+    write_catalog(place, tmp_path)
+    found = load_catalog(tmp_path)
+    assert (found.province, found.name_vi, found.name_en) == (place.slug, place.name_vi, place.name_en)
+    assert (found.cameras, found.permits) == ({}, ())
+    assert "24781" not in found.geography
+    assert found.kpis == load_catalog(STARTING).kpis
+    shipped = yaml.safe_load((STARTING / "province.yaml").read_text(encoding="utf-8"))
+    own = yaml.safe_load((tmp_path / "province.yaml").read_text(encoding="utf-8"))
+    assert own.keys() == shipped.keys()
+    assert own["statistical_code"] == place.code
+    assert "Lâm Đồng" not in (tmp_path / "province.yaml").read_text(encoding="utf-8")
+
+
+def test_the_examples_become_a_camera_and_a_permit_when_the_sign_before_them_is_taken_away(tmp_path: Path) -> None:
+    write_catalog(find_place("thanh-hoa"), tmp_path)
+    for name, first in (("cameras.yaml", "# cam-01"), ("permits.yaml", "# GPXD")):
+        head, example = (tmp_path / name).read_text(encoding="utf-8").split(first)
+        example = (first + example).replace("\n# ", "\n").removeprefix("# ")
+        (tmp_path / name).write_text(head + example, encoding="utf-8")
+    report = examine(tmp_path)
+    assert (report.cameras, report.zones, report.permits, report.warnings) == (1, 1, 1, ())
+
+
+@pytest.mark.parametrize("name", ["Huế: #1", "'\"", "null", "x" * 300])
+def test_any_name_survives_the_file(name: str, tmp_path: Path) -> None:
+    write_catalog(find_place("hue", name_vi=name, name_en=name), tmp_path)
+    found = yaml.safe_load((tmp_path / "province.yaml").read_text(encoding="utf-8"))
+    assert (found["name_vi"], found["name_en"]) == (name, name)
+
+
+def test_a_folder_in_use_is_left_alone_unless_forced(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="is not empty; give another --dir, or --force"):
+        write_catalog(find_place("hue"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    (tmp_path / "province.yaml").write_text("old", encoding="utf-8")
+    write_catalog(find_place("ca-mau"), tmp_path, is_forced=True)
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
+    assert load_catalog(tmp_path).province == "ca-mau"
+
+
+def test_the_shipped_catalogue_is_never_written_over() -> None:
+    with pytest.raises(ConfigurationError, match="that the product ships"):
+        write_catalog(find_place("hue"), STARTING, is_forced=True)
+
+
+def test_a_folder_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="can't be written"):
+        write_catalog(find_place("hue"), tmp_path / "file")
+
+
+def test_init_prints_what_to_do_next(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    result = ioc("init", "Huế", "--dir", folder)
+    assert result.exit_code == 0
+    for step in (f"export IOC_CATALOG='{folder}'", "ioc check", "ioc topics apply"):
+        assert step in result.stdout
+
+
+def test_init_answers_a_program(tmp_path: Path) -> None:
+    answer = json.loads(ioc("init", "38", "--dir", tmp_path, "--json").stdout)
+    assert (answer["province"], answer["statistical_code"]) == ("thanh-hoa", 38)
+    assert "province.yaml" in answer["files"]
+
+
+# ---- check -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sound_catalogue_is_summed_up() -> None:
+    report = examine(STARTING)
+    assert (report.province, report.units, report.kpis, report.cameras) == ("lam-dong", 124, 8, 37)
+    assert (report.zones, report.cameras_without_zones, report.cameras_without_coordinates) == (1, 36, 0)
+    assert report.topics == len(load_catalog(STARTING).topics())
+    assert 1_000 < report.series < 50_000
+
+
+def test_check_exits_0_with_a_summary_and_json_says_the_same() -> None:
+    result = ioc("check", "--catalog", STARTING)
+    assert result.exit_code == 0
+    assert "37 cameras (36 without zones, 0 without coordinates)" in result.stdout
+    answer = json.loads(ioc("check", "--catalog", STARTING, "--json").stdout)
+    assert (answer["ok"], answer["cameras"], answer["event_types"]) == (True, 37, 56)
+
+
+def test_check_reads_the_catalogue_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write_catalog(find_place("hue"), tmp_path)
+    monkeypatch.setenv("IOC_CATALOG", str(tmp_path))
+    assert json.loads(ioc("check", "--json").stdout)["province"] == "hue"
+
+
+def changed(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    return change
+
+
+def added(name: str, text: str) -> Callable[[Path], None]:
+    def add(folder: Path) -> None:
+        with (folder / name).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    return add
+
+
+def two_zones_of_one_name(folder: Path) -> None:
+    zone = "{kind: residential, polygon: [[0, 0], [1, 0], [1, 1]]}"
+    (folder / "cameras.yaml").write_text(
+        f"cam-01:\n  name_vi: A\n  poses:\n    p0:\n      zones:\n        z: {zone}\n        z: {zone}\n",
+        encoding="utf-8",
+    )
+
+
+def every_kpi_by_day(folder: Path) -> None:
+    for path in (folder / "kpis").glob("dossiers_*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        windows = ", ".join(f"r{days}d" for days in range(1, 41))
+        path.write_text(re.sub(r"^windows: .*$", f"windows: [{windows}]", text, flags=re.M), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        pytest.param(
+            two_zones_of_one_name,
+            r"cameras\.yaml: z: written twice under cam-01\.poses\.p0\.zones \(again in line 7\)",
+            id="two zones of a pose with one id",
+        ),
+        pytest.param(
+            added("cameras.yaml", "cam-01: {name_vi: B}\n"), r"cameras\.yaml: cam-01: written twice", id="camera twice"
+        ),
+        pytest.param(
+            changed("kpis/camera_online.yaml", "ioc_camera_online_ratio", "ioc_wan_channels_up_ratio"),
+            r"kpis: camera_online and wan_channels_up have the same metric",
+            id="a metric of two KPIs",
+        ),
+        pytest.param(
+            changed("event_types.yaml", "vn.ioc.report.rated.v1", "vn.ioc.report.submitted.v1"),
+            r"event_types\.yaml: report\.rated: ce_type .* belongs to report\.submitted",
+            id="a CloudEvents type of two event types",
+        ),
+        pytest.param(
+            changed("event_types.yaml", "partition_key: parcel_id", "partition_key: parcelid"),
+            r"event_types\.yaml: permit\.construction: 'parcelid' is not one of its fields",
+            id="a key that is no field",
+        ),
+        pytest.param(every_kpi_by_day, r"kpis: .* a province may have 50,000; .*dossiers_", id="too many series"),
+        pytest.param(
+            changed("cameras.yaml", '"24846"', '"99999"'), r"cameras\.yaml: cam-01\.admin_unit", id="an unknown unit"
+        ),
+        pytest.param(
+            changed("kpis/camera_online.yaml", "numerator: is_online", "numerator: is_onlin"),
+            r"kpis/camera_online\.yaml: numerator",
+            id="an expression of no column",
+        ),
+        pytest.param(added("province.yaml", "a: [\n"), r"province\.yaml: not valid YAML", id="torn YAML"),
+        pytest.param(
+            lambda folder: (folder / "permits.yaml").unlink(), r"permits\.yaml: the file is missing", id="gone"
+        ),
+        pytest.param(shutil.rmtree, r"no such catalogue folder; make one with `ioc init`", id="no folder"),
+        pytest.param(added("permits.yaml", "x: " + "[" * 5000), r"permits\.yaml", id="deep nesting"),
+        pytest.param(lambda folder: (folder / "a.yaml").mkdir(), r"a\.yaml can't be read", id="a folder for a file"),
+    ],
+)
+def test_the_first_problem_is_a_sentence_with_file_and_key(
+    damage: Callable[[Path], None], says: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "catalog"
+    shutil.copytree(STARTING, folder)
+    damage(folder)
+    with pytest.raises(ConfigurationError, match=says):
+        examine(folder)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("IOC_FLUSH_S", "soon", "flush_s"),
+        ("IOC_NOW", "soon", "IOC_NOW"),
+        ("IOC_CONFIG", "/nowhere", "no such settings"),
+    ],
+)
+def test_a_wrong_setting_is_a_problem_too(
+    variable: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    result = ioc("check", "--json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["ok"]) == (2, False)
+    assert says in answer["problem"]
+    assert isinstance(ioc("check").exception, ConfigurationError)  # which the command line turns into exit code 2
+
+
+def test_what_is_odd_and_harmless_is_a_warning(tmp_path: Path) -> None:
+    folder = tmp_path / "catalog"
+    shutil.copytree(STARTING, folder)
+    (folder / "kpis" / "new.yml").touch()
+    (folder / "camera.yaml").touch()
+    permits = "\n".join(f"P{n}: {{parcel_id: x, valid_from: 2026-01-01, valid_to: 2026-12-31}}" for n in range(8))
+    (folder / "permits.yaml").write_text(permits, encoding="utf-8")
+    unseen, stray, misnamed = examine(folder).warnings
+    assert "8 of 8 permits (P0, P1, P2, P3, P4 …)" in unseen
+    assert "camera.yaml: is not read" in stray
+    assert "new.yml: is not read; name it new.yaml" in misnamed
