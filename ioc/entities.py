@@ -168,13 +168,16 @@ class View:
     """Computes the columns of a row; the last column, `clock`, is the time given."""
 
     def __init__(
-        self, definition: EntityDefinition, newest: Sequence[_Newest], others: Sequence[tuple[int, _Reader]]
+        self,
+        definition: EntityDefinition,
+        newest: Sequence[_Newest],
+        others: Sequence[tuple[int, frozenset[int], _Reader]],
     ) -> None:
         self.definition = definition
         self.columns = {column.name: place for place, column in enumerate(definition.columns)}
         self.columns["clock"] = len(definition.columns)
         self._newest, self._others = newest, others
-        self._empty: list[Value] = [None] * len(definition.columns)
+        self._empty: list[Value] = [0 if column.operator == "time_in" else None for column in definition.columns]
 
     def samples(self) -> list[Value]:
         """A value of the right kind for each column, for checking the expressions that read them."""
@@ -199,7 +202,13 @@ class View:
             for place, value in enumerate(found):
                 # None means not known: an older fact may have told.
                 values[targets[place]] = one_by_one[place](facts, values) if value is None else value
-        for target, reader in self._others:
+        if len(facts) == 1:  # half of all rows, and most that are new: nothing to read of the types that have not come
+            only = facts[0][3]
+            for target, type_numbers, reader in self._others:
+                if only in type_numbers:
+                    values[target] = reader(facts, values)
+            return values
+        for target, _, reader in self._others:
             values[target] = reader(facts, values)
         return values
 
@@ -225,7 +234,7 @@ def compile_view(definition: EntityDefinition) -> View:
         ConfigurationError: a column names a type, field or earlier column that does not exist.
     """
     by_type: dict[int, list[tuple[int, int, _Reader]]] = {}
-    others: list[tuple[int, _Reader]] = []
+    others: list[tuple[int, frozenset[int], _Reader]] = []
     for target, column in enumerate(definition.columns):
         where = f"entities.yaml: {definition.name}.{column.name}"
         earlier = {known.name: index for index, known in enumerate(definition.columns[:target])}
@@ -235,7 +244,7 @@ def compile_view(definition: EntityDefinition) -> View:
             place = types[0].position(column.argument)
             by_type.setdefault(types[0].number, []).append((target, place, reader))
         else:
-            others.append((target, reader))
+            others.append((target, frozenset(event_type.number for event_type in types), reader))
     newest = [_together(number, wanted) for number, wanted in by_type.items()]
     return View(definition, newest, others)
 
