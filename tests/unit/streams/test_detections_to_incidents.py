@@ -15,6 +15,7 @@ from ioc.dead_letters import DEAD_LETTERS_TOPIC
 from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Box, Detection
 from ioc.incidents import INCIDENTS_TOPIC, KINDS, REPUBLISH, Incident
 from ioc.permits import Permit
+from streams import detections_to_incidents
 from streams.batch_topics import Batch
 from streams.detections_to_incidents import IncidentShard, place_of
 from streams.metrics import PipelineMetrics
@@ -241,6 +242,18 @@ def test_a_restart_gives_the_same_incidents_and_tells_none_of_them_again() -> No
         assert disk.rows == undisturbed.rows
 
 
+@pytest.mark.xfail(reason="an open incident keeps its first box: the next storey, 7 % higher, opens another incident")
+def test_a_house_that_grew_while_the_background_was_learnt_anew_is_still_one_incident() -> None:
+    """After a restart the detector sees only what is newer than its new reference: here the next storey, same plot.
+
+    The boxes are those of the simulated house with the frames role restarted at frame 16.
+    """
+    disk = Disk()
+    (first,) = disk.see(record(0, building(15, tier="alarm", box=Box.from_edges(0.536, 0.756, 0.611, 0.800))))
+    later = building(26, tier="alarm", box=Box.from_edges(0.500, 0.643, 0.612, 0.687))
+    assert {incident.incident_id for incident in disk.see(record(1, later))} <= {first.incident_id}
+
+
 def test_what_was_not_written_is_told_by_the_next_owner_and_only_by_it() -> None:
     disk = Disk()
     disk.take(record(0, detection(0)))  # and dies here
@@ -295,7 +308,18 @@ BAD: list[tuple[str, Record, str]] = [
     ("cues that are a number", raw(1, changed(cues=3)), "wrong_type"),
     ("no time", raw(1, without("frame_at")), "wrong_type"),
     ("a time that is none", raw(1, changed(frame_at="yesterday")), "wrong_type"),
-    ("a field of another version", raw(1, changed(colour="grey")), "wrong_type"),
+    ("a time without offset", raw(1, changed(frame_at="2026-11-22T07:09:00")), "wrong_type"),
+    ("a first sight without offset", raw(1, changed(first_seen_at="2026-11-22T07:09:00")), "wrong_type"),
+    ("a score that is a word", raw(1, changed(score="high")), "wrong_type"),
+    ("no score", raw(1, changed(score=None)), "wrong_type"),
+    ("a camera that is a list", raw(1, changed(camera_id=["cam-01"])), "wrong_type"),
+    ("a camera that is a number", raw(1, changed(camera_id=1)), "wrong_type"),
+    ("a label that is a list", raw(1, changed(label=["smoke"])), "wrong_type"),
+    ("no pose", raw(1, changed(pose_id=None)), "wrong_type"),
+    ("no detection id", raw(1, changed(detection_id=None)), "wrong_type"),
+    ("a tier of its own", raw(1, changed(tier="panic")), "wrong_type"),
+    ("an azimuth in words", raw(1, changed(azimuth_deg="north")), "wrong_type"),
+    ("extra that is a list", raw(1, changed(extra=[1])), "wrong_type"),
     ("an unknown camera", raw(1, changed(camera_id="cam-99")), "unknown_camera"),
 ]
 
@@ -319,29 +343,24 @@ def test_a_dead_letter_is_written_once_though_the_detection_comes_again() -> Non
     assert len(disk.letters()) == 1
 
 
-WRONG_INSIDE: list[tuple[str, dict[str, Any]]] = [
-    ("a time without offset", {"frame_at": "2026-11-22T07:09:00", "first_seen_at": "2026-11-22T07:09:00"}),
-    ("a score that is a word", {"score": "high"}),
-    ("no score", {"score": None}),
-    ("a camera that is a list", {"camera_id": ["cam-01"]}),
-    ("a camera that is a number", {"camera_id": 1}),
-    ("a label that is a list", {"label": ["smoke"]}),
-    ("no pose", {"pose_id": None}),
-    ("no detection id", {"detection_id": None}),
-    ("a tier of its own", {"tier": "panic"}),
-    ("an azimuth in words", {"azimuth_deg": "north"}),
-    ("extra that is a list", {"extra": [1]}),
-]
-
-
-@pytest.mark.xfail(reason="Detection.from_json checks no types: most of these raise in the agent and stop the worker")
-@pytest.mark.parametrize("changes", [case[1] for case in WRONG_INSIDE], ids=[case[0] for case in WRONG_INSIDE])
-def test_a_detection_with_wrong_types_inside_is_a_dead_letter_too(changes: dict[str, Any]) -> None:
-    """Nothing checks detections before they get here; an exception would stop the worker, and again at each restart."""
+def test_a_field_of_a_newer_version_is_ignored() -> None:
     disk = Disk()
-    disk.see(record(0, detection(0)), raw(1, changed(**changes)), record(2, detection(2, tier="alarm")))
-    assert [letter["offset"] for letter in disk.letters()] == [1]
-    assert disk.reopened().next_offset(DETECTIONS_TOPIC) == 3
+    assert len(disk.see(raw(0, changed(colour="grey")))) == 1
+    assert disk.letters() == []
+
+
+def test_a_defect_of_ours_costs_one_detection_not_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk()
+
+    def defect(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(detections_to_incidents, "observe", defect)
+        disk.see(record(0, detection(0)))
+    (letter,) = disk.letters()
+    assert letter["reason"] == "internal_error"
+    assert [incident.state for incident in disk.see(record(1, detection(1)))] == ["candidate"]
 
 
 def test_a_camera_without_a_described_pose_has_its_own_place() -> None:
