@@ -71,10 +71,12 @@ def struct_of(event_type: EventType, name: str, *, tombstone: bool) -> type[msgs
     for spec in event_type.fields:
         wanted = _annotation(spec)
         required = spec.name in event_type.entity_key if tombstone else spec.is_required
-        if required:
+        if required and spec.name in event_type.entity_key:
             fields.append((f"f_{spec.name}", wanted))
+        elif required:
+            fields.append((f"f_{spec.name}", _or_null(wanted)))  # it must be there; null says "not known"
         else:
-            optional.append((f"f_{spec.name}", wanted | None if wanted is not msgspec.Raw else msgspec.Raw, None))
+            optional.append((f"f_{spec.name}", _or_null(wanted), None))
     optional.append(("f_deleted", bool | None, None))
     try:
         return msgspec.defstruct(
@@ -82,6 +84,10 @@ def struct_of(event_type: EventType, name: str, *, tombstone: bool) -> type[msgs
         )
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"event_types.yaml: {event_type.name}: {error}") from None
+
+
+def _or_null(wanted: Any) -> Any:
+    return wanted if wanted is msgspec.Raw else wanted | None
 
 
 def _annotation(spec: FieldSpec) -> Any:

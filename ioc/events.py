@@ -20,6 +20,7 @@ from ioc.rejections import (
     bad_instant,
     bad_json,
     bad_time,
+    bad_version,
     foreign_source,
     invalid_field,
     missing_attribute,
@@ -51,6 +52,7 @@ MAX_STORED_ITEMS = 64
 KEY_SEPARATOR = "\x1f"
 FUTURE_TOLERANCE_US = 15 * 60 * MICROSECONDS
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_VERSION = b"1.0"
 _STRUCTURED = "application/cloudevents+json"
 _BATCHED = "application/cloudevents-batch+json"
 
@@ -199,6 +201,8 @@ class EventDecoder:
             kind = self._texts.get(ce_type) or self._remembered(ce_type, "type")
             if event_id is None:
                 raise missing_attribute("id")
+            if found.get("ce_specversion", _VERSION) != _VERSION:
+                raise bad_version(_text(found["ce_specversion"], "specversion"))
             return [
                 self._event(topic, kind, readable, event_id.decode(), ce_time.decode() if ce_time else "", body, now_us)
             ]
@@ -243,6 +247,8 @@ class EventDecoder:
                 raise bad_json(str(error)) from None
             source = _attribute(envelope.source, "source")
             event_id, ce_type = _attribute(envelope.id, "id"), _attribute(envelope.type, "type")
+            if envelope.specversion not in (None, "1.0"):
+                raise bad_version(str(envelope.specversion))
             ce_time = "" if envelope.time is None else _attribute(envelope.time, "time")
             if envelope.data_base64 is not None:
                 raise InvalidRecord(

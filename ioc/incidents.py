@@ -93,17 +93,21 @@ class Incident:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """How incidents of one kind behave. `quiet`: unseen for this long, the next sight is another incident."""
+    """How incidents of one kind behave. `quiet`: unseen for this long, the next sight is another incident.
+
+    `is_by_zone`: one zone is one thing, wherever in it the box lies (a plot, whose house grows storey by storey).
+    """
 
     severity: Severity
     quiet: timedelta
+    is_by_zone: bool = False
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "smoke": Kind(severity="critical", quiet=timedelta(minutes=30)),
         # A site stands still over night and over a weekend of fog; it is the same site on Monday.
-        "construction": Kind(severity="warning", quiet=timedelta(days=7)),
+        "construction": Kind(severity="warning", quiet=timedelta(days=7), is_by_zone=True),
     }
 )
 _OTHER_KIND = Kind(severity="warning", quiet=timedelta(minutes=30))
@@ -125,10 +129,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracked:
-    """An incident of one pose, and when it was last told."""
+    """An incident of one pose, when it was last told, and where it was last seen: a plume and a house grow."""
 
     incident: Incident
     told_at: datetime
+    last_box: Box
 
 
 def observe(
@@ -148,7 +153,7 @@ def observe(
     known = _match(kept, detection, kind)
     if known is None:
         incident = _new(detection, kind, place, permit_rule, permit_id)
-        return (*kept, Tracked(incident=incident, told_at=detection.frame_at)), incident
+        return (*kept, Tracked(incident=incident, told_at=detection.frame_at, last_box=detection.box)), incident
     after, is_told = _seen_again(known, detection)
     rest = tuple(after if t is known else t for t in kept)
     return rest, after.incident if is_told else None
@@ -161,17 +166,18 @@ def _quiet(incident: Incident) -> timedelta:
 def _match(tracked: Sequence[Tracked], detection: Detection, kind: Kind) -> Tracked | None:
     """The incident that the detection belongs to: an open one before a candidate, then the nearest."""
     area = detection.box.grown(MERGE_MARGIN)
+    is_zone_enough = kind.is_by_zone and bool(detection.zone_id)
     fits = [
         t
         for t in tracked
         if t.incident.kind == detection.label
         and t.incident.first_frame_at - kind.quiet < detection.frame_at < t.incident.last_seen_at + kind.quiet
         and t.incident.zone_id == detection.zone_id
-        and area.overlaps(t.incident.box)
+        and (is_zone_enough or area.overlaps(t.last_box) or area.overlaps(t.incident.box))
     ]
     if not fits:
         return None
-    return min(fits, key=lambda t: (t.incident.state == "candidate", _distance(t.incident.box, detection.box)))
+    return min(fits, key=lambda t: (t.incident.state == "candidate", _distance(t.last_box, detection.box)))
 
 
 def _distance(a: Box, b: Box) -> float:
@@ -236,15 +242,13 @@ def _seen_again(known: Tracked, detection: Detection) -> tuple[Tracked, bool]:
             evidence_sha256=detection.frame_sha256,
             cues=detection.cues,
         )
-    elif incident.state == "candidate":
-        after = replace(after, box=detection.box)  # a plume grows: follow it, or the alarm will not find its candidate
     is_told = _opens(incident, detection) or (
         incident.state == "open" and detection.frame_at - known.told_at >= REPUBLISH
     )
     if not is_told:
-        return Tracked(incident=after, told_at=known.told_at), False
+        return Tracked(incident=after, told_at=known.told_at, last_box=detection.box), False
     after = replace(after, revision=incident.revision + 1)
-    return Tracked(incident=after, told_at=detection.frame_at), True
+    return Tracked(incident=after, told_at=detection.frame_at, last_box=detection.box), True
 
 
 def _opens(incident: Incident, detection: Detection) -> bool:

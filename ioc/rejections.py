@@ -11,6 +11,7 @@ __all__ = [
     "bad_instant",
     "bad_json",
     "bad_time",
+    "bad_version",
     "foreign_source",
     "internal_error",
     "invalid_field",
@@ -62,6 +63,15 @@ def bad_id(name: str, text: str, limit_chars: int) -> InvalidRecord:
         field=name,
         vi=f"{name} trống, dài quá {limit_chars} ký tự hoặc chứa ký tự điều khiển.",
         en=f"{name} is empty, longer than {limit_chars} characters, or holds a control character: {text[:60]!r}",
+    )
+
+
+def bad_version(text: str) -> InvalidRecord:
+    return InvalidRecord(
+        "bad_version",
+        field="specversion",
+        vi=f"Phiên bản CloudEvents {text[:20]!r} không được hỗ trợ; đặt specversion là 1.0.",
+        en=f"CloudEvents version {text[:20]!r} is not supported: set specversion to 1.0",
     )
 
 

@@ -3,10 +3,12 @@
 import asyncio
 from typing import Any
 
+from faust.exceptions import ConsumerNotStarted
+
 from streams.batch_topics import BatchApp
 from streams.shard_keeper import ShardKeeper
 
-__all__ = ["BatchRole", "app_ended"]
+__all__ = ["BatchRole", "app_ended", "assigned"]
 
 
 class BatchRole:
@@ -21,7 +23,7 @@ class BatchRole:
         return self.keeper.is_ready
 
     def lag(self) -> dict[str, int]:
-        return self.keeper.lag() if self.app.consumer.assignment() else {}
+        return self.keeper.lag() if assigned(self.app) else {}
 
     async def start(self) -> None:
         self.app.finalize()
@@ -34,6 +36,14 @@ class BatchRole:
 
     async def failed(self) -> None:
         await app_ended(self.app)
+
+
+def assigned(app: Any) -> set[Any]:
+    """The partitions of an app's consumer; none before it has started."""
+    try:
+        return set(app.consumer.assignment())
+    except ConsumerNotStarted:
+        return set()
 
 
 async def app_ended(app: Any) -> None:

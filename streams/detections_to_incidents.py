@@ -18,7 +18,7 @@ from ioc.catalog.model import INCIDENT_ROWS_TOPIC
 from ioc.clock import Clock
 from ioc.cloudevents import decode_json, encode_json
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
-from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Detection
+from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Box, Detection
 from ioc.errors import InvalidRecord
 from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident, Place, Tracked, observe
 from ioc.permits import Judgement, judge
@@ -220,11 +220,15 @@ def _detection(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Det
 
 
 def _encode_pose(tracked: Sequence[Tracked]) -> bytes:
-    return msgspec.json.encode([[t.incident.as_json(), t.told_at.isoformat()] for t in tracked])
+    return msgspec.json.encode([[t.incident.as_json(), t.told_at.isoformat(), t.last_box.as_list()] for t in tracked])
 
 
 def _decode_pose(data: bytes) -> tuple[Tracked, ...]:
     return tuple(
-        Tracked(incident=Incident.from_json(incident), told_at=datetime.fromisoformat(told_at))
-        for incident, told_at in msgspec.json.decode(data)
+        Tracked(
+            incident=Incident.from_json(incident),
+            told_at=datetime.fromisoformat(told_at),
+            last_box=Box.from_list(last_box),
+        )
+        for incident, told_at, last_box in msgspec.json.decode(data)
     )

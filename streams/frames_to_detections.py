@@ -30,7 +30,7 @@ from ioc.frames import FRAMES_TOPIC, Frame, decode_frame, sha256_hex
 from ioc.rejections import internal_error
 from ioc.windows import MICROSECONDS, microseconds_of
 from streams.apps import build_frames_app
-from streams.batch_role import app_ended
+from streams.batch_role import app_ended, assigned
 from streams.metrics import PipelineMetrics
 
 __all__ = ["APP_ID", "FramesRole", "PoseWatch"]
@@ -165,7 +165,7 @@ class FramesRole:
 
     @property
     def is_ready(self) -> bool:
-        return self._producer is not None and bool(self.app.consumer.assignment())
+        return self._producer is not None and bool(assigned(self.app))
 
     def lag(self) -> dict[str, int]:
         """Frames that wait in Kafka, as far as the last fetch and the last commit knew."""
@@ -173,7 +173,7 @@ class FramesRole:
             return {}
         consumer: Any = self.app.consumer
         waiting = 0
-        for tp in list(consumer.assignment()):
+        for tp in assigned(self.app):
             committed, highwater = consumer._committed_offset[tp], consumer.highwater(tp)
             if committed is not None and highwater:
                 waiting += max(0, highwater - committed)

@@ -1,6 +1,7 @@
 """The worker's HTTP door: /metrics, /healthz, /readyz, in threads of its own: a busy loop still answers."""
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from ioc.errors import ConfigurationError
 
 __all__ = ["HealthServer"]
+
+logger = logging.getLogger(__name__)
 
 Checks = Callable[[], Mapping[str, bool]]
 
@@ -57,7 +60,7 @@ def _handler(
         def do_GET(self) -> None:
             path = self.path.split("?", 1)[0]
             if path == "/metrics":
-                self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+                self._metrics()
             elif path == "/healthz":
                 alive = is_alive()
                 self._answer(200 if alive else 503, json.dumps({"alive": alive}).encode())
@@ -67,6 +70,13 @@ def _handler(
                 self._answer(200 if ready else 503, json.dumps({"ready": ready, "parts": parts}).encode())
             else:
                 self._answer(404, b'{"error": "not found; try /metrics, /healthz or /readyz"}')
+
+        def _metrics(self) -> None:
+            try:
+                self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+            except Exception:  # a collector asks parts that come and go: say 500, and let the next scrape try again
+                logger.exception("/metrics")
+                self._answer(500, b'{"error": "a collector failed; see the log"}')
 
         def _answer(self, status: int, body: bytes, content_type: str = "application/json") -> None:
             self.send_response(status)

@@ -206,7 +206,7 @@ TOO_DEEP = b'{"dossier_id": ' + b"[" * 100_000
     [
         pytest.param(without("dossier_id"), ("missing_field", "dossier_id"), id="no key"),
         pytest.param(without("channel"), ("missing_field", "channel"), id="no required field"),
-        pytest.param(good(channel=None), ("missing_field", "channel"), id="a required field not known"),
+        pytest.param(good(dossier_id=None), ("missing_field", "dossier_id"), id="a key not known"),
         pytest.param(good(channel="fax"), ("not_allowed", "channel"), id="outside the enumeration"),
         pytest.param(good(channel="Online"), ("not_allowed", "channel"), id="an enumeration has its case"),
         pytest.param(good(channel=1), ("wrong_type", "channel"), id="a number in an enumeration"),

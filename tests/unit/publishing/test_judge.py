@@ -76,7 +76,7 @@ def test_the_type_decides_topic_and_key(type_name: str, data: dict[str, Any], to
         pytest.param(dossier_line(source="/ha-noi/onestop"), "foreign_source", "source", id="another province"),
         pytest.param(dossier_line(source="/lam-dong/onestopx"), "foreign_source", "source", id="a longer word"),
         pytest.param(dossier_line(data={"channel": "pigeon"}), "not_allowed", "channel", id="not in the list"),
-        pytest.param(dossier_line(data={"channel": None}), "missing_field", "channel", id="required and null"),
+        pytest.param(dossier_line(data={"dossier_id": None}), "missing_field", "dossier_id", id="a key that is null"),
         pytest.param(dossier_line(data={"admin_unit": "99999"}), "unknown_admin_unit", "admin_unit", id="unknown unit"),
         pytest.param(dossier_line(data={"note": "x" * MAX_EVENT_BYTES}), "too_large", "data", id="too large"),
         pytest.param(dossier_line(type="vn.ioc.incident.action.v1"), "product_type", "type", id="the product's own"),
