@@ -257,7 +257,7 @@ def _check_between(moment: datetime, clock: datetime) -> None:
 
 def _check_fields(kind: EventType, data: dict[str, object], clock: datetime) -> None:
     for name in kind.required:
-        if data.get(name) is None:
+        if name not in data or (data[name] is None and name in kind.key):  # null is not rejected, but no key
             raise Rejected(f"{name} is missing")
     known = {name: value for name, value in data.items() if value is not None}  # null means not known
     for name in kind.texts:

@@ -120,6 +120,11 @@ def test_unknown_fields_and_null_are_no_reason() -> None:
     assert found.values == event("dossier.submitted", GOOD).values
 
 
+def test_null_in_a_required_field_is_not_known_and_is_no_reason() -> None:
+    found = event("dossier.submitted", good(channel=None))
+    assert found.values[found.type.position("channel")] is None
+
+
 def test_dates_and_lists_are_kept_and_a_field_that_no_figure_reads_is_not() -> None:
     output = {"outlet_id": "O1", "date": "2026-11-20", "items": 3, "languages": ["vi", "en"]}
     assert event("press.output", output).values == ("O1", "2026-11-20", 3, None, ["vi", "en"])
