@@ -242,7 +242,6 @@ def test_a_restart_gives_the_same_incidents_and_tells_none_of_them_again() -> No
         assert disk.rows == undisturbed.rows
 
 
-@pytest.mark.xfail(reason="an open incident keeps its first box: the next storey, 7 % higher, opens another incident")
 def test_a_house_that_grew_while_the_background_was_learnt_anew_is_still_one_incident() -> None:
     """After a restart the detector sees only what is newer than its new reference: here the next storey, same plot.
 
