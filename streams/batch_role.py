@@ -17,17 +17,20 @@ class BatchRole:
     def __init__(self, app: BatchApp, keeper: ShardKeeper[Any]) -> None:
         self.app = app
         self.keeper = keeper
+        self._is_started = False
 
     @property
     def is_ready(self) -> bool:
         return self.keeper.is_ready
 
     def lag(self) -> dict[str, int]:
-        return self.keeper.lag() if assigned(self.app) else {}
+        # Scrapes come from the HTTP thread, and Faust makes a consumer for whoever asks first: never before the start.
+        return self.keeper.lag() if self._is_started and assigned(self.app) else {}
 
     async def start(self) -> None:
         self.app.finalize()
         await self.app.start()
+        self._is_started = True
 
     async def stop(self) -> None:
         """Faust first: it waits until the batches in work are written and commits them."""

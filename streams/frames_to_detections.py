@@ -151,6 +151,7 @@ class FramesRole:
     ) -> None:
         self._broker, self._catalog, self._clock, self._metrics = broker, catalog, clock, metrics
         self._producer: AIOKafkaProducer | None = None
+        self._is_started = False  # Faust makes a consumer for whoever asks first: the HTTP thread must not
         watch = PoseWatch(catalog=catalog, evidence=open_evidence(state / "evidence"), clock=clock, metrics=metrics)
         self.app = build_frames_app(APP_ID, broker, folder)
         topic = self.app.topic(
@@ -165,7 +166,7 @@ class FramesRole:
 
     @property
     def is_ready(self) -> bool:
-        return self._producer is not None and bool(assigned(self.app))
+        return self._is_started and bool(assigned(self.app))
 
     def lag(self) -> dict[str, int]:
         """Frames that wait in Kafka, as far as the last fetch and the last commit knew."""
@@ -185,6 +186,7 @@ class FramesRole:
         self._producer = producer
         self.app.finalize()
         await self.app.start()
+        self._is_started = True
 
     async def stop(self) -> None:
         await self.app.stop()

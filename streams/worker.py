@@ -16,6 +16,7 @@ from ioc.errors import ConfigurationError
 from streams.health import HealthServer
 from streams.memory import spare_the_collector
 from streams.metrics import LagCollector, OutcomesCollector, PipelineMetrics
+from streams.odd_headers import tolerate_odd_headers
 from streams.slim_records import use_slim_records
 
 __all__ = ["ROLES", "RoleName", "Worker", "parse_roles", "stop_on_signals"]
@@ -76,6 +77,7 @@ class Worker:
         http_port: int,
     ) -> None:
         use_slim_records()
+        tolerate_odd_headers()
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
