@@ -67,9 +67,9 @@ def eventually(check: Callable[[], None], *, within_s: float, alive: "Sequence[R
 
 
 def _environment(broker: str, state: Path, changes: Mapping[str, str]) -> dict[str, str]:
-    inherited = {key: value for key, value in os.environ.items() if key not in ("IOC_CONFIG", "IOC_NOW")}
-    own = {"IOC_BROKER": broker, "IOC_STATE": str(state), "IOC_HTTP_PORT": "0", "IOC_LOG_LEVEL": "WARNING"}
-    return {**inherited, **own, **changes}
+    inherited = {name: text for name, text in os.environ.items() if name not in ("IOC_BROKER", "IOC_CONFIG", "IOC_NOW")}
+    own = {"IOC_STATE": str(state), "IOC_HTTP_PORT": "0", "IOC_LOG_LEVEL": "WARNING"}
+    return {**inherited, **own, **({"IOC_BROKER": broker} if broker else {}), **changes}
 
 
 def run_ioc(
@@ -176,7 +176,10 @@ class Running:
 def start_ioc(
     *arguments: str, name: str, broker: str, folder: Path, state: Path | None = None, **changes: str
 ) -> Iterator[Running]:
-    """A command in the background, killed at the end where it still runs. Its outputs lie in `folder`."""
+    """A command in the background, killed at the end where it still runs. Its outputs lie in `folder`.
+
+    `broker` "": the command brings its own.
+    """
     with (folder / f"{name}.out").open("wb") as out, (folder / f"{name}.err").open("wb") as err:
         process = subprocess.Popen(
             [sys.executable, "-m", "ioc", *arguments],
