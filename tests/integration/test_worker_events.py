@@ -325,7 +325,6 @@ def test_a_worker_of_all_roles_ends_well_within_five_seconds_of_sigterm(tmp_path
         assert "Traceback" not in worker.log().removeprefix(said)
 
 
-@pytest.mark.xfail(reason="/metrics and /readyz touch Faust's consumers from the HTTP thread before they have started")
 def test_a_worker_that_is_scraped_from_its_first_moment_becomes_ready_and_ends_well_on_ctrl_c(tmp_path: Path) -> None:
     """Prometheus and a supervisor's probe do not wait until a worker has started."""
     with (
@@ -351,7 +350,6 @@ def test_a_worker_that_is_scraped_from_its_first_moment_becomes_ready_and_ends_w
 # ---- what other clients write ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="without cramjam aiokafka raises UnsupportedCodecError in the fetcher, and the worker ends")
 async def test_batches_of_every_codec_of_kafka_are_read_by_the_systems_clock(tmp_path: Path) -> None:
     """Java's and librdkafka's producers compress with lz4, zstd or snappy where a department turned it on."""
     minute_ago = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
@@ -363,9 +361,6 @@ async def test_batches_of_every_codec_of_kafka_are_read_by_the_systems_clock(tmp
         figures_become(Site(kafka, worker), len(CODECS), len(CODECS))
 
 
-@pytest.mark.xfail(
-    reason="aiokafka decodes header names in the fetcher: one that is not UTF-8 ends the worker for ever"
-)
 async def test_a_header_name_that_is_not_utf8_costs_one_record_not_the_worker(tmp_path: Path) -> None:
     names = here("odd", 2, 3)
     with (
