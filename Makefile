@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## run a whole province in a box: broker, workers, cameras, departments, alerts
 	$(BIN)/ioc demo $(ARGS)
 test: $(READY) ## all tests, on a real embedded Kafka
-	deploy/ensure-tools && $(BIN)/pytest $(ARGS)
+	deploy/ensure-tools && if [ -n "$(ARGS)" ]; then $(BIN)/pytest $(ARGS); else $(BIN)/pytest -n 2 tests/unit tests/contract && $(BIN)/pytest tests/recount tests/integration; fi
 check: $(READY) ## format, lint, types, imports
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 bench: $(READY) ## measure against the floors, with the peer in the same run (exit 1 below a floor)

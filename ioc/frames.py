@@ -233,13 +233,13 @@ def _key_text(key: bytes | None) -> str:
 def _time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # year 1 in the east has no UTC
         raise InvalidRecord(
             "bad_time",
             field="captured_at",
             vi=f"captured_at={text!r} không phải thời gian có múi giờ (ví dụ 2026-11-22T08:00:00+07:00).",
             en=f"captured_at={text!r} is not a time with an offset (like 2026-11-22T08:00:00+07:00)",
-        )
-    return moment.astimezone(UTC)
+        ) from None

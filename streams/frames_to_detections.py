@@ -24,7 +24,7 @@ from ioc.clock import Clock
 from ioc.cloudevents import encode_json
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
 from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Detection
-from ioc.errors import InvalidRecord
+from ioc.errors import InvalidRecord, TransientError
 from ioc.events import FUTURE_TOLERANCE_US
 from ioc.frames import FRAMES_TOPIC, Frame, decode_frame, sha256_hex
 from ioc.rejections import internal_error
@@ -38,6 +38,7 @@ __all__ = ["APP_ID", "FramesRole", "PoseWatch"]
 logger = logging.getLogger(__name__)
 
 APP_ID = "ioc-frames"
+_RETRY_PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # then the frame is a dead letter: the next ones matter more
 _MAX_POSES = 2_000  # background models are a few MB each
 
 
@@ -200,7 +201,7 @@ class FramesRole:
         headers = tuple(message.headers or ())
         try:
             frame = decode_frame(message.key, message.value, headers)
-            detections = await asyncio.to_thread(watch.look, frame)
+            detections = await _look_patiently(watch, frame)
         except InvalidRecord as error:
             await self._reject(message, headers, error)
             return
@@ -244,6 +245,17 @@ class FramesRole:
         )
         key, value, letter_headers = encode_dead_letter(letter, province=self._catalog.province)
         await self._producer.send_and_wait(DEAD_LETTERS_TOPIC, key=key, value=value, headers=list(letter_headers))
+
+
+async def _look_patiently(watch: PoseWatch, frame: Frame) -> list[Detection]:
+    """Tries again while the evidence store is away (its disk is full, its share is not mounted)."""
+    for pause_s in _RETRY_PAUSES_S:
+        try:
+            return await asyncio.to_thread(watch.look, frame)
+        except TransientError as error:
+            logger.warning("%s: %s; trying again in %g s", frame.key, error, pause_s)
+            await asyncio.sleep(pause_s)
+    return await asyncio.to_thread(watch.look, frame)
 
 
 def _azimuth(candidate: Candidate, middle_deg: float | None, fov_deg: float | None) -> float | None:

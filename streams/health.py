@@ -15,6 +15,8 @@ __all__ = ["HealthServer"]
 
 logger = logging.getLogger(__name__)
 
+_POLL_S = 0.1  # how soon the server notices that it is stopped
+
 Checks = Callable[[], Mapping[str, bool]]
 
 
@@ -36,7 +38,7 @@ class HealthServer:
                 f"can't listen on {host}:{port}: {error.strerror}; set IOC_HTTP_PORT to a free port"
             ) from None
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="health", daemon=True)
 
     @property
     def address(self) -> str:

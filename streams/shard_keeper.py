@@ -140,13 +140,15 @@ class ShardKeeper(Generic[S]):
         if self._flusher is not None:
             self._flusher.cancel()
             self._flusher = None
-        for partition in list(self._opening):
-            await self._close(partition, write=True)
+        while self._opening:
+            await self._close(self._opening.popitem()[1], write=True)
 
     async def _on_assigned(self, app: Any, assigned: Iterable[Any], **_: Any) -> None:
         wanted = {tp.partition for tp in assigned}
-        for partition in [partition for partition in self._opening if partition not in wanted]:
-            await self._close(partition, write=False)
+        # All of them leave the table before the first wait: the flusher must not write what another worker owns now.
+        lost = [self._opening.pop(partition) for partition in list(self._opening) if partition not in wanted]
+        for task in lost:
+            await self._close(task, write=False)
         for partition in wanted - self._opening.keys():
             task = asyncio.create_task(self._open(partition), name=f"open shard {partition}")
             self._opening[partition] = task
@@ -166,8 +168,7 @@ class ShardKeeper(Generic[S]):
             raise
         return _Open(shard, log)
 
-    async def _close(self, partition: int, *, write: bool) -> None:
-        task = self._opening.pop(partition)
+    async def _close(self, task: "asyncio.Task[_Open[S]]", *, write: bool) -> None:
         if not task.done():
             task.cancel()
         try:
@@ -178,7 +179,7 @@ class ShardKeeper(Generic[S]):
             if write:
                 await self._write(held)
         except IocError as error:
-            logger.warning("closing shard %d: %s", partition, error)
+            logger.warning("closing a shard: %s", error)
         finally:
             await held.log.close()
 

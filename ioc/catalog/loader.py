@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -172,9 +173,16 @@ def load_catalog(folder: Path) -> Catalog:
     return catalog
 
 
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Any:
+    """The content of a YAML text, remembered: several parts of one process load the same catalogue. Nobody changes what
+    comes back: pydantic copies it into models of its own."""
+    return yaml.load(text, Loader=_SafeLoader)  # noqa: S506  (both are safe loaders)
+
+
 def _read(path: Path, adapter: TypeAdapter[_M]) -> _M:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_SafeLoader)  # noqa: S506  (both are safe loaders)
+        content = _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path}: the file is missing; copy it from the starting catalogue (`ioc init`)"

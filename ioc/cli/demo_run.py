@@ -35,6 +35,8 @@ __all__ = ["Demo", "DemoPlan"]
 
 logger = logging.getLogger(__name__)
 
+_PORTS = {"worker": 9101, "oncall": 8081}  # as the documents name them
+_BAD_CONFIGURATION = 2  # the exit code of a service whose port is taken
 _READY_TIMEOUT_S = 60.0
 _DRAIN_TIMEOUT_S = 20.0
 _STOP_GRACE_S = 2.0  # Ctrl-C ends everything within five seconds
@@ -125,12 +127,12 @@ class Demo:
             "IOC_ONCALL_WEBHOOK_SECRET": key,
         }
         show(self._state("starting worker and on-call"))
-        for name, port in (("worker", 9101), ("oncall", 8081)):
+        for name, port in _PORTS.items():
             with_port = {**environment, "IOC_HTTP_PORT": str(port if _is_free(port) else 0)}
             self._parts.services[name] = _service(name, [name], folder, with_port)
         self._facts.addresses = {"Kafka": broker, "webhook": receiver.url}
-        for name, child in self._parts.services.items():
-            self._facts.addresses[name] = await self._ready(name, child, folder)
+        for name in _PORTS:
+            self._facts.addresses[name] = await self._ready(name, folder, environment)
         if not self._stop.is_set():
             self._publish(folder, environment)
 
@@ -162,15 +164,21 @@ class Demo:
         stopped.cancel()
         return await starting
 
-    async def _ready(self, name: str, child: ChildProcess, folder: Path) -> str:
-        """The address that a service prints once it can work."""
+    async def _ready(self, name: str, folder: Path, environment: Mapping[str, str]) -> str:
+        """The address that a service prints once it can work. A port that another demo was quicker to take is no
+        reason to fail: the service is started again on any other."""
+        may_try_again = True
         log = folder / "logs" / f"{name}.log"
         deadline = time.monotonic() + _READY_TIMEOUT_S
         while time.monotonic() < deadline and not self._stop.is_set():
             match = re.search(r"^ready (\S+)$", log.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
             if match and await _answers(f"{match.group(1)}/readyz"):
                 return match.group(1)
-            if not child.is_running:
+            child = self._parts.services[name]
+            if not child.is_running and child.returncode == _BAD_CONFIGURATION and may_try_again:
+                may_try_again = False
+                self._parts.services[name] = _service(name, [name], folder, {**environment, "IOC_HTTP_PORT": "0"})
+            elif not child.is_running:
                 raise PermanentError(f"the {name} ended with code {child.returncode}: {_tail(log)}")
             await asyncio.sleep(0.1)
         if self._stop.is_set():

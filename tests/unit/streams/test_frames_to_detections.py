@@ -348,8 +348,9 @@ async def test_a_refused_frame_counts_under_its_camera_only_where_that_is_known(
     ids=lambda error: type(error).__name__,
 )
 async def test_an_error_in_a_detector_costs_one_frame_not_the_worker(
-    roles: RoleBench, error: Exception, caplog: pytest.LogCaptureFixture
+    roles: RoleBench, error: Exception, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(frames_to_detections, "_RETRY_PAUSES_S", (0.0, 0.0))
     roles.bench.detector.error = error
     await roles.take(message_of(a_frame()))
     (letter,) = roles.producer.letters()
@@ -357,6 +358,27 @@ async def test_an_error_in_a_detector_costs_one_frame_not_the_worker(
     assert f"frame {FRAMES_TOPIC}/2/41" in caplog.text
     roles.bench.detector.error = None
     await roles.take(message_of(a_frame()))
+    assert len(roles.producer.detections()) == 1
+
+
+async def test_a_frame_waits_while_the_evidence_store_is_away(
+    roles: RoleBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    def look(self: PoseWatch, frame: Frame) -> list[Detection]:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise TransientError("the disk is full")
+        return original(self, frame)
+
+    original = PoseWatch.look
+    monkeypatch.setattr(frames_to_detections, "_RETRY_PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(PoseWatch, "look", look)
+    await roles.take(message_of(a_frame()))
+    assert tries == 3
+    assert not roles.producer.letters()
     assert len(roles.producer.detections()) == 1
 
 
