@@ -17,7 +17,18 @@ from ioc.errors import ConfigurationError, InvalidRecord
 from ioc.events import Event, EventType, StoredValue
 from ioc.expressions import Evaluate, Value, compile_expression
 
-__all__ = ["Column", "EntityDefinition", "Fact", "Row", "View", "compile_view", "decode_row", "encode_row", "fold"]
+__all__ = [
+    "Column",
+    "EntityDefinition",
+    "Fact",
+    "Row",
+    "View",
+    "compile_view",
+    "decode_row",
+    "encode_row",
+    "first_row",
+    "fold",
+]
 
 MAX_FACTS = 1_000
 MAX_ROW_BYTES = 400_000  # of event data folded in; keeps an encoded row below the broker's message limit
@@ -27,15 +38,23 @@ Fact = tuple[int, str, str, int, bool, tuple[StoredValue, ...]]
 """(order in µs, id, source, the type's number, is a tombstone, values in the type's order)."""
 
 
-class Row:
-    """The facts of one entity in their order, oldest first."""
+class Row(msgspec.Struct, array_like=True, gc=False):
+    """The facts of one entity in their order, oldest first.
 
-    __slots__ = ("facts", "seen", "size_bytes")
+    `seen`: marks of the ids of a state row, in order of arrival; `size_bytes`: event data folded in.
+    """
 
-    def __init__(self, facts: list[Fact], seen: dict[int, None], size_bytes: int) -> None:
-        self.facts = facts
-        self.seen = seen  # in order of arrival
-        self.size_bytes = size_bytes
+    facts: list[Fact]
+    seen: dict[int, None]
+    size_bytes: int
+
+
+def first_row(event: Event) -> Row:
+    """Returns the row of an entity that nothing was known of: what `fold` into an empty row gives, in one step."""
+    fact: Fact = (event.order_us, event.id, event.source, event.type.number, event.is_tombstone, event.values)
+    if event.type.is_state:
+        return Row([fact], {_mark(event.source, event.id): None}, 0)
+    return Row([fact], {}, event.size_bytes)
 
 
 def fold(row: Row, event: Event) -> bool:
@@ -71,17 +90,8 @@ def fold(row: Row, event: Event) -> bool:
     return True
 
 
-def encode_row(row: Row) -> bytes:
-    return _encode((row.facts, list(row.seen), row.size_bytes))
-
-
-def decode_row(data: bytes) -> Row:
-    facts, seen, size_bytes = _decode(data)
-    return Row(facts, dict.fromkeys(seen), size_bytes)
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[list[Fact], list[int], int]).decode
+encode_row: Callable[[Row], bytes] = msgspec.msgpack.Encoder().encode
+decode_row: Callable[[bytes], Row] = msgspec.msgpack.Decoder(Row).decode
 
 
 def _order(fact: Fact) -> tuple[int, str, str]:

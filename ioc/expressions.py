@@ -105,6 +105,10 @@ class _Compiler:
 
     def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Evaluate:
         first = self._expression(left)
+        if isinstance(left, ast.Name) and isinstance(right, ast.Constant):
+            simple = _column_against(self._columns[left.id], op, right.value)
+            if simple is not None:
+                return simple
         if isinstance(op, ast.Is | ast.IsNot):
             if not (isinstance(right, ast.Constant) and right.value is None):
                 raise self._refuse("`is` compares only with None")
@@ -127,6 +131,15 @@ class _Compiler:
             return isinstance(values, list) and value is not None and (value in values) is not negate
 
         return holds
+
+
+def _column_against(place: int, op: ast.cmpop, constant: object) -> Evaluate | None:
+    """The two comparisons that most conditions are made of, without a call inside the call; None for any other."""
+    if isinstance(op, ast.IsNot) and constant is None:
+        return lambda row: row[place] is not None
+    if isinstance(op, ast.Eq) and isinstance(constant, str):
+        return lambda row: row[place] == constant
+    return None
 
 
 def _comparison(compare: Callable[..., bool], first: Evaluate, second: Evaluate) -> Evaluate:

@@ -260,6 +260,7 @@ _CellPlace = tuple[int, str, int, int]
 """(KPI number, group, grain number, bucket): a plain tuple, because the hot path makes one for every contribution."""
 _GRAINS: tuple[Grain, ...] = ("now", "minute", "day")
 _MINUTE = _GRAINS.index("minute")
+_ONLY_TOTAL = (TOTAL,)
 
 
 class Aggregates:
@@ -286,22 +287,20 @@ class Aggregates:
     def _add(self, contribution: Contribution, sign: int) -> None:
         kpi, group, time_us, numerator, denominator = contribution
         numerator, denominator = sign * numerator, sign * denominator
+        cells, changed = self._cells, self._changed
         for grain in self._grains[kpi]:
             bucket = 0 if time_us is None else bucket_of(_GRAINS[grain], time_us)
             if grain == _MINUTE and bucket < self._oldest_minute:
                 continue
-            self._put((kpi, TOTAL, grain, bucket), numerator, denominator)
-            if group != TOTAL:
-                self._put((kpi, group, grain, bucket), numerator, denominator)
-
-    def _put(self, place: _CellPlace, numerator: Number, denominator: Number) -> None:
-        cell = self._cells.get(place)
-        if cell is None:
-            self._cells[place] = [numerator, denominator]
-        else:
-            cell[0] += numerator
-            cell[1] += denominator
-        self._changed.add(place)
+            for name in (TOTAL, group) if group else _ONLY_TOTAL:
+                place = (kpi, name, grain, bucket)
+                cell = cells.get(place)
+                if cell is None:
+                    cells[place] = [numerator, denominator]
+                else:
+                    cell[0] += numerator
+                    cell[1] += denominator
+                changed.add(place)
 
     def expire(self, clock_us: int) -> list[CellKey]:
         """Forgets minute cells that no window reaches any more; returns their keys."""

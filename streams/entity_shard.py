@@ -13,7 +13,7 @@ import msgspec
 from ioc.catalog import Catalog
 from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
-from ioc.entities import Row, decode_row, encode_row, fold
+from ioc.entities import Row, decode_row, encode_row, first_row, fold
 from ioc.errors import InvalidRecord
 from ioc.events import KEY_SEPARATOR, Event, EventDecoder, Rejected
 from ioc.kpis import Aggregates, Cell, CellKey, Contribution, KpiEngine
@@ -74,7 +74,7 @@ class EntityShard:
         self._aggregates = Aggregates(engine)
         self._cold: dict[str, bytes] = {}
         self._hot: dict[str, Row] = {}
-        self._dirty: set[str] = set()
+        self._dirty: dict[str, Event] = {}  # with the last event of each, which knows entity and id
         self._before: dict[str, tuple[Contribution, ...]] = {}
         self._watched: dict[str, tuple[Row, tuple[Contribution, ...]]] = {}  # rows whose figures change with the clock
         self._others: list[Outgoing] = []
@@ -177,24 +177,25 @@ class EntityShard:
         key = event_type.entity + _SEPARATOR + event.entity_id
         row = self._hot.get(key)
         if row is None:
-            row = self._warm(key, event, now_us)
-            if row is None:
-                return "rerouted"
-            self._hot[key] = row
-        if not fold(row, event):
-            return "duplicate"
-        self._dirty.add(key)
-        name = event_type.name
+            data = self._cold.get(key)
+            if data is None:
+                # Producers with another partitioner (librdkafka's default is CRC32) would split an entity in two.
+                if not self._is_here(event.partition_key):
+                    return "rerouted"
+                self._hot[key] = first_row(event)
+                return self._accepted(key, event)
+            row = self._hot[key] = self._warm(key, data, event, now_us)
+        return self._accepted(key, event) if fold(row, event) else "duplicate"
+
+    def _accepted(self, key: str, event: Event) -> str:
+        self._dirty[key] = event
+        name = event.type.name
         if event.order_us > self._newest.get(name, 0):
             self._newest[name] = event.order_us
         return "accepted"
 
-    def _warm(self, key: str, event: Event, now_us: int) -> Row | None:
-        """The row as an object; None where it belongs to another partition. `_before` keeps what a known one added."""
-        data = self._cold.get(key)
-        if data is None:
-            # Producers with another partitioner (librdkafka's default is CRC32) would split an entity over two rows.
-            return Row([], {}, 0) if self._is_here(event.partition_key) else None
+    def _warm(self, key: str, data: bytes, event: Event, now_us: int) -> Row:
+        """A known row as an object; `_before` keeps what it added to the figures."""
         watched = self._watched.get(key)
         if watched is not None:
             row, self._before[key] = watched
@@ -242,13 +243,12 @@ class EntityShard:
         hot, cold, before = self._hot, self._cold, self._before
         contributions, apply = self._engine.contributions, self._aggregates.apply
         counted, clock_driven = self._engine.counted, self._engine.clock_driven
-        for key in self._dirty:
+        for key, event in self._dirty.items():
             row = hot[key]
-            data = cold[key] = encode_row(row)
-            rows[key.encode()] = data
-            entity, _, entity_id = key.partition(_SEPARATOR)
+            rows[key.encode()] = cold[key] = encode_row(row)
+            entity = event.type.entity
             if entity in counted:
-                now = contributions(entity, entity_id, row, now_us)
+                now = contributions(entity, event.entity_id, row, now_us)
                 apply(before.get(key, ()), now)
                 if entity in clock_driven:
                     self._watched[key] = (row, now)
