@@ -123,6 +123,7 @@ class EntityShard:
         if counts is None:
             counts = self._outcomes[topic] = dict.fromkeys(OUTCOMES, 0)
         place = self._next_offsets.get(topic, 0)
+        accepted = duplicate = 0
         decode = self._decoder.decode
         fold_event = self._fold
         keys = [record.key for record in batch.records if record.key]
@@ -145,11 +146,16 @@ class EntityShard:
             except InvalidRecord as error:
                 self._reject(topic, record, 0, Rejected(error, event.source), counts, now_us)
                 continue
-            if outcome == "rerouted":
-                self._reroute(topic, event, record.value, record.headers)
+            if outcome == "accepted":
+                accepted += 1
+            elif outcome == "duplicate":
+                duplicate += 1
             else:
-                counts["in"] += 1
-            counts[outcome] += 1
+                counts["rerouted"] += 1
+                self._reroute(topic, event, record.value, record.headers)
+        counts["in"] += accepted + duplicate
+        counts["accepted"] += accepted
+        counts["duplicate"] += duplicate
         if batch.records:
             self._next_offsets[topic] = max(place, batch.records[-1].offset + 1)
 
