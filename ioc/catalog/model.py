@@ -33,8 +33,6 @@ _DAY_MS = 86_400_000
 _COMPACT = {
     "cleanup.policy": "compact",
     "min.cleanable.dirty.ratio": "0.3",
-    # A torn flush is dropped at restore in favour of the rows before it: they must still be there.
-    "min.compaction.lag.ms": str(_DAY_MS),
     "max.message.bytes": "2097152",
 }
 
