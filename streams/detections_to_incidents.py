@@ -22,7 +22,7 @@ from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Box, Detection
 from ioc.errors import InvalidRecord
 from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident, Place, Tracked, observe
 from ioc.permits import Judgement, judge
-from ioc.rejections import internal_error
+from ioc.rejections import internal_error, unknown_camera
 from ioc.windows import local_date, microseconds_of, moment_of
 from streams.apps import build_batch_app
 from streams.batch_role import BatchRole
@@ -109,12 +109,7 @@ class IncidentShard:
     def _observe(self, detection: Detection) -> None:
         camera = self._catalog.cameras.get(detection.camera_id)
         if camera is None:
-            raise InvalidRecord(
-                "unknown_camera",
-                field="camera_id",
-                vi=f"Camera {detection.camera_id[:60]!r} chưa đăng ký.",
-                en=f"camera {detection.camera_id[:60]!r} is not registered",
-            )
+            raise unknown_camera(detection.camera_id)
         judgement = self._judge(detection)
         if judgement is not None and not judgement.is_violation:
             self._metrics.rejected.labels(detection.detector, judgement.rule).inc()

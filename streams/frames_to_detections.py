@@ -27,7 +27,7 @@ from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Detection
 from ioc.errors import InvalidRecord, TransientError
 from ioc.events import FUTURE_TOLERANCE_US
 from ioc.frames import FRAMES_TOPIC, Frame, decode_frame, sha256_hex
-from ioc.rejections import internal_error
+from ioc.rejections import foreign_source, internal_error, unknown_camera
 from ioc.windows import MICROSECONDS, microseconds_of
 from streams.apps import build_frames_app
 from streams.batch_role import app_ended, assigned
@@ -79,20 +79,10 @@ class PoseWatch:
 
     def _check(self, frame: Frame) -> None:
         if frame.camera_id not in self._catalog.cameras:
-            raise InvalidRecord(
-                "unknown_camera",
-                field="camera_id",
-                vi=f"Camera {frame.camera_id[:60]!r} chưa đăng ký trong danh mục cameras.yaml.",
-                en=f"camera {frame.camera_id[:60]!r} is not registered in cameras.yaml",
-            )
+            raise unknown_camera(frame.camera_id)
         own = f"/{self._catalog.province}/camera"
         if frame.source and frame.source != own and not frame.source.startswith(own + "/"):
-            raise InvalidRecord(
-                "foreign_source",
-                field="source",
-                vi=f"Nguồn {frame.source[:100]!r} không được gửi khung hình; nguồn phải bắt đầu bằng {own}.",
-                en=f"source {frame.source[:100]!r} may not publish frames; it must be {own} or below",
-            )
+            raise foreign_source(frame.source, "camera.frame", own)
         ahead_us = microseconds_of(frame.captured_at) - microseconds_of(self._clock())
         if ahead_us > FUTURE_TOLERANCE_US:
             raise InvalidRecord(

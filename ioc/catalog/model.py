@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from ioc.catalog.cameras import Camera
 from ioc.catalog.topics import TopicSpec
+from ioc.dead_letters import DEAD_LETTERS_TOPIC
 from ioc.entities import EntityDefinition
 from ioc.events import EventDecoder, EventType
 from ioc.geography import Geography
@@ -17,7 +18,6 @@ __all__ = ["ENTITY_ROWS_TOPIC", "INCIDENT_ROWS_TOPIC", "PARTIALS_TOPIC", "VALUES
 
 PARTIALS_TOPIC = "ioc.kpi.partials"
 VALUES_TOPIC = "ioc.kpi.values"
-DEAD_LETTERS_TOPIC = "ioc.dead-letters"
 ENTITY_ROWS_TOPIC = "ioc.state.entities"
 INCIDENT_ROWS_TOPIC = "ioc.state.incidents"
 OWN_TOPICS = (
