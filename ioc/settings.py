@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -38,6 +38,14 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", title="Log level", description="DEBUG, INFO, WARNING or ERROR")
     flush_s: float = Field(
         0.5, gt=0, le=10, title="Flush interval", description="seconds between writes of changed rows and figures"
+    )
+    agent: Literal["batch", "stock"] = Field(
+        "batch",
+        title="Agent",
+        description="batch: whole record batches through Faust; stock: Faust's own agents, slow, if an upgrade breaks batch",
+    )
+    store: Literal["memory", "rocksdb"] = Field(
+        "memory", title="Row store", description="where rows lie between events: memory, or rocksdb in the state folder"
     )
     oncall_webhook_url: str | None = Field(
         None, title="Webhook", description="address that gets each alert as a signed webhook"
