@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     agent: Literal["batch", "stock"] = Field(
         "batch",
         title="Agent",
-        description="batch: whole record batches through Faust; stock: Faust's own agents, slow, if an upgrade breaks batch",
+        description="batch: whole record batches through Faust; stock: Faust's own agents, slower",
     )
     store: Literal["memory", "rocksdb"] = Field(
         "memory", title="Row store", description="where rows lie between events: memory, or rocksdb in the state folder"
