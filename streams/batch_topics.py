@@ -20,7 +20,7 @@ Overridden private methods of Faust 0.15.3 (which is pinned for this reason), an
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import faust
@@ -28,23 +28,11 @@ from faust.topics import Topic
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import ConsumerMessage
 
+from streams.batches import Batch
+
 __all__ = ["Batch", "BatchApp", "BatchTopic"]
 
 MAX_BATCH_RECORDS = 1_000  # about 25 ms of folding: short enough for heartbeats, long enough to spread the overhead
-
-
-class Batch:
-    """Raw records of ONE partition in offset order: each has `.offset .timestamp .key .value .headers`."""
-
-    __slots__ = ("partition", "records", "topic")
-
-    def __init__(self, topic: str, partition: int, records: Sequence[Any]) -> None:
-        self.topic = topic
-        self.partition = partition
-        self.records = records
-
-    def __len__(self) -> int:
-        return len(self.records)
 
 
 class _Ticket:
@@ -217,6 +205,14 @@ class BatchApp(faust.App):
 
     def _new_transport(self) -> Any:
         return _BatchTransport(self.conf.broker_consumer, self)
+
+    def fetched_up_to(self, tp: Any) -> int:
+        consumer: _BatchConsumer = self.consumer  # type: ignore[assignment]  # our transport makes no other
+        return consumer.fetched_up_to(tp)
+
+    def committed_up_to(self, tp: Any) -> int:
+        consumer: _BatchConsumer = self.consumer  # type: ignore[assignment]
+        return consumer._committed_offset[tp] or 0
 
     def batch_topic(self, names: Iterable[str], *, buffered_batches: int = 8) -> BatchTopic:
         """Returns the topic of one agent. `buffered_batches` bounds what waits in memory before fetching pauses."""

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from ioc.clock import Clock
 from ioc.errors import IocError
 from ioc.windows import microseconds_of
-from streams.batch_topics import Batch, BatchApp
+from streams.batches import Batch, ShardApp
 from streams.metrics import PipelineMetrics
 from streams.shard_log import Outgoing, Restored, ShardLog
 
@@ -65,7 +65,7 @@ class ShardKeeper(Generic[S]):
 
     def __init__(
         self,
-        app: BatchApp,
+        app: ShardApp,
         *,
         broker: str,
         state_topic: str,
@@ -84,7 +84,7 @@ class ShardKeeper(Generic[S]):
         # Nothing to do on revocation: Faust waits until every batch in work was acknowledged, so all is written.
         # A shard is kept until the next assignment says that it is gone; if another worker had it meanwhile, our next
         # write is fenced.
-        app.on_partitions_assigned.connect(self._on_assigned)  # type: ignore[arg-type]  # it passes (app, assigned)
+        app.on_partitions_assigned.connect(self._on_assigned)  # it passes (app, assigned)
 
     # ---- what others ask -------------------------------------------------------------------------------------------
 
@@ -104,13 +104,18 @@ class ShardKeeper(Generic[S]):
         for tp in list(consumer.assignment()):
             task = self._opening.get(tp.partition)
             if task is not None and _is_open(task):
-                done = max(task.result().shard.next_offset(tp.topic), consumer.fetched_up_to(tp))
+                done = max(task.result().shard.next_offset(tp.topic), self._app.fetched_up_to(tp))
             else:  # still being restored
-                done = consumer._committed_offset[tp] or 0
+                done = self._app.committed_up_to(tp)
             lag[tp.topic] = lag.get(tp.topic, 0) + max(0, (consumer.highwater(tp) or 0) - done)
         return lag
 
     # ---- events ----------------------------------------------------------------------------------------------------
+
+    async def next_offset(self, topic: str, partition: int) -> int | None:
+        """Returns where a shard stands in a topic, once it is restored; None where it is not ours."""
+        task = self._opening.get(partition)
+        return None if task is None else (await asyncio.shield(task)).shard.next_offset(topic)
 
     async def take(self, event: Any) -> None:
         """Gives a batch to its shard. The event is acknowledged after the next write."""
