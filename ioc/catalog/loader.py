@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ioc.catalog.cameras import Camera, Pose
 from ioc.catalog.model import Catalog
-from ioc.catalog.units import units_of
+from ioc.catalog.units import UnitsFile, geography_of, units_of
 from ioc.entities import Column, EntityDefinition
 from ioc.errors import ConfigurationError
 from ioc.event_types import EventType, FieldSpec, FieldType
@@ -152,7 +152,7 @@ def load_catalog(folder: Path) -> Catalog:
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: no such catalogue folder; make one with `ioc init`, or set IOC_CATALOG")
     province = _read(folder / "province.yaml", TypeAdapter(_Province))
-    geography = Geography(units_of(province.statistical_code))
+    geography = _geography(folder, province.statistical_code)
     event_types = _event_types(folder)
     catalog = Catalog(
         folder=str(folder),
@@ -195,6 +195,16 @@ def _read(path: Path, adapter: TypeAdapter[_M]) -> _M:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigurationError(f"{path}: {key}: {first['msg']} (found {str(first.get('input'))[:80]!r})") from None
+
+
+def _geography(folder: Path, statistical_code: int) -> Geography:
+    path = folder / "units.yaml"  # optional: without it the province has today's units, at all times
+    declared = _read(path, TypeAdapter(UnitsFile)) if path.exists() else UnitsFile()
+    today = () if declared.only else units_of(statistical_code)
+    try:
+        return geography_of(declared, today)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
 
 
 def _event_types(folder: Path) -> dict[str, EventType]:

@@ -43,7 +43,7 @@ def test_the_units_in_force_are_those_of_the_day() -> None:
 def test_the_starting_province_has_the_124_communes_of_today_by_statistical_code() -> None:
     geography = catalog().geography
     assert len(geography.in_force(date(2026, 11, 22))) == len(geography) == 124
-    assert geography.in_force(date(2025, 6, 30)) == ()
+    assert len(geography.in_force(date(2000, 1, 1))) == 124  # what is typed in today carries today's codes
     assert all(len(item.code) == 5 and item.code.isdecimal() for item in geography.units())
     named = geography.unit("24781")
     assert named is not None
