@@ -68,7 +68,7 @@ class IncidentShard:
         if restored.marker is not None:
             self._next_offsets = msgspec.msgpack.decode(restored.marker, type=_Marker).next_offsets
         for key, data in restored.rows.items():
-            self._poses[key.decode()] = _decode_pose(data)
+            self._poses[key] = _decode_pose(data)
 
     def next_offset(self, topic: str) -> int:
         return self._next_offsets.get(topic, 0)

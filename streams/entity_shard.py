@@ -95,8 +95,7 @@ class EntityShard:
             self._outcomes = marker.outcomes
             self.committed_outcomes = _copy(marker.outcomes)
         self._aggregates.expire(now_us)
-        for raw_key, data in restored.rows.items():
-            key = raw_key.decode()
+        for key, data in restored.rows.items():
             self._cold[key] = data
             entity, entity_id = key.split(_SEPARATOR, 1)
             if entity in self._engine.counted:

@@ -3,6 +3,7 @@ second, acknowledges batches only after that write, and lets go of them when the
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -11,12 +12,15 @@ from ioc.errors import IocError
 from ioc.windows import microseconds_of
 from streams.batches import Batch, ShardApp
 from streams.metrics import PipelineMetrics
+from streams.row_stores import MemoryRows, RowStore, StoreBusy
 from streams.shard_log import Outgoing, Restored, ShardLog
 
 __all__ = ["Shard", "ShardKeeper", "Write"]
 
 logger = logging.getLogger(__name__)
 
+_STORE_WAIT_S = 20.0  # another worker of this machine lets go of a store once it learns that the partition is ours
+_STORE_POLL_S = 0.2
 MAX_UNWRITTEN_RECORDS = 50_000  # above it intake waits for the write: memory stays bounded when the broker is slow
 
 
@@ -35,7 +39,7 @@ W = TypeVar("W", bound=Write)
 
 
 class Shard(Protocol[W]):
-    """The state of one partition, in memory."""
+    """The state of one partition. Its rows lie in the store that `restore` brings; `prepare` sets them there."""
 
     def restore(self, restored: Restored, now_us: int) -> None: ...
     def take(self, batch: Batch, now_us: int) -> None: ...
@@ -48,10 +52,10 @@ S = TypeVar("S", bound=Shard[Any])
 
 
 class _Open(Generic[S]):
-    """An open shard, its log, and the batches that wait for the next write."""
+    """An open shard, its log and store, and the batches that wait for the next write."""
 
-    def __init__(self, shard: S, log: ShardLog) -> None:
-        self.shard, self.log = shard, log
+    def __init__(self, shard: S, log: ShardLog, store: RowStore) -> None:
+        self.shard, self.log, self.store = shard, log, store
         self.waiting: list[Any] = []
         self.unwritten = 0
         self.lock = asyncio.Lock()
@@ -60,6 +64,7 @@ class _Open(Generic[S]):
 class ShardKeeper(Generic[S]):
     """Args:
     make_shard: from a partition number to its empty shard.
+    make_store: from a partition number to its store of rows.
     flush_s: seconds between two writes of a shard.
     """
 
@@ -74,9 +79,11 @@ class ShardKeeper(Generic[S]):
         flush_s: float,
         metrics: PipelineMetrics,
         stage: str,
+        make_store: Callable[[int], RowStore] = lambda partition: MemoryRows(),
     ) -> None:
         self._app, self._broker, self._state_topic = app, broker, state_topic
-        self._make_shard, self._clock, self._flush_s = make_shard, clock, flush_s
+        self._make_shard, self._make_store = make_shard, make_store
+        self._clock, self._flush_s = clock, flush_s
         self._metrics, self._stage = metrics, stage
         self._opening: dict[int, asyncio.Task[_Open[S]]] = {}
         self._flusher: asyncio.Task[None] | None = None
@@ -162,16 +169,31 @@ class ShardKeeper(Generic[S]):
 
     async def _open(self, partition: int) -> _Open[S]:
         log = ShardLog(self._broker, self._state_topic, partition, group=self._app.conf.id)
+        store: RowStore | None = None
         try:
-            restored = await log.open()
+            store = await self._open_store(partition)
+            restored = await log.open(store)
             shard = self._make_shard(partition)
             shard.restore(restored, self._now_us())
-        except IocError as error:
-            logger.error("%s", error)
+        except BaseException as error:
             await log.close()
-            await self._app.crash(error)
+            if store is not None:
+                store.close()
+            if isinstance(error, IocError):
+                logger.error("%s", error)
+                await self._app.crash(error)
             raise
-        return _Open(shard, log)
+        return _Open(shard, log, store)
+
+    async def _open_store(self, partition: int) -> RowStore:
+        deadline = time.monotonic() + _STORE_WAIT_S
+        while True:
+            try:
+                return self._make_store(partition)
+            except StoreBusy:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_STORE_POLL_S)
 
     async def _close(self, task: "asyncio.Task[_Open[S]]", *, write: bool) -> None:
         if not task.done():
@@ -187,6 +209,7 @@ class ShardKeeper(Generic[S]):
             logger.warning("closing a shard: %s", error)
         finally:
             await held.log.close()
+            held.store.close()
 
     async def _flush_forever(self) -> None:
         try:
@@ -207,7 +230,7 @@ class ShardKeeper(Generic[S]):
                 write = held.shard.prepare(self._now_us())
             if write is not None:
                 with self._metrics.stage(f"{self._stage}_write"):
-                    await held.log.write(write.rows, write.marker, write.others)
+                    held.store.commit(await held.log.write(write.rows, write.marker, write.others), write.marker)
                 held.shard.committed(write)
             for event in waiting:
                 event.ack()

@@ -6,13 +6,16 @@ marker, and whatever else follows from the same records (dead letters, partials,
 So a restart finds state, counters and outputs exactly as they were at one point of the input, and goes on from there;
 and a worker that was thought dead and wakes up is fenced: its write fails, nothing of it is ever seen.
 
+Where rows lie between events is a `RowStore`: one that survived the last process is read on from its place.
+
 This is plain Kafka, not Faust's `exactly_once` (measured wrong after kill -9): Faust still delivers at least once, and
 what it delivers again lies before the marker and is passed over.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +25,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
 from ioc.errors import ConfigurationError, PermanentError, TransientError
+from streams.row_stores import MemoryRows, RowStore
 
 __all__ = ["MARKER_KEY", "Outgoing", "Restored", "ShardLog"]
 
@@ -30,6 +34,7 @@ logger = logging.getLogger(__name__)
 MARKER_KEY = b"\x00marker"
 _BATCH_BYTES = 512 * 1024
 _MAX_REQUEST_BYTES = 2 * 1024 * 1024
+_RESTORE_RECORDS = 10_000  # about 50 ms of the event loop, and what a restore holds beside the store
 _TRANSACTION_TIMEOUT_MS = 20_000  # a dead worker's open transaction holds readers back at most this long
 
 
@@ -46,9 +51,9 @@ class Outgoing:
 
 @dataclass(slots=True)
 class Restored:
-    """What the log held: rows by key, and the last marker (None for a shard that never wrote)."""
+    """What the log holds: the store, complete now, and the last marker (None for a shard that never wrote)."""
 
-    rows: dict[bytes, bytes] = field(default_factory=dict)
+    rows: RowStore = field(default_factory=MemoryRows)
     marker: bytes | None = None
 
 
@@ -59,8 +64,8 @@ class ShardLog:
         self._broker, self._topic, self._partition, self._group = broker, topic, partition, group
         self._producer: AIOKafkaProducer | None = None
 
-    async def open(self) -> Restored:
-        """Returns the shard's state. Earlier owners can't write any more from here on.
+    async def open(self, store: RowStore) -> Restored:
+        """Completes the store, and returns it with the marker. Earlier owners can't write any more from here on.
 
         Raises:
             TransientError: the broker is away.
@@ -78,15 +83,13 @@ class ShardLog:
             await producer.begin_transaction()  # waits for the producer id: the earlier owner's transaction is aborted
             await producer.commit_transaction()
             self._producer = producer
-            restored = await self._restore()
-            if restored.marker is None:
-                await self._refuse_lost_state()
-            return restored
+            await self._restore(store)
+            return Restored(rows=store, marker=store.marker)
         except KafkaError as error:
             raise TransientError(f"shard {self._partition} of {self._topic}: can't open: {error!r}") from error
 
-    async def write(self, rows: Mapping[bytes, bytes | None], marker: bytes, others: Iterable[Outgoing] = ()) -> None:
-        """Writes all of it or nothing, and returns when the broker has it.
+    async def write(self, rows: Mapping[bytes, bytes | None], marker: bytes, others: Iterable[Outgoing] = ()) -> int:
+        """Writes all of it or nothing. Once the broker has it, returns the place: the offset after the marker.
 
         Raises:
             PermanentError: another worker owns the shard now.
@@ -100,12 +103,13 @@ class ShardLog:
             sent = [await self._send(producer, other) for other in others]
             sent += await self._send_rows(producer, rows)
             sent.append(await producer.send(self._topic, key=MARKER_KEY, value=marker, partition=self._partition))
-            await asyncio.gather(*sent)
+            receipts = await asyncio.gather(*sent)
             await producer.commit_transaction()
         except ProducerFenced as error:
             raise PermanentError(f"shard {self._partition} of {self._topic} has another owner now") from error
         except KafkaError as error:
             raise TransientError(f"shard {self._partition} of {self._topic}: write failed: {error!r}") from error
+        return int(receipts[-1].offset) + 1
 
     async def close(self) -> None:
         producer, self._producer = self._producer, None
@@ -139,10 +143,27 @@ class ShardLog:
             sent.append(await producer.send_batch(batch, self._topic, partition=self._partition))
         return sent
 
-    async def _restore(self) -> Restored:
-        restored = Restored()
-        place = TopicPartition(self._topic, self._partition)
-        consumer = AIOKafkaConsumer(
+    async def _restore(self, store: RowStore) -> None:
+        """Reads what the store lacks: the tail of the log, or all of it where the store can't be read on from."""
+        partition = TopicPartition(self._topic, self._partition)
+        async with self._reader() as reader:
+            reader.assign([partition])
+            start = (await reader.beginning_offsets([partition]))[partition]
+            end = (await reader.end_offsets([partition]))[partition]
+            if not await _continues(reader, partition, store, end):
+                if start == end:  # before the rows of an earlier log are thrown away
+                    await self._refuse_lost_state()
+                store.clear()
+                reader.seek(partition, start)
+            begin = await reader.position(partition)
+            await _read_on(reader, partition, store, end)
+        if store.marker is None and start < end:
+            await self._refuse_lost_state()
+        logger.info("%s: read offsets %d to %d of the rows", partition, begin, end)
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[AIOKafkaConsumer]:
+        reader = AIOKafkaConsumer(
             bootstrap_servers=self._broker,
             group_id=None,
             enable_auto_commit=False,
@@ -151,19 +172,11 @@ class ShardLog:
             fetch_max_bytes=16 * 1024 * 1024,
             max_partition_fetch_bytes=8 * 1024 * 1024,
         )
-        await consumer.start()
+        await reader.start()
         try:
-            consumer.assign([place])
-            start = (await consumer.beginning_offsets([place]))[place]
-            end = (await consumer.end_offsets([place]))[place]
-            consumer.seek(place, start)
-            while await consumer.position(place) < end:
-                for records in (await consumer.getmany(place, timeout_ms=500, max_records=50_000)).values():
-                    _apply(restored, records)
+            yield reader
         finally:
-            await consumer.stop()
-        logger.info("restored %d rows of %s/%d", len(restored.rows), self._topic, self._partition)
-        return restored
+            await reader.stop()
 
     async def _refuse_lost_state(self) -> None:
         """A group that has committed offsets has written a marker before: where none is left, the topic was lost."""
@@ -186,12 +199,38 @@ def _ended_at(offsets: Mapping[TopicPartition, OffsetAndMetadata], partition: in
     return max((found.offset for place, found in offsets.items() if place.partition == partition), default=0)
 
 
-def _apply(restored: Restored, records: Iterable[Any]) -> None:
-    rows = restored.rows
-    for record in records:
-        if record.key == MARKER_KEY:
-            restored.marker = record.value
-        elif record.value is None:
-            rows.pop(record.key, None)
-        else:
-            rows[record.key] = record.value
+async def _continues(reader: AIOKafkaConsumer, partition: TopicPartition, store: RowStore, end: int) -> bool:
+    """Whether the store can be read on from its place; the reader stands there then.
+
+    It can where the log still holds, just before the place, the marker that the store was committed with: then it is
+    the same log, and no tombstone after the place is gone (compaction takes a tombstone only after a pass over its
+    transaction's marker, and that pass takes the older marker). Otherwise nothing of the store is trusted.
+    """
+    marker_at = store.place - 1
+    if not 0 <= marker_at < end:
+        return False
+    reader.seek(partition, marker_at)
+    while await reader.position(partition) <= marker_at:
+        for records in (await reader.getmany(partition, timeout_ms=500, max_records=1)).values():
+            for record in records:
+                return (record.offset, record.key, record.value) == (marker_at, MARKER_KEY, store.marker)
+    return False
+
+
+async def _read_on(reader: AIOKafkaConsumer, partition: TopicPartition, store: RowStore, end: int) -> None:
+    """Brings the store from the reader's position to the end of the log."""
+    place, marker = store.place, store.marker
+    while await reader.position(partition) < end:
+        fetched = await reader.getmany(partition, timeout_ms=500, max_records=_RESTORE_RECORDS)
+        for records in fetched.values():
+            for record in records:
+                key, value = record.key, record.value
+                if key == MARKER_KEY:
+                    place, marker = record.offset + 1, value
+                elif value is None:
+                    store.pop(key.decode(), None)
+                else:
+                    store[key.decode()] = value
+        store.spill()
+    if marker is not None:
+        store.commit(place, marker)

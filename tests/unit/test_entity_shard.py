@@ -15,6 +15,7 @@ from ioc.kpis import Figures
 from streams.batch_topics import Batch
 from streams.entity_shard import EntityShard, PreparedWrite
 from streams.partials import Complete, Gone, decode_message
+from streams.row_stores import MemoryRows
 from streams.shard_log import Outgoing, Restored
 from tests.unit.domain.making import (
     BATCHED,
@@ -127,7 +128,10 @@ class Disk:
 
     def reopened(self, now_us: int = NOW_US) -> EntityShard:
         shard = new_shard()
-        shard.restore(Restored(rows=dict(self.rows), marker=self.marker), now_us)
+        shard.restore(
+            Restored(rows=MemoryRows({key.decode(): data for key, data in self.rows.items()}), marker=self.marker),
+            now_us,
+        )
         return shard
 
     def figure(self, kpi: str, window: str, *, clock_us: int = NOW_US) -> tuple[float | None, float, float | None]:

@@ -19,6 +19,7 @@ from streams import detections_to_incidents
 from streams.batch_topics import Batch
 from streams.detections_to_incidents import IncidentShard, place_of
 from streams.metrics import PipelineMetrics
+from streams.row_stores import MemoryRows
 from streams.shard_log import Outgoing, Restored
 from tests.unit.domain.making import NOW, NOW_US, catalog
 
@@ -99,7 +100,10 @@ class Disk:
     def reopened(self) -> IncidentShard:
         """A shard of another worker, restored from what is durable."""
         self.shard = IncidentShard(3, catalog=self.known, metrics=self.metrics)
-        self.shard.restore(Restored(rows=dict(self.rows), marker=self.marker), NOW_US)
+        self.shard.restore(
+            Restored(rows=MemoryRows({key.decode(): data for key, data in self.rows.items()}), marker=self.marker),
+            NOW_US,
+        )
         return self.shard
 
     def take(self, *records: Record) -> None:
