@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import yaml
 
     from ioc.catalog import Catalog
+    from ioc.geography import Geography
     from ioc.kpis import KpiDefinition
 
 __all__ = ["CatalogReport", "examine", "register"]
@@ -45,11 +47,12 @@ def check(catalog: CatalogOption = None, config: ConfigOption = None, as_json: J
 
     from ioc.clock import clock_from_setting
     from ioc.settings import load_settings
+    from ioc.windows import LOCAL_ZONE
 
     try:
         settings = load_settings(config)
-        clock_from_setting(settings.now)
-        report = examine(catalog or settings.catalog)
+        today = clock_from_setting(settings.now)().astimezone(LOCAL_ZONE).date()
+        report = examine(catalog or settings.catalog, today)
     except ConfigurationError as error:
         if not as_json:
             raise
@@ -65,7 +68,8 @@ def check(catalog: CatalogOption = None, config: ConfigOption = None, as_json: J
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogReport:
-    """What a sound catalogue holds. `series` is an estimate of the metric series when every unit and agency reports."""
+    """What a sound catalogue holds. `units` are those in force on the day of the check, or on a later day with more.
+    `series` is an estimate of the metric series when every one of them and every agency reports."""
 
     folder: str
     province: str
@@ -82,8 +86,9 @@ class CatalogReport:
     warnings: tuple[str, ...]
 
 
-def examine(folder: Path) -> CatalogReport:
-    """Returns what the catalogue of `folder` holds, once every check has passed.
+def examine(folder: Path, today: date = date.max) -> CatalogReport:
+    """Returns what the catalogue of `folder` holds on the local day `today`, once every check has passed. Left out, it
+    is the day on which everything that the catalogue announces has come to pass.
 
     Raises:
         ConfigurationError: the first problem; a sentence that names the file and the key.
@@ -93,7 +98,8 @@ def examine(folder: Path) -> CatalogReport:
     for path in _files(folder):
         _refuse_repeated_keys(path)
     catalog = load_catalog(folder)
-    series = _series_within_bound(catalog)
+    units = _most_units(catalog.geography, today)
+    series = _series_within_bound(catalog, units)
     cameras = catalog.cameras.values()
     zones = [sum(len(pose.zones) for pose in camera.poses.values()) for camera in cameras]
     return CatalogReport(
@@ -103,13 +109,13 @@ def examine(folder: Path) -> CatalogReport:
         topics=len(catalog.topics()),
         kpis=len(catalog.kpis),
         series=series,
-        units=len(catalog.geography),
+        units=units,
         cameras=len(catalog.cameras),
         cameras_without_zones=zones.count(0),
         cameras_without_coordinates=sum(camera.lon is None or camera.lat is None for camera in cameras),
         zones=sum(zones),
         permits=len(catalog.permits),
-        warnings=(*_permits_out_of_sight(catalog), *_unread_files(folder)),
+        warnings=(*_cameras_in_no_unit(catalog, today), *_permits_out_of_sight(catalog), *_unread_files(folder)),
     )
 
 
@@ -179,7 +185,7 @@ def _repeated_keys(root: "yaml.Node") -> Iterator[tuple[str, str, int]]:
 
 def _unread_files(folder: Path) -> Iterator[str]:
     """Files that look like the catalogue's and are not read: a KPI saved as .yml would be missed by nobody."""
-    read = {"province.yaml", "event_types.yaml", "entities.yaml", "cameras.yaml", "permits.yaml"}
+    read = {"province.yaml", "event_types.yaml", "entities.yaml", "cameras.yaml", "permits.yaml", "units.yaml"}
     for path in sorted(folder.glob("*.y*ml")):
         if path.name not in read:
             yield f"{path}: is not read; the catalogue's files are {', '.join(sorted(read))} and kpis/*.yaml"
@@ -190,9 +196,13 @@ def _unread_files(folder: Path) -> Iterator[str]:
 # ---- the catalogue as a whole ----------------------------------------------------------------------------------------
 
 
-def _series_within_bound(catalog: "Catalog") -> int:
+def _most_units(geography: "Geography", today: date) -> int:
+    days = [today, *(day for day in geography.changes() if day > today)]
+    return max(len(geography.in_force(day)) for day in days)
+
+
+def _series_within_bound(catalog: "Catalog", units: int) -> int:
     """Returns the estimate: of each KPI its windows times its groups and the total, times value and companions."""
-    units = len(catalog.geography)
     groups = {"none": 0, "admin_unit": units, "agency": units + _PROVINCIAL_AGENCIES}
     by_kpi = Counter({kpi.id: _series_of(kpi, groups[kpi.group_by]) for kpi in catalog.kpis})
     series = by_kpi.total() + len(catalog.kpis) + units + 1  # targets; names of the units and of the province
@@ -207,6 +217,17 @@ def _series_within_bound(catalog: "Catalog") -> int:
 
 def _series_of(kpi: "KpiDefinition", groups: int) -> int:
     return len(kpi.windows) * (1 + groups) * (1 + _COMPANIONS + kpi.is_ratio)
+
+
+def _cameras_in_no_unit(catalog: "Catalog", today: date) -> Iterator[str]:
+    geography = catalog.geography
+    for camera in catalog.cameras.values():
+        if camera.admin_unit and not geography.is_in_force(camera.admin_unit, today):
+            heir = geography.resolve(camera.admin_unit, today)
+            yield (
+                f"{catalog.folder}/cameras.yaml: {camera.camera_id}.admin_unit: {camera.admin_unit} is not in force on "
+                f"{today}; " + (f"{heir} took over from it" if heir else "name the unit where it stands now")
+            )
 
 
 def _permits_out_of_sight(catalog: "Catalog") -> Iterator[str]:
