@@ -35,6 +35,7 @@ MARKER_KEY = b"\x00marker"
 _BATCH_BYTES = 512 * 1024
 _MAX_REQUEST_BYTES = 2 * 1024 * 1024
 _RESTORE_RECORDS = 10_000  # about 50 ms of the event loop, and what a restore holds beside the store
+_RESTORE_POLL_MS = 20  # a log ends with a transaction's marker, which no poll returns: waiting for more is wasted
 _TRANSACTION_TIMEOUT_MS = 20_000  # a dead worker's open transaction holds readers back at most this long
 
 
@@ -63,6 +64,7 @@ class ShardLog:
     def __init__(self, broker: str, topic: str, partition: int, *, group: str) -> None:
         self._broker, self._topic, self._partition, self._group = broker, topic, partition, group
         self._producer: AIOKafkaProducer | None = None
+        self._is_writing = False
 
     async def open(self, store: RowStore) -> Restored:
         """Completes the store, and returns it with the marker. Earlier owners can't write any more from here on.
@@ -92,12 +94,15 @@ class ShardLog:
         """Writes all of it or nothing. Once the broker has it, returns the place: the offset after the marker.
 
         Raises:
-            PermanentError: another worker owns the shard now.
+            PermanentError: another worker owns the shard now, or an earlier write did not end well.
             TransientError: the broker did not take it in time; the shard must be opened anew.
         """
-        if self._producer is None:
+        if (
+            self._producer is None or self._is_writing
+        ):  # rows of a write that failed or was cancelled are in no later one
             raise PermanentError(f"shard {self._partition} of {self._topic} is not open")
         producer = self._producer
+        self._is_writing = True
         try:
             await producer.begin_transaction()
             sent = [await self._send(producer, other) for other in others]
@@ -109,6 +114,7 @@ class ShardLog:
             raise PermanentError(f"shard {self._partition} of {self._topic} has another owner now") from error
         except KafkaError as error:
             raise TransientError(f"shard {self._partition} of {self._topic}: write failed: {error!r}") from error
+        self._is_writing = False
         return int(receipts[-1].offset) + 1
 
     async def close(self) -> None:
@@ -211,7 +217,7 @@ async def _continues(reader: AIOKafkaConsumer, partition: TopicPartition, store:
         return False
     reader.seek(partition, marker_at)
     while await reader.position(partition) <= marker_at:
-        for records in (await reader.getmany(partition, timeout_ms=500, max_records=1)).values():
+        for records in (await reader.getmany(partition, timeout_ms=_RESTORE_POLL_MS, max_records=1)).values():
             for record in records:
                 return (record.offset, record.key, record.value) == (marker_at, MARKER_KEY, store.marker)
     return False
@@ -221,7 +227,7 @@ async def _read_on(reader: AIOKafkaConsumer, partition: TopicPartition, store: R
     """Brings the store from the reader's position to the end of the log."""
     place, marker = store.place, store.marker
     while await reader.position(partition) < end:
-        fetched = await reader.getmany(partition, timeout_ms=500, max_records=_RESTORE_RECORDS)
+        fetched = await reader.getmany(partition, timeout_ms=_RESTORE_POLL_MS, max_records=_RESTORE_RECORDS)
         for records in fetched.values():
             for record in records:
                 key, value = record.key, record.value
