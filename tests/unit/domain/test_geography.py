@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ioc.errors import ConfigurationError
@@ -187,6 +187,7 @@ def provinces(draw: st.DrawFn) -> Geography:
     return Geography(draw(st.permutations([*done, *(unit(code, first) for code, first in alive.items())])))
 
 
+@settings(max_examples=50)
 @given(provinces())
 def test_on_every_day_a_code_counts_for_itself_or_for_one_in_force(geography: Geography) -> None:
     for number in range(-1, _DAYS + 1):
@@ -198,6 +199,7 @@ def test_on_every_day_a_code_counts_for_itself_or_for_one_in_force(geography: Ge
             assert found is None or found in codes
 
 
+@settings(max_examples=50)
 @given(provinces(), st.integers(0, _DAYS), st.integers(0, _DAYS))
 def test_to_resolve_step_by_step_is_to_resolve_at_once(geography: Geography, one: int, other: int) -> None:
     """What was told of a unit may be moved at each reform, or once at the end: it counts for the same unit."""
@@ -208,6 +210,7 @@ def test_to_resolve_step_by_step_is_to_resolve_at_once(geography: Geography, one
             assert geography.resolve(halfway, late) == geography.resolve(item.code, late)
 
 
+@settings(max_examples=50)
 @given(provinces())
 def test_the_changes_are_the_days_that_differ_from_the_day_before(geography: Geography) -> None:
     lists = [{item.code for item in geography.in_force(day(number))} for number in range(-1, _DAYS + 1)]
@@ -215,6 +218,7 @@ def test_the_changes_are_the_days_that_differ_from_the_day_before(geography: Geo
     assert geography.changes() == tuple(differ)
 
 
+@settings(max_examples=50)
 @given(provinces(), st.integers(-1, _DAYS), st.sampled_from([0, 1, 43_200_000_000, 86_400_000_000 - 1]))
 def test_the_bounds_say_what_the_days_say(geography: Geography, number: int, microsecond: int) -> None:
     at_us = us(f"{day(number)}T00:00") + microsecond

@@ -1,5 +1,6 @@
 """`units.yaml`: what a province says of its units beyond today's list, and the provinces of the articles' figures."""
 
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -94,6 +95,7 @@ MISTAKES = [
     ("units: {24700: {name_vi: X}}", "units.24700", "quotation marks"),
     ("units: {01201: {name_vi: X}}", "units.641", "quotation marks"),
     ('units: {"247": {name_vi: X}}', "units.247", "five digits"),
+    ('units: {"٢٤٧٠٠": {name_vi: X}}', "units.٢٤٧٠٠", "five digits"),
     ('units: {"24700": {name: X}}', "units.24700.name", "not permitted"),
     ('units: {"24700": {name_vi: X, to: soon}}', "units.24700.to", "date"),
     ('units: {"24700": {name_vi: X, to: 2025-06-30, successors: [24781]}}', "units.24700.successors.0", "quotation"),
@@ -174,3 +176,14 @@ def test_136_of_161_communes_have_a_station_and_after_the_merger_the_stations_co
     assert shares[0] == (136, 161)
     assert round(136 / 161, 3) == 0.845
     assert shares[1] == (47, 56)  # the 136th is the first of the 47th of its 56 groups
+
+
+def test_the_examples_of_the_docs_are_a_sound_file_in_both_languages(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "deploy" / "docs" / "geography.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", page, flags=re.S)
+    assert len(examples) == 2
+    vietnamese, english = (yaml.safe_load(example) for example in examples)
+    assert vietnamese == english
+    found = loaded(tmp_path / "a", examples[0]).geography
+    assert (len(found), len(found.in_force(date(2028, 1, 1)))) == (127, 125)
+    assert (found.resolve("24700", REFORM), found.resolve("24846", date(2028, 1, 1))) == ("24781", None)
