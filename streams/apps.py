@@ -2,18 +2,38 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import faust
 
-from streams.batch_topics import BatchApp
+from streams.batches import AgentName, ShardApp
 
-__all__ = ["build_batch_app", "build_frames_app", "quiet_faust"]
+if TYPE_CHECKING:
+    from streams.batch_topics import BatchApp
+
+__all__ = ["build_batch_app", "build_frames_app", "build_shard_app", "quiet_faust"]
 
 
-def build_batch_app(app_id: str, broker: str, folder: Path) -> BatchApp:
+def build_shard_app(agent: AgentName, app_id: str, broker: str, folder: Path) -> ShardApp:
+    """Returns the app that feeds shards, as the setting `agent` says; starts nothing."""
+    if agent == "batch":
+        return build_batch_app(app_id, broker, folder)
+    from streams.stock_topics import StockApp
+
+    return StockApp(
+        app_id,
+        **_settings(broker, folder),
+        stream_buffer_maxsize=1_000,  # Faust's 4,096 records of 256 KiB would be a gigabyte
+        broker_max_poll_records=500,
+    )
+
+
+def build_batch_app(app_id: str, broker: str, folder: Path) -> "BatchApp":
     """Returns an app for batch topics; starts nothing. Faust makes `folder`, whose parent must exist."""
+    # Here, not above: what it overrides may be gone after an upgrade of Faust, and the stock agent must still start.
+    from streams.batch_topics import BatchApp
+
     return BatchApp(app_id, **_settings(broker, folder))
 
 

@@ -1,11 +1,11 @@
-"""What the roles with batch topics have in common: an app and a keeper of shards that live and end together."""
+"""What the roles with shards have in common: an app and a keeper of shards that live and end together."""
 
 import asyncio
 from typing import Any
 
 from faust.exceptions import ConsumerNotStarted
 
-from streams.batch_topics import BatchApp
+from streams.batches import ShardApp
 from streams.shard_keeper import ShardKeeper
 
 __all__ = ["BatchRole", "app_ended", "assigned"]
@@ -14,7 +14,7 @@ __all__ = ["BatchRole", "app_ended", "assigned"]
 class BatchRole:
     """A Faust app and its shards, as a worker's role."""
 
-    def __init__(self, app: BatchApp, keeper: ShardKeeper[Any]) -> None:
+    def __init__(self, app: ShardApp, keeper: ShardKeeper[Any]) -> None:
         self.app = app
         self.keeper = keeper
         self._is_started = False

@@ -20,7 +20,7 @@ Overridden private methods of Faust 0.15.3 (which is pinned for this reason), an
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import faust
@@ -28,7 +28,7 @@ from faust.topics import Topic
 from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import ConsumerMessage
 
-from streams.batches import Batch
+from streams.batches import Batch, Shards
 
 __all__ = ["Batch", "BatchApp", "BatchTopic"]
 
@@ -166,6 +166,14 @@ class _BatchConsumer(driver.Consumer):
         is_drained = not self._in_flight.get(tp)
         return max(delivered, state.position) if is_drained and state.has_valid_position else delivered
 
+    # ---- back-pressure: `_drain_messages` waits while the agent's queue is full, so nothing more is fetched ----------
+
+    def on_buffer_full(self, tp: Any) -> None:
+        pass
+
+    def on_buffer_drop(self, tp: Any) -> None:
+        pass
+
     # ---- commit: the contiguous acknowledged prefix ----------------------------------------------------------------
 
     def _new_offset(self, tp: Any) -> int | None:
@@ -213,6 +221,13 @@ class BatchApp(faust.App):
     def committed_up_to(self, tp: Any) -> int:
         consumer: _BatchConsumer = self.consumer  # type: ignore[assignment]
         return consumer._committed_offset[tp] or 0
+
+    def feed(self, topics: Sequence[str], shards: Shards) -> None:
+        async def batches_to_shards(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await shards.take(event)
+
+        self.agent(self.batch_topic(topics), name=self.conf.id)(batches_to_shards)
 
     def batch_topic(self, names: Iterable[str], *, buffered_batches: int = 8) -> BatchTopic:
         """Returns the topic of one agent. `buffered_batches` bounds what waits in memory before fetching pauses."""

@@ -24,9 +24,9 @@ from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident, Place, Track
 from ioc.permits import Judgement, judge
 from ioc.rejections import internal_error, unknown_camera
 from ioc.windows import local_date, microseconds_of, moment_of
-from streams.apps import build_batch_app
+from streams.apps import build_shard_app
 from streams.batch_role import BatchRole
-from streams.batch_topics import Batch
+from streams.batches import AgentName, Batch
 from streams.metrics import PipelineMetrics
 from streams.shard_keeper import ShardKeeper
 from streams.shard_log import Outgoing, Restored
@@ -165,8 +165,17 @@ class IncidentShard:
 class IncidentsRole(BatchRole):
     """The app, its agent and its shards. Building it starts nothing."""
 
-    def __init__(self, *, broker: str, catalog: Catalog, clock: Clock, metrics: PipelineMetrics, folder: Path) -> None:
-        app = build_batch_app(APP_ID, broker, folder)
+    def __init__(
+        self,
+        *,
+        broker: str,
+        catalog: Catalog,
+        clock: Clock,
+        metrics: PipelineMetrics,
+        folder: Path,
+        agent: AgentName = "batch",
+    ) -> None:
+        app = build_shard_app(agent, APP_ID, broker, folder)
         keeper: ShardKeeper[IncidentShard] = ShardKeeper(
             app,
             broker=broker,
@@ -178,13 +187,21 @@ class IncidentsRole(BatchRole):
             stage="incidents",
         )
         super().__init__(app, keeper)
+        app.feed([DETECTIONS_TOPIC], _WriteAtOnce(keeper))
 
-        async def detections_to_incidents(stream: Any) -> None:
-            async for event in stream.noack().events():
-                await keeper.take(event)
-                await keeper.flush_now(event.value.partition)
 
-        app.agent(app.batch_topic([DETECTIONS_TOPIC]), name=APP_ID)(detections_to_incidents)
+class _WriteAtOnce:
+    """Detections are few, and people wait for the incident: every batch is written when it comes."""
+
+    def __init__(self, keeper: ShardKeeper[IncidentShard]) -> None:
+        self._keeper = keeper
+
+    async def take(self, event: Any) -> None:
+        await self._keeper.take(event)
+        await self._keeper.flush_now(event.value.partition)
+
+    async def next_offset(self, topic: str, partition: int) -> int | None:
+        return await self._keeper.next_offset(topic, partition)
 
 
 def place_of(catalog: Catalog, camera_id: str, pose_id: str) -> Place:

@@ -1,13 +1,13 @@
 """Department events become entity rows: the agent of the role `events`."""
 
 from pathlib import Path
-from typing import Any
 
 from ioc.catalog import Catalog
 from ioc.catalog.model import ENTITY_ROWS_TOPIC
 from ioc.clock import Clock
-from streams.apps import build_batch_app
+from streams.apps import build_shard_app
 from streams.batch_role import BatchRole
+from streams.batches import AgentName
 from streams.entity_shard import EntityShard
 from streams.metrics import PipelineMetrics
 from streams.partitioning import partitioner
@@ -33,10 +33,11 @@ class EventsRole(BatchRole):
         flush_s: float,
         metrics: PipelineMetrics,
         folder: Path,
+        agent: AgentName = "batch",
         app_id: str = APP_ID,
         state_topic: str = ENTITY_ROWS_TOPIC,
     ) -> None:
-        app = build_batch_app(app_id, broker, folder)
+        app = build_shard_app(agent, app_id, broker, folder)
         engine, decoder = catalog.engine(), catalog.decoder()
         partitions_of = partitioner(catalog.partitions)
         self.keeper: ShardKeeper[EntityShard] = ShardKeeper(
@@ -52,13 +53,7 @@ class EventsRole(BatchRole):
             stage="events",
         )
         super().__init__(app, self.keeper)
-        keeper = self.keeper
-
-        async def events_to_entities(stream: Any) -> None:
-            async for event in stream.noack().events():
-                await keeper.take(event)
-
-        app.agent(app.batch_topic(catalog.department_topics()), name=app_id)(events_to_entities)
+        app.feed(catalog.department_topics(), self.keeper)
 
     def outcomes(self) -> dict[str, dict[str, int]]:
         """Durable counts of the shards that this worker owns, by topic and outcome."""

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
+from streams.batches import AgentName
 from streams.health import HealthServer
 from streams.memory import spare_the_collector
 from streams.metrics import LagCollector, OutcomesCollector, PipelineMetrics
@@ -62,6 +63,7 @@ class Worker:
     broker: host:port of Kafka; the catalogue's topics must exist.
     state: folder for evidence and for Faust's own files; must exist.
     flush_s: seconds between writes of changed rows.
+    agent: what feeds events and incidents; `stock` where an upgrade of Faust broke `batch`.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Worker:
         flush_s: float,
         http_host: str,
         http_port: int,
+        agent: AgentName = "batch",
     ) -> None:
         use_slim_records()
         tolerate_odd_headers()
@@ -84,7 +87,14 @@ class Worker:
         metrics = PipelineMetrics(self.registry)
         self._roles: dict[str, _Role] = {
             role: _build(
-                role, broker=broker, catalog=catalog, clock=clock, state=state, flush_s=flush_s, metrics=metrics
+                role,
+                broker=broker,
+                catalog=catalog,
+                clock=clock,
+                state=state,
+                flush_s=flush_s,
+                metrics=metrics,
+                agent=agent,
             )
             for role in roles
         }
@@ -153,6 +163,7 @@ def _build(
     state: Path,
     flush_s: float,
     metrics: PipelineMetrics,
+    agent: AgentName,
 ) -> _Role:
     """Makes one role. Imports wait until here: a worker without frames needs no OpenCV in memory."""
     folder = state / "faust" / role
@@ -167,14 +178,14 @@ def _build(
         from streams.events_to_entities import EventsRole
 
         events = EventsRole(
-            broker=broker, catalog=catalog, clock=clock, flush_s=flush_s, metrics=metrics, folder=folder
+            broker=broker, catalog=catalog, clock=clock, flush_s=flush_s, metrics=metrics, folder=folder, agent=agent
         )
         metrics.registry.register(OutcomesCollector(events.outcomes))
         return events
     if role == "incidents":
         from streams.detections_to_incidents import IncidentsRole
 
-        return IncidentsRole(broker=broker, catalog=catalog, clock=clock, metrics=metrics, folder=folder)
+        return IncidentsRole(broker=broker, catalog=catalog, clock=clock, metrics=metrics, folder=folder, agent=agent)
     from streams.frames_to_detections import FramesRole
 
     return FramesRole(broker=broker, catalog=catalog, clock=clock, metrics=metrics, folder=folder, state=state)

@@ -67,6 +67,7 @@ async def _run(roles: "Sequence[RoleName]", settings: "Settings", catalog: "Cata
         flush_s=settings.flush_s,
         http_host=settings.http_host,
         http_port=settings.port(9101),
+        agent=settings.agent,
     )
     print(f"ready http://{worker.address}", flush=True)
     return await worker.run(stop=stop)

@@ -9,7 +9,7 @@ from aiokafka.record.util import calc_crc32c
 
 from tests.integration.running import Record
 
-__all__ = ["CODECS", "send_compressed", "send_with_header_name"]
+__all__ = ["CODECS", "send_as_it_is", "send_compressed", "send_with_header_name"]
 
 _HEAD = 61  # bytes of a version 2 batch before its records
 _LENGTH_AT, _CRC_AT, _ATTRIBUTES_AT = 8, 17, 21
@@ -47,6 +47,11 @@ CODECS: Mapping[str, tuple[int, Callable[[bytes], bytes]]] = MappingProxyType(
     {"snappy": (2, _snappy), "lz4": (3, _lz4), "zstd": (4, _zstd)}
 )
 """Kafka's number and an encoder (that compresses nothing, which each format allows) by name."""
+
+
+async def send_as_it_is(broker: str, record: Record, partition: int) -> int:
+    """Sends one record, also one with neither key nor value; returns its offset."""
+    return await _send(broker, record, partition, lambda records: records)
 
 
 async def send_compressed(broker: str, record: Record, partition: int, codec: str) -> int:

@@ -1,0 +1,265 @@
+"""Both agents, batch and stock, on a real broker: the same behaviour, so that one can stand in for the other."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from faust.types import TP
+
+from streams.apps import build_shard_app, quiet_faust
+from streams.batches import AgentName, ShardApp
+from tests.conftest import KafkaForTests
+from tests.integration.raw_batches import send_as_it_is
+from tests.integration.running import Record, publish
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(60)]
+
+
+class Held:
+    """Shards that note what they are given, and acknowledge only when the test says so."""
+
+    def __init__(self, *, stands_at: int | None = 0) -> None:
+        self.events: list[Any] = []
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+        self.stands_at = stands_at
+
+    async def take(self, event: Any) -> None:
+        self.events.append(event)
+        await self.is_open.wait()
+
+    async def next_offset(self, topic: str, partition: int) -> int | None:
+        return self.stands_at
+
+    @property
+    def records(self) -> list[Any]:
+        return [record for event in self.events for record in event.value.records]
+
+    @property
+    def offsets(self) -> list[int]:
+        return [record.offset for record in self.records]
+
+    def acknowledge(self) -> None:
+        for event in self.events:
+            event.ack()
+
+
+async def soon(check: Callable[[], Any], *, within_s: float = 20) -> None:
+    """Returns once `check()` (or what it returns, awaited) is true."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = check()
+        if await found if isinstance(found, Awaitable) else found:
+            return
+        assert time.monotonic() < deadline, f"not within {within_s:g} s"
+        await asyncio.sleep(0.02)
+
+
+class Site:
+    """Apps of one group on one topic."""
+
+    def __init__(self, kafka: KafkaForTests, agent: AgentName, topic: str, folder: Path) -> None:
+        self.broker, self.agent, self.topic, self._folder = kafka.address, agent, topic, folder
+        self.group = f"group-of-{topic}"
+        self._apps = 0
+
+    @asynccontextmanager
+    async def app(self, shards: Held) -> AsyncIterator[ShardApp]:
+        self._apps += 1
+        folder = self._folder / f"app-{self._apps}"
+        app = build_shard_app(self.agent, self.group, self.broker, folder)
+        app.feed([self.topic], shards)
+        app.finalize()
+        await app.start()
+        try:
+            yield app
+        finally:
+            shards.is_open.set()
+            shards.acknowledge()  # Faust waits for what is in work
+            await app.stop()
+
+    def place(self, partition: int = 0) -> TP:
+        return TP(self.topic, partition)
+
+    async def send(self, *values: bytes | None, partition: int = 0) -> list[int]:
+        records = [Record(topic=self.topic, key=b"k", value=value, partition=partition) for value in values]
+        return [receipt.offset for receipt in await publish(self.broker, records)]
+
+    async def committed(self, app: ShardApp | None = None, partition: int = 0) -> int | None:
+        """The group's offset, after a commit of `app`."""
+        if app is not None:
+            await app.consumer.commit()
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker)
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets(self.group)
+        finally:
+            await admin.close()
+        return next((at.offset for tp, at in found.items() if tuple(tp) == (self.topic, partition)), None)
+
+
+@pytest.fixture(params=["batch", "stock"])
+async def site(
+    request: pytest.FixtureRequest, kafka: KafkaForTests, fresh_name: Callable[[str], str], tmp_path: Path
+) -> Site:
+    quiet_faust()
+    topic = await kafka.create_topic(fresh_name("flow"), partitions=2)
+    return Site(kafka, request.param, topic, tmp_path)
+
+
+def values(found: Sequence[Any]) -> list[bytes]:
+    return [record.value for record in found]
+
+
+# ---- what arrives ----------------------------------------------------------------------------------------------------
+
+
+async def test_every_record_arrives_raw_with_its_key_its_value_and_headers_told_twice(site: Site) -> None:
+    twice = [("ce_id", b"1"), ("ce_id", b"2"), ("", b"")]
+    sent: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = [
+        (b"key", b'{"a": 1}', twice),
+        (None, b"\xff\xfe no text", []),
+        (b"\xff", b"", [("content-type", b"\xff")]),
+        (b"gone", None, twice),
+        (None, None, []),
+        (b"key", b"the last", []),
+    ]
+    for key, value, told in sent:
+        await send_as_it_is(site.broker, Record(topic=site.topic, key=key, value=value, headers=told), 1)
+    shards = Held()
+    async with site.app(shards):
+        await soon(lambda: len(shards.records) == len(sent))
+    found = [(record.key, record.value, list(record.headers)) for record in shards.records]
+    assert found == sent
+    assert shards.offsets == list(range(len(sent)))
+    assert {(event.value.topic, event.value.partition) for event in shards.events} == {(site.topic, 1)}
+    now_ms = time.time() * 1000
+    assert all(now_ms - 60_000 < record.timestamp <= now_ms for record in shards.records)
+
+
+# ---- commit: the contiguous acknowledged prefix ----------------------------------------------------------------------
+
+
+async def test_a_commit_goes_to_the_end_of_the_contiguous_acknowledged_prefix(site: Site) -> None:
+    shards = Held()
+    async with site.app(shards) as app:
+        for number in range(4):
+            await site.send(b"%d" % number)
+            await soon(lambda wanted=number: len(shards.events) == wanted + 1)
+        first, second, third, _ = shards.events
+        third.ack()
+        second.ack()
+        assert await site.committed(app) is None, "the first one is not acknowledged"
+        first.ack()
+        assert await site.committed(app) == 3
+
+
+async def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(site: Site) -> None:
+    shards = Held()
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(site.app(shards))
+        for number in range(3):
+            await site.send(b"%d" % number)
+            await soon(lambda wanted=number: len(shards.events) == wanted + 1)
+        shards.events[0].ack()
+        shards.events[2].ack()
+        assert await site.committed(app) == 1
+        lost, shards.events[:] = shards.events[:], []  # what a killed worker takes with it
+        app.consumer.unacked.clear()
+        assert len(lost) == 3
+    again = Held(stands_at=1)
+    async with site.app(again):
+        await soon(lambda: len(again.records) == 2)
+    assert values(again.records) == [b"1", b"2"]
+
+
+@asynccontextmanager
+async def transactions(site: Site) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=site.broker, transactional_id=f"t-{site.topic}")
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def test_transaction_markers_block_neither_the_commit_nor_the_lag(site: Site) -> None:
+    shards = Held()
+    async with transactions(site) as producer, site.app(shards) as app:
+        for number in range(5):
+            async with producer.transaction():
+                await producer.send(site.topic, b"%d" % number, partition=0)
+        await soon(lambda: len(shards.records) == 5)
+        assert shards.offsets == [0, 2, 4, 6, 8]
+        for event in shards.events:
+            event.ack()
+
+        async def is_committed() -> bool:
+            return await site.committed(app) == 9
+
+        await soon(is_committed)
+        await soon(lambda: app.fetched_up_to(site.place()) == app.consumer.highwater(site.place()) == 10)
+
+
+async def stands_still(app: ShardApp, place: TP) -> int:
+    """The reader's position once it has not moved for a second."""
+    found: list[int] = []
+
+    async def no_move() -> bool:
+        found.append(await app.consumer.position(place))
+        return len(found) > 50 and len(set(found[-50:])) == 1
+
+    await soon(no_move)
+    return found[-1]
+
+
+# ---- back-pressure ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_slow_agent_bounds_what_is_read_ahead(site: Site) -> None:
+    amount = {"batch": 20_000, "stock": 4_000}[site.agent]
+    await site.send(*[b"x" * 600] * amount)
+    shards = Held()
+    shards.is_open.clear()
+    async with site.app(shards) as app:
+        await soon(lambda: shards.events)
+        ahead = await stands_still(app, site.place())
+        assert 0 < ahead < amount * 0.6, "reading goes on though nothing is taken"
+        shards.is_open.set()
+        await soon(lambda: len(shards.records) == amount)
+        assert shards.offsets == list(range(amount))
+
+
+# ---- rebalance -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_rebalance_waits_for_what_is_in_work_and_commits_it_for_the_new_owner(site: Site) -> None:
+    first, second = Held(), Held()
+    async with site.app(first) as one:
+        for partition in range(2):
+            await site.send(b"a", b"b", partition=partition)
+        await soon(lambda: len(first.records) == 4)
+        async with AsyncExitStack() as stack:
+            joining = asyncio.create_task(stack.enter_async_context(site.app(second)))
+            await soon(lambda: one.rebalancing)  # type: ignore[attr-defined]
+            assert await site.committed() is None, "the batches in work hold the rebalance up"
+            first.acknowledge()
+            two = await joining
+            await soon(lambda: len(one.consumer.assignment()) == len(two.consumer.assignment()) == 1)
+            assert [await site.committed(partition=partition) for partition in range(2)] == [2, 2]
+            for partition in range(2):
+                await site.send(b"c", partition=partition)
+            await soon(lambda: len(first.records) + len(second.records) == 6)
+            assert values(second.records) == [b"c"]
+            first.acknowledge()
+        await soon(lambda: len(one.consumer.assignment()) == 2)
+        for partition in range(2):
+            await site.send(b"d", partition=partition)
+        await soon(lambda: values(first.records).count(b"d") == 2)
+    assert sorted(values(first.records + second.records)) == sorted([b"a", b"b", b"c", b"d"] * 2)
