@@ -12,7 +12,7 @@ from ioc.errors import ConfigurationError
 if TYPE_CHECKING:
     import asyncio
     from collections import Counter
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from ioc.settings import Settings
@@ -44,7 +44,16 @@ def simulate_events(
     history_days: Annotated[
         int, typer.Option("--history-days", min=1, max=3650, help="days that the past covers")
     ] = 30,
-    history: Annotated[int, typer.Option("--history", min=0, help="events of the past, sent first and at once")] = 3000,
+    history: Annotated[
+        int, typer.Option("--history", min=0, help="dossiers, reports and states of the past, sent first and at once")
+    ] = 3000,
+    has_stock: Annotated[
+        bool, typer.Option("--stock/--no-stock", help="before them, what every other department has: some 4,000 events")
+    ] = True,
+    has_past_incidents: Annotated[
+        bool,
+        typer.Option("--past-incidents/--no-past-incidents", help="35 incidents that are over, with ids sim-…"),
+    ] = False,
     for_: Annotated[str | None, typer.Option("--for", help="live part ends after this long: 60s, 5m, 1h")] = None,
     count: Annotated[int | None, typer.Option("--count", min=0, help="live part ends after this many events")] = None,
     duplicates: Annotated[float, typer.Option("--duplicates", min=0, max=0.9, help="share sent twice")] = 0.0,
@@ -58,9 +67,10 @@ def simulate_events(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish a province's events: first a past, so that month and year have figures, then live ones at a rate.
+    """Publish a province's events: first a past, so that every figure has something to count, then live ones at a rate.
 
-    The same seed and start give the same events and ids. Without --for or --count the live part ends on Ctrl-C.
+    The same options and start give the same events and ids. Without --for or --count the live part ends on Ctrl-C.
+    Past incidents come to on-call's inbox as resolved or dismissed; nobody is called.
 
     Example: `ioc simulate events --rate 50 --seed 7 --history-days 30 --history 3000 --for 60s`
     """
@@ -76,13 +86,17 @@ def simulate_events(
     begin = clock_from_setting(settings.now)() if start is None else _moment(start)
     simulator = _province(settings, seed, begin, duplicates, invalid)
     for_s = None if for_ is None else parse_duration_s(for_, "--for")
-    past = simulator.history(days=history_days, count=history)
+    past: list[SimulatedEvent] = [
+        *(simulator.stock() if has_stock else ()),
+        *(simulator.past_incidents() if has_past_incidents else ()),
+        *simulator.history(days=history_days, count=history),
+    ]
     live = simulator.live(rate_per_s=rate, count=count, duration=None if for_s is None else timedelta(seconds=for_s))
     if out is None:
         encode = encode_structured if is_structured else encode_binary
         live_count = round(rate * for_s) if count is None and for_s is not None else count
-        total = None if live_count is None else history + live_count
-        kinds = _publish_province(past, live, begin, broker or settings.broker, encode, total)
+        total = None if live_count is None else len(past) + live_count
+        kinds = _publish_province(past, live, simulator.topics, begin, broker or settings.broker, encode, total)
     elif count is None and for_s is None:
         raise ConfigurationError("a file must end: give --count or --for beside --out")
     else:
@@ -160,7 +174,8 @@ def _province(
         seed,
         start=start,
         units=[unit.code for unit in catalog.geography.in_force(start.astimezone(LOCAL).date())],
-        cameras=[camera_id for camera_id, camera in catalog.cameras.items() if camera.is_active],
+        cameras={camera_id: camera.admin_unit for camera_id, camera in catalog.cameras.items() if camera.is_active},
+        event_types=catalog.event_types,
         province=catalog.province,
         duplicate_share=duplicates,
         invalid_share=invalid,
@@ -170,15 +185,16 @@ def _province(
 def _publish_province(
     past: "Iterable[SimulatedEvent]",
     live: "Iterable[SimulatedEvent]",
+    topics: "Sequence[str]",
     begin: "datetime",
     broker: str,
     encode: "Callable[[SimulatedEvent], WireRecord]",
     total: int | None,
 ) -> "Counter[str]":
-    from ioc.simulate.publishing import EVENT_TOPICS, open_producer, publish_events
+    from ioc.simulate.publishing import open_producer, publish_events
 
     async def publish(stop: "asyncio.Event", on_sent: "Callable[[], None]") -> "Counter[str]":
-        async with open_producer(broker, EVENT_TOPICS) as sink:
+        async with open_producer(broker, topics) as sink:
             sent = await publish_events(past, sink, stop=stop, encode=encode, on_sent=on_sent)
             return sent + await publish_events(live, sink, stop=stop, paced_from=begin, encode=encode, on_sent=on_sent)
 

@@ -8,9 +8,7 @@ from typing import Literal
 import orjson
 
 __all__ = [
-    "EVENT_ROUTES",
     "Kind",
-    "Route",
     "SimulatedEvent",
     "WireRecord",
     "encode_binary",
@@ -24,44 +22,12 @@ WireRecord = tuple[bytes, bytes, list[tuple[str, bytes]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """Where an event type goes: its topic, CloudEvents type, the field that is its partition key, and who sends it."""
-
-    topic: str
-    ce_type: str
-    key_field: str
-    system: str
-
-    @property
-    def family(self) -> str:
-        return self.topic.split(".")[1]
-
-
-def _route(topic: str, ce_type: str, key_field: str, system: str) -> Route:
-    return Route(topic=topic, ce_type=f"vn.ioc.{ce_type}.v1", key_field=key_field, system=system)
-
-
-EVENT_ROUTES: Mapping[str, Route] = {
-    "dossier.submitted": _route("ioc.onestop.dossiers", "dossier.submitted", "dossier_id", "motcua"),
-    "dossier.status_changed": _route("ioc.onestop.dossiers", "dossier.status_changed", "dossier_id", "motcua"),
-    "dossier.digitised": _route("ioc.onestop.dossiers", "dossier.digitised", "dossier_id", "motcua"),
-    "dossier.paid": _route("ioc.onestop.payments", "dossier.paid", "dossier_id", "payment"),
-    "report.submitted": _route("ioc.citizen.reports", "report.submitted", "report_id", "dalat-truc-tuyen"),
-    "report.status_changed": _route("ioc.citizen.reports", "report.status_changed", "report_id", "dalat-truc-tuyen"),
-    "report.rated": _route("ioc.citizen.reports", "report.rated", "report_id", "dalat-truc-tuyen"),
-    "network.channel_state": _route("ioc.network.channels", "network.channel_state", "channel_id", "tslcd"),
-    "lgsp.service_call": _route("ioc.lgsp.calls", "lgsp.service_call", "service_id", "monitor"),
-    "lgsp.connection": _route("ioc.lgsp.connections", "lgsp.connection", "system_id", "monitor"),
-    "camera.heartbeat": _route("ioc.camera.health", "camera.heartbeat", "camera_id", "nvr"),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedEvent:
     """One event as a department would publish it at `at`.
 
     `ce` holds the CloudEvents attributes without prefix. `raw`, where set, stands in for the JSON of `data`
-    (an event whose body is not JSON). `kind` and `reason` say what was simulated; they are not sent.
+    (an event whose body is not JSON). `kind` and `reason` say what was simulated; they are not sent. A fresh event
+    with a reason is `late`, or a `contradiction` of an earlier one.
     """
 
     topic: str

@@ -33,18 +33,24 @@ _TERMS_DAYS = (3, 5, 7, 10, 15, 20)
 _LATE_SHARE = {True: 0.012, False: 0.022}  # departments, communes: a little worse than the 99.7 % and 98.9 % printed
 _ONLINE_SHARE, _FULL_SHARE, _DIGITAL_RESULT_SHARE = 0.817, 0.78, 0.85  # their product is Cao Bằng's 53.6 %
 _SUPPLEMENT_SHARE = 0.08
+_RATED_SHARE = 0.45  # Huế 2019: about 45 % are rated
+_SYSTEMS = {"dossier": "motcua", "report": "dalat-truc-tuyen"}
 _REPORT_TERM = timedelta(hours=6)  # Đà Lạt trực tuyến: a report back within 6 hours, an officer on site within 2
 _REPORT_LATE_SHARE = 0.09
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One event of a life. `time_field` is the data field that takes the time at which it happens, "" for none."""
+    """One event of a life. `time_field` is the data field that takes the time at which it happens, "" for none.
+
+    `system` ends the event's source; times in `data` may be datetimes.
+    """
 
     event: str
     at: datetime
     time_field: str
     data: Mapping[str, object]
+    system: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,11 +87,15 @@ def plan_dossier(rng: Random, dossier_tail: str, submitted_at: datetime, units: 
     }
     if not is_department:
         submitted["admin_unit"] = rng.choice(units)
-    steps = [Step(event="dossier.submitted", at=submitted_at, time_field="submitted_at", data=submitted)]
+    steps = [_step("dossier.submitted", submitted_at, submitted, "submitted_at")]
     if fee:
         steps.append(_payment(rng, dossier_id, fee, submitted_at, is_online))
     steps += _handling(rng, dossier_id, submitted_at, due_at, late=rng.random() < _LATE_SHARE[is_department])
     steps.append(_digitising(rng, dossier_id, submitted_at))
+    if steps[-2].data["status"] == "resolved" and rng.random() < _RATED_SHARE:
+        rated_at = steps[-2].at + timedelta(hours=rng.uniform(0.1, 48))
+        score = rng.choices((5, 4, 3, 2, 1), weights=(62, 31, 4, 2, 1))[0]
+        steps.append(_step("dossier.rated", rated_at, {"dossier_id": dossier_id, "score": score}))
     return Life(steps=sorted(steps, key=lambda step: step.at))
 
 
@@ -125,7 +135,7 @@ def _handling(rng: Random, dossier_id: str, submitted_at: datetime, due_at: date
 
 def _status(dossier_id: str, status: str, at: datetime, **more: object) -> Step:
     data = {"dossier_id": dossier_id, "status": status, **more}
-    return Step(event="dossier.status_changed", at=at, time_field="at", data=data)
+    return _step("dossier.status_changed", at, data)
 
 
 def _payment(rng: Random, dossier_id: str, fee: int, submitted_at: datetime, is_online: bool) -> Step:
@@ -133,7 +143,11 @@ def _payment(rng: Random, dossier_id: str, fee: int, submitted_at: datetime, is_
     status = "success" if rng.random() < 0.97 else "failed"
     data = {"dossier_id": dossier_id, "method": method, "amount_vnd": fee, "status": status}
     return Step(
-        event="dossier.paid", at=submitted_at + timedelta(minutes=rng.uniform(1, 90)), time_field="at", data=data
+        event="dossier.paid",
+        at=submitted_at + timedelta(minutes=rng.uniform(1, 90)),
+        time_field="at",
+        data=data,
+        system="payment",
     )
 
 
@@ -147,9 +161,7 @@ def _digitising(rng: Random, dossier_id: str, submitted_at: datetime) -> Step:
         "result_digital_signed": rng.random() < 0.6,
         "reused_components": rng.randint(0, done) if rng.random() < 0.3 else 0,
     }
-    return Step(
-        event="dossier.digitised", at=submitted_at + timedelta(hours=rng.uniform(1, 30)), time_field="at", data=data
-    )
+    return _step("dossier.digitised", submitted_at + timedelta(hours=rng.uniform(1, 30)), data)
 
 
 def plan_report(rng: Random, report_id: str, submitted_at: datetime, units: Sequence[str]) -> Life:
@@ -169,7 +181,7 @@ def plan_report(rng: Random, report_id: str, submitted_at: datetime, units: Sequ
         "reporter_hash": f"{rng.getrandbits(64):016x}",
         "due_at": rfc3339(due_at, rng),
     }
-    steps = [Step(event="report.submitted", at=submitted_at, time_field="submitted_at", data=submitted)]
+    steps = [_step("report.submitted", submitted_at, submitted, "submitted_at")]
     accepted_at = submitted_at + timedelta(minutes=rng.uniform(2, 35))
     agency = rng.choice(_COMMUNE_AGENCIES)
     if rng.random() < 0.03:
@@ -187,15 +199,17 @@ def plan_report(rng: Random, report_id: str, submitted_at: datetime, units: Sequ
     if rng.random() < 0.45:
         rating = rng.choices(("satisfied", "accept", "unsatisfied"), weights=(62, 16, 22))[0]  # Huế 2022: 77.7 %
         rated_at = resolved_at + timedelta(hours=rng.uniform(0.2, 30))
-        steps.append(
-            Step(event="report.rated", at=rated_at, time_field="at", data={"report_id": report_id, "rating": rating})
-        )
+        steps.append(_step("report.rated", rated_at, {"report_id": report_id, "rating": rating}))
     return Life(steps=steps)
 
 
 def _report_status(report_id: str, status: str, at: datetime, **more: object) -> Step:
     data = {"report_id": report_id, "status": status, **more}
-    return Step(event="report.status_changed", at=at, time_field="at", data=data)
+    return _step("report.status_changed", at, data)
+
+
+def _step(event: str, at: datetime, data: Mapping[str, object], time_field: str = "at") -> Step:
+    return Step(event=event, at=at, time_field=time_field, data=data, system=_SYSTEMS[event.partition(".")[0]])
 
 
 def _between(rng: Random, start: datetime, end: datetime) -> datetime:

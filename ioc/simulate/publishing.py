@@ -15,15 +15,14 @@ from aiokafka.errors import KafkaError
 from ioc.clock import Clock
 from ioc.errors import PermanentError, TransientError
 from ioc.frames import FRAMES_TOPIC, INLINE_LIMIT_BYTES, Frame, encode_frame, sha256_hex
-from ioc.simulate.envelopes import EVENT_ROUTES, SimulatedEvent, WireRecord, encode_binary
+from ioc.simulate.envelopes import SimulatedEvent, WireRecord, encode_binary
 from ioc.simulate.export import render_within_limit
 from ioc.simulate.scenes import DEMO_POSE, Scene, SceneSpec
 
-__all__ = ["EVENT_TOPICS", "RecordSink", "open_producer", "publish_events", "publish_scenes"]
+__all__ = ["RecordSink", "open_producer", "publish_events", "publish_scenes"]
 
 logger = logging.getLogger(__name__)
 
-EVENT_TOPICS = tuple(sorted({route.topic for route in EVENT_ROUTES.values()}))
 _START_TIMEOUT_S = 15.0  # an address that swallows packets would hang for 40
 _MAX_UNACKNOWLEDGED = 1000
 _LINGER_MS = 5

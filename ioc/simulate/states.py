@@ -59,7 +59,7 @@ class ProvinceStates:
             "loss_pct": round(max(0.0, rng.gauss(0.05, 0.1)), 2) if is_up else 100.0,
             "bandwidth_mbps": 20 if level == "commune" else 100,
         }
-        return Step(event="network.channel_state", at=at, time_field="at", data=data)
+        return Step(event="network.channel_state", at=at, time_field="at", data=data, system="tslcd")
 
     def heartbeat(self, rng: Random, number: int, at: datetime) -> Step:
         camera_id = self._cameras[number]
@@ -72,7 +72,7 @@ class ProvinceStates:
             "blurred": rng.random() < 0.01,
             "occluded": False,
         }
-        return Step(event="camera.heartbeat", at=at, time_field="at", data=data)
+        return Step(event="camera.heartbeat", at=at, time_field="at", data=data, system="nvr")
 
     def call(self, rng: Random, number: int, at: datetime) -> Step:
         """The whole minute before `at` of one service and consumer."""
@@ -88,7 +88,7 @@ class ProvinceStates:
             "p95_ms": round(rng.uniform(180, 900)),
         }
         data["window_start"] = _utc(at.replace(second=0, microsecond=0) - timedelta(minutes=1))
-        return Step(event="lgsp.service_call", at=at, time_field="", data=data)
+        return Step(event="lgsp.service_call", at=at, time_field="", data=data, system="monitor")
 
     def connection(self, rng: Random, number: int, at: datetime) -> Step:
         system_id = _SYSTEMS[number]
@@ -101,7 +101,7 @@ class ProvinceStates:
             "required": number < 16 or not is_connected,
         }
         data["last_ok_at"] = _utc(at - age)
-        return Step(event="lgsp.connection", at=at, time_field="", data=data)
+        return Step(event="lgsp.connection", at=at, time_field="", data=data, system="monitor")
 
 
 def _utc(moment: datetime) -> str:

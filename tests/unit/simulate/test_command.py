@@ -23,7 +23,7 @@ def test_help_holds_an_example(command: str) -> None:
 
 
 def test_events_go_to_a_file_as_json_lines_and_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
-    arguments = ("--seed", "7", "--history", "350", "--start", "2026-11-22T08:00:00+07:00", "--json")
+    arguments = ("--seed", "7", "--history", "350", "--start", "2026-11-22T08:00:00+07:00", "--no-stock", "--json")
     written = []
     for name in ("first.jsonl", "second.jsonl"):
         result = _run("events", *arguments, "--count", "100", "--out", str(tmp_path / name))
@@ -36,9 +36,17 @@ def test_events_go_to_a_file_as_json_lines_and_the_same_seed_writes_the_same_byt
     assert all(line["specversion"] == "1.0" and line["source"].startswith("/lam-dong/") for line in lines)
 
 
+def test_stock_and_past_incidents_come_before_the_rest_where_they_are_asked_for(tmp_path: Path) -> None:
+    out = tmp_path / "past.jsonl"
+    arguments = ("events", "--history", "0", "--count", "0", "--out", str(out), "--json")
+    assert json.loads(_run(*arguments).output)["events"] > 3000
+    assert json.loads(_run(*arguments, "--no-stock", "--past-incidents").output)["events"] == 35 * 5
+    assert json.loads(_run(*arguments, "--no-stock").output)["events"] == 0
+
+
 def test_for_bounds_the_live_part_by_its_rate(tmp_path: Path) -> None:
     out = str(tmp_path / "live.jsonl")
-    result = _run("events", "--rate", "20", "--history", "0", "--for", "30s", "--out", out, "--json")
+    result = _run("events", "--rate", "20", "--history", "0", "--no-stock", "--for", "30s", "--out", out, "--json")
     assert json.loads(result.output)["events"] == 600
 
 

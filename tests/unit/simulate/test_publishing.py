@@ -11,6 +11,7 @@ from ioc.simulate.envelopes import SimulatedEvent
 from ioc.simulate.province import ProvinceSimulator
 from ioc.simulate.publishing import open_producer, publish_events, publish_scenes
 from ioc.simulate.scenes import demo_scenes
+from tests.unit.simulate.test_province import TYPES
 
 START = datetime(2026, 11, 22, 5, 6, 7, tzinfo=UTC)
 
@@ -35,7 +36,9 @@ class _Sent:
 
 
 def _events(count: int) -> list[SimulatedEvent]:
-    simulator = ProvinceSimulator(3, start=START, units=("24781", "24787"), cameras=("cam-01",))
+    simulator = ProvinceSimulator(
+        3, start=START, units=("24781", "24787"), cameras={"cam-01": "24781"}, event_types=TYPES
+    )
     return list(simulator.live(rate_per_s=1000, count=count))
 
 
@@ -49,7 +52,7 @@ async def test_events_go_to_their_topics_in_order_with_their_keys() -> None:
 async def test_paced_events_wait_for_their_moment_and_stop_ends_the_wait() -> None:
     stop = asyncio.Event()
     sink = _Sent(stop=stop, stop_after=3)
-    simulator = ProvinceSimulator(3, start=START, units=("24781",), cameras=("cam-01",))
+    simulator = ProvinceSimulator(3, start=START, units=("24781",), cameras={"cam-01": "24781"}, event_types=TYPES)
     began_s = asyncio.get_running_loop().time()
     kinds = await publish_events(simulator.live(rate_per_s=20), sink, stop=stop, paced_from=START)
     assert kinds.total() == len(sink.records) == 3
