@@ -8,6 +8,7 @@ newest of all. Rows of every other kind keep all their facts, up to a bound.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
@@ -16,11 +17,16 @@ import msgspec
 from ioc.errors import ConfigurationError, InvalidRecord
 from ioc.events import Event, EventType, StoredValue
 from ioc.expressions import Evaluate, Value, compile_expression
+from ioc.windows import LOCAL_ZONE, microseconds_of
 
 __all__ = [
+    "CONTRADICTS",
+    "DUPLICATE",
+    "NEW",
     "Column",
     "EntityDefinition",
     "Fact",
+    "Operator",
     "Row",
     "View",
     "compile_view",
@@ -33,6 +39,8 @@ __all__ = [
 MAX_FACTS = 1_000
 MAX_ROW_BYTES = 400_000  # of event data folded in; keeps an encoded row below the broker's message limit
 REMEMBERED_IDS = 2_048  # of a state row, whose facts are dropped as they are overtaken
+
+DUPLICATE, NEW, CONTRADICTS = range(3)
 
 Fact = tuple[int, str, str, int, bool, tuple[StoredValue, ...]]
 """(order in µs, id, source, the type's number, is a tombstone, values in the type's order)."""
@@ -57,8 +65,12 @@ def first_row(event: Event) -> Row:
     return Row([fact], {}, event.size_bytes)
 
 
-def fold(row: Row, event: Event) -> bool:
-    """Adds the event's fact. Returns whether it is new; False for a duplicate (same source and id, whatever its body).
+def fold(row: Row, event: Event) -> int:
+    """Adds the event's fact.
+
+    Returns:
+        NEW; DUPLICATE (same source and id, whatever its body: nothing was added); or CONTRADICTS: new, but its source
+        has told something else of the same entity and time before.
 
     Raises:
         InvalidRecord: the entity holds as much as a row may.
@@ -69,25 +81,34 @@ def fold(row: Row, event: Event) -> bool:
     if is_state:
         mark = _mark(source, event_id)
         if mark in row.seen:
-            return False
+            return DUPLICATE
         row.seen[mark] = None
         if len(row.seen) > REMEMBERED_IDS:
             del row.seen[next(iter(row.seen))]
     else:
         for known in facts:
             if known[1] == event_id and known[2] == source:
-                return False
+                return DUPLICATE
         if len(facts) >= MAX_FACTS or row.size_bytes + event.size_bytes > MAX_ROW_BYTES:
             raise _entity_full(event)
         row.size_bytes += event.size_bytes
     fact: Fact = (event.order_us, event_id, source, event.type.number, event.is_tombstone, event.values)
-    in_order = not facts or _order(facts[-1]) <= _order(fact)
-    facts.append(fact)
-    if not in_order:
+    outcome = NEW
+    if facts and facts[-1][0] >= fact[0]:  # not simply the next one
+        if _contradicts(facts, fact):
+            outcome = CONTRADICTS
+        facts.append(fact)
         facts.sort(key=_order)
+    else:
+        facts.append(fact)
     if is_state and len(facts) > 1:
         row.facts = _still_telling(facts)
-    return True
+    return outcome
+
+
+def _contradicts(facts: list[Fact], fact: Fact) -> bool:
+    told = [known[4:] for known in facts if known[0] == fact[0] and known[3] == fact[3] and known[2] == fact[2]]
+    return bool(told) and fact[4:] not in told
 
 
 encode_row: Callable[[Row], bytes] = msgspec.msgpack.Encoder().encode
@@ -130,18 +151,24 @@ def _entity_full(event: Event) -> InvalidRecord:
 
 # ---- views ---------------------------------------------------------------------------------------------------------
 
-Operator = Literal["newest", "first", "time_in", "newest_time"]
+Operator = Literal[
+    "newest", "first", "first_per", "time_in", "newest_time", "newest_is", "newest_source", "period_start"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One derived value of a row.
+    """One derived value of a row, of the facts of the types `of` (all, where it is empty).
 
-    `newest` FIELD: the value of the newest fact that carries it (of the types `of`).
+    `newest` FIELD: the value of the newest fact that carries it and for which `where` holds; with `prefer`, of the
+    newest for which that holds too, if there is one.
     `first` FIELD: the value of the earliest fact that carries it and for which `where` holds.
-    `time_in` PREDICATE: the µs spent in facts for which it holds, each until the next fact of that type, summed up to
+    `first_per` FIELD: the list of its earliest values, one for each value of the field `by`.
+    `time_in` CONDITION: the µs spent in facts for which it holds, each until the next fact of that type, summed up to
     the time in the column `until`.
-    `newest_time`: when the newest fact happened.
+    `newest_time`: when the newest fact happened. `newest_source`: who told it.
+    `newest_is` CONDITION: whether it holds for the newest fact for which `where` holds.
+    `period_start` FIELD: the first local midnight, in µs, of the newest value: a year, quarter (2026-Q4), month or day.
     """
 
     name: str
@@ -149,16 +176,23 @@ class Column:
     argument: str
     of: tuple[str, ...] = ()
     where: str = ""
+    prefer: str = ""
+    by: str = ""
     until: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityDefinition:
-    """An entity: the event types that tell about it, and the values that figures may use."""
+    """An entity: the event types that tell about it, and the values that figures may use.
+
+    `keep_days`: a fact older than this at the clock is too late, and a row whose newest fact is older is dropped; None:
+    rows are kept for good.
+    """
 
     name: str
     types: tuple[EventType, ...]
     columns: tuple[Column, ...]
+    keep_days: int | None = None
 
 
 _Reader = Callable[[list[Fact], list[Value]], Value]
@@ -224,8 +258,14 @@ class View:
 
 
 def _sample(definition: EntityDefinition, column: Column) -> Value:
-    if column.operator in ("time_in", "newest_time"):
+    if column.operator in ("time_in", "newest_time", "period_start"):
         return 0
+    if column.operator == "newest_is":
+        return True
+    if column.operator == "newest_source":
+        return ""
+    if column.operator == "first_per":
+        return []
     specs = [spec for t in definition.types for spec in t.fields if spec.name == column.argument]
     spec = specs[0]
     if spec.enum:
@@ -250,7 +290,7 @@ def compile_view(definition: EntityDefinition) -> View:
         earlier = {known.name: index for index, known in enumerate(definition.columns[:target])}
         reader = _reader(definition, column, earlier, where)
         types = _types_of(definition, column, where)
-        if column.operator == "newest" and len(types) == 1:
+        if column.operator == "newest" and len(types) == 1 and not column.where and not column.prefer:
             place = types[0].position(column.argument)
             by_type.setdefault(types[0].number, []).append((target, place, reader))
         else:
@@ -270,20 +310,34 @@ def _together(type_number: int, wanted: Sequence[tuple[int, int, _Reader]]) -> _
 
 def _reader(definition: EntityDefinition, column: Column, earlier: Mapping[str, int], where: str) -> _Reader:
     types = _types_of(definition, column, where)
-    if column.operator == "newest_time":
-        numbers = frozenset(event_type.number for event_type in types)
-        return lambda facts, values: next(
-            (fact[0] for fact in reversed(facts) if fact[3] in numbers and not fact[4]), None
-        )
-    if column.operator == "time_in":
-        return _time_in(types, column, earlier, where)
+    numbers = frozenset(event_type.number for event_type in types)
+    match column.operator:
+        case "newest_time":
+            return _of_newest(numbers, lambda fact: fact[0])
+        case "newest_source":
+            return _of_newest(numbers, lambda fact: fact[2])
+        case "time_in":
+            return _time_in(types, column, earlier, where)
+        case "newest_is":
+            return _newest_is(types, column, where)
     places = {t.number: t.position(column.argument) for t in types if column.argument in t.stored}
     if not places:
         raise ConfigurationError(f"{where}: no type of this entity stores a field {column.argument!r}")
-    if column.operator == "newest":
-        return _newest(places)
     conditions = {t.number: _condition(column.where, t, where) for t in types if t.number in places}
-    return _first(places, conditions)
+    match column.operator:
+        case "first":
+            return _first(places, conditions)
+        case "first_per":
+            by = {t.number: t.position(column.by) for t in types if column.by in t.stored and t.number in places}
+            if by.keys() != places.keys():
+                raise ConfigurationError(f"{where}: first_per needs `by`: a field of the same types")
+            return _first_per(places, by)
+        case "period_start":
+            newest = _newest(places)
+            return lambda facts, values: _period_start(newest(facts, values))
+    if not column.where and not column.prefer:
+        return _newest(places)
+    return _newest_where(places, conditions, {t.number: _condition(column.prefer, t, where) for t in types})
 
 
 def _types_of(definition: EntityDefinition, column: Column, where: str) -> tuple[EventType, ...]:
@@ -330,6 +384,82 @@ def _first(places: Mapping[int, int], conditions: Mapping[int, Evaluate | None])
         return None
 
     return read
+
+
+def _of_newest(numbers: frozenset[int], value: Callable[[Fact], Value]) -> _Reader:
+    def read(facts: list[Fact], values: list[Value]) -> Value:
+        for fact in reversed(facts):
+            if fact[3] in numbers and not fact[4]:
+                return value(fact)
+        return None
+
+    return read
+
+
+def _newest_where(
+    places: Mapping[int, int], conditions: Mapping[int, Evaluate | None], preferences: Mapping[int, Evaluate | None]
+) -> _Reader:
+    def read(facts: list[Fact], values: list[Value]) -> Value:
+        found = None
+        for fact in reversed(facts):
+            place = places.get(fact[3])
+            if place is None or fact[4]:
+                continue
+            value, condition = fact[5][place], conditions[fact[3]]
+            if value is None or not (condition is None or condition(fact[5])):
+                continue
+            preference = preferences[fact[3]]
+            if preference is None or preference(fact[5]):
+                return value
+            found = value if found is None else found
+        return found
+
+    return read
+
+
+def _newest_is(types: tuple[EventType, ...], column: Column, where: str) -> _Reader:
+    holds = {t.number: _condition(column.argument, t, where) for t in types}
+    conditions = {t.number: _condition(column.where, t, where) for t in types}
+
+    def read(facts: list[Fact], values: list[Value]) -> Value:
+        for fact in reversed(facts):
+            condition = conditions.get(fact[3])
+            if fact[3] in holds and not fact[4] and (condition is None or condition(fact[5])):
+                is_so = holds[fact[3]]
+                return is_so is not None and bool(is_so(fact[5]))
+        return None
+
+    return read
+
+
+def _first_per(places: Mapping[int, int], by: Mapping[int, int]) -> _Reader:
+    def read(facts: list[Fact], values: list[Value]) -> Value:
+        found: dict[StoredValue, int] = {}
+        for fact in facts:
+            place = places.get(fact[3])
+            if place is None or fact[4]:
+                continue
+            value, name = fact[5][place], fact[5][by[fact[3]]]
+            if isinstance(value, int) and isinstance(name, str):
+                found.setdefault(name, value)
+        return list(found.values()) or None
+
+    return read
+
+
+def _period_start(text: Value) -> int | None:
+    """First local midnight of a period; None for a text that is none."""
+    if not isinstance(text, str):
+        return None
+    year, _, rest = text.partition("-")
+    if rest[:1] == "Q" and rest[1:] in ("1", "2", "3", "4"):
+        rest = f"{int(rest[1:]) * 3 - 2:02d}"
+    month, _, day = rest.partition("-")
+    try:
+        begin = date(int(year), int(month or "1"), int(day or "1"))
+    except ValueError:
+        return None
+    return microseconds_of(datetime(begin.year, begin.month, begin.day, tzinfo=LOCAL_ZONE))
 
 
 def _time_in(types: tuple[EventType, ...], column: Column, earlier: Mapping[str, int], where: str) -> _Reader:

@@ -5,7 +5,7 @@ CloudEvents 1.0 in binary mode (`ce_` headers), structured mode and batched mode
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -52,6 +52,7 @@ MAX_STORED_ITEMS = 64
 KEY_SEPARATOR = "\x1f"
 FUTURE_TOLERANCE_US = 15 * 60 * MICROSECONDS
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_NEVER = (1, 0)
 _VERSION = b"1.0"
 _STRUCTURED = "application/cloudevents+json"
 _BATCHED = "application/cloudevents-batch+json"
@@ -161,7 +162,7 @@ class EventDecoder:
         types: the catalogue's event types.
         province: first word of every source.
         accept_since_us: earliest time accepted, microseconds since 1970.
-        units: codes of the administrative units.
+        units: first and last µs in force of each administrative unit, by its code.
         cameras: ids of the registered cameras.
     """
 
@@ -171,14 +172,15 @@ class EventDecoder:
         *,
         province: str,
         accept_since_us: int,
-        units: Collection[str],
+        units: Mapping[str, tuple[int, int]],
         cameras: Collection[str],
     ) -> None:
         self._compiled = {event_type.ce_type: _Compiled(event_type) for event_type in types if event_type.entity}
         self._accept_since_us = accept_since_us
-        self._units, self._cameras = frozenset(units), frozenset(cameras)
+        self._units, self._cameras = units, frozenset(cameras)
         self._province = province
         self._families: dict[str, str] = {}
+        self._known_families = frozenset(compiled.family for compiled in self._compiled.values())
         self._texts: dict[bytes, str] = {}
         self._decode_envelope = msgspec.json.Decoder(_Envelope).decode
         self._decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -217,6 +219,10 @@ class EventDecoder:
         if raw is not None and len(self._texts) < 10_000 and len(raw) <= MAX_ID_CHARS:
             self._texts[raw] = text
         return text
+
+    def own_source(self, source: str) -> str:
+        """Returns the source where the catalogue knows its family, "" for any other."""
+        return source if (self._families.get(source) or self._family(source)) in self._known_families else ""
 
     def part_of_batch(self, value: bytes | None, index: int) -> bytes:
         """Returns one event of a batched record, as structured mode."""
@@ -282,9 +288,6 @@ class EventDecoder:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             struct, is_tombstone = _tombstone(compiled, body, error), True
         values = list(compiled.read(struct))
-        for place in compiled.units_at:
-            if values[place] is not None and values[place] not in self._units:
-                raise unknown_unit(compiled.names[place], values[place])
         for place in compiled.cameras_at:
             if values[place] is not None and values[place] not in self._cameras:
                 raise unknown_camera(values[place])
@@ -296,6 +299,11 @@ class EventDecoder:
         if compiled.has_odd_fields or len(body) > MAX_STORED_CHARS:
             _to_stored(compiled, values)
         order_us = self._check_times(compiled, ce_time, values, now_us)
+        for place in compiled.units_at:
+            if values[place] is not None:
+                first_us, last_us = self._units.get(values[place], _NEVER)
+                if not first_us <= order_us <= last_us:
+                    raise unknown_unit(compiled.names[place], values[place])
         entity_id = values[compiled.key_place]
         if (
             compiled.is_odd_key

@@ -1,6 +1,6 @@
 """Expressions of the catalogue: written like Python comparisons, parsed by `ast`, compiled to closures. Never evaluated
 as code: only the few node types below exist, names are columns that the catalogue declares, and nothing can be called
-but `seconds(x)`.
+but `seconds(x)` (to µs), `round(x)` (to an integer) and `filled(x)` (a text that is more than blanks).
 
 `None` means not known: a comparison with it is false, a sum with it is None. Times and durations are microseconds.
 """
@@ -8,12 +8,13 @@ but `seconds(x)`.
 import ast
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from ioc.errors import ConfigurationError
 
-__all__ = ["Evaluate", "Value", "compile_expression", "names_in"]
+__all__ = ["ClockTerm", "Evaluate", "Value", "clock_terms", "compile_expression", "names_in"]
 
-Value = int | float | str | bool | None | list[str]
+Value = int | float | str | bool | None | list[str] | list[int]
 Evaluate = Callable[[Sequence[Value]], Value]
 """From the columns of a view, by position, to the value."""
 
@@ -43,10 +44,47 @@ def compile_expression(text: str, columns: Mapping[str, int], *, where: str) -> 
 
 def names_in(text: str, *, where: str) -> frozenset[str]:
     """Returns the column names that an expression reads."""
-    called = {id(node.func) for node in ast.walk(_parse(text, where)) if isinstance(node, ast.Call)}
-    return frozenset(
-        node.id for node in ast.walk(_parse(text, where)) if isinstance(node, ast.Name) and id(node) not in called
-    ) - {"seconds"}
+    return _names(_parse(text, where))
+
+
+def _names(tree: ast.expr) -> frozenset[str]:
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called)
+
+
+class ClockTerm(NamedTuple):
+    """A comparison that reads the clock. `left` and `right` are linear in it; where `guard` is false the comparison
+    can't matter."""
+
+    guard: Evaluate
+    left: Evaluate
+    right: Evaluate
+
+
+def clock_terms(text: str, columns: Mapping[str, int], *, where: str) -> list[ClockTerm]:
+    """Returns the comparisons of an expression that read `clock`: they alone can make it change without an event.
+
+    Raises:
+        ConfigurationError: the clock is read outside of a comparison.
+    """
+    tree = _parse(text, where)
+    compiler = _Compiler(text, columns, where)
+    conjuncts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
+    still = [compiler._expression(node) for node in conjuncts if "clock" not in _names(node)]
+    terms = []
+    counted = 0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and "clock" in _names(node):
+            left, right = compiler._expression(node.left), compiler._expression(node.comparators[0])
+            terms.append(ClockTerm(lambda row: all(holds(row) for holds in still), left, right))
+            counted += _reads_of_clock(node)
+    if counted != _reads_of_clock(tree):
+        raise ConfigurationError(f"{where}: in {text!r}: `clock` may only stand in a comparison")
+    return terms
+
+
+def _reads_of_clock(tree: ast.expr) -> int:
+    return sum(isinstance(node, ast.Name) and node.id == "clock" for node in ast.walk(tree))
 
 
 def _parse(text: str, where: str) -> ast.expr:
@@ -81,11 +119,11 @@ class _Compiler:
                 return _arithmetic(_ARITHMETIC[type(op)], self._expression(left), self._expression(right))
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 return self._compare(left, op, right)
-            case ast.Call(func=ast.Name(id="seconds"), args=[argument], keywords=[]):
-                return _seconds(self._expression(argument))
+            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:
+                return _FUNCTIONS[name](self._expression(argument))
         raise self._refuse(
             f"{ast.unparse(node)!r} is not allowed; use names, constants, and/or/not, "
-            "one comparison at a time, + - *, seconds(x)"
+            "one comparison at a time, + - *, seconds(x), round(x), filled(x)"
         )
 
     def _column(self, name: str) -> Evaluate:
@@ -164,3 +202,22 @@ def _seconds(inner: Evaluate) -> Evaluate:
         return round(value * 1_000_000) if isinstance(value, int | float) else None
 
     return microseconds
+
+
+def _round(inner: Evaluate) -> Evaluate:
+    def rounded(row: Sequence[Value]) -> Value:
+        value = inner(row)
+        return round(value) if isinstance(value, int | float) else None
+
+    return rounded
+
+
+def _filled(inner: Evaluate) -> Evaluate:
+    def is_filled(row: Sequence[Value]) -> Value:
+        value = inner(row)
+        return isinstance(value, str) and bool(value.strip())
+
+    return is_filled
+
+
+_FUNCTIONS: Mapping[str, Callable[[Evaluate], Evaluate]] = {"seconds": _seconds, "round": _round, "filled": _filled}

@@ -17,6 +17,7 @@ __all__ = [
     "invalid_field",
     "missing_attribute",
     "too_large",
+    "too_late",
     "unknown_camera",
     "unknown_type",
     "unknown_unit",
@@ -54,6 +55,16 @@ def too_large(size_bytes: int, limit_bytes: int) -> InvalidRecord:
         field="data",
         vi=f"Sự kiện {size_bytes} byte vượt giới hạn {limit_bytes} byte.",
         en=f"an event of {size_bytes} bytes is over the limit of {limit_bytes}",
+    )
+
+
+def too_late(entity: str, order_us: int, keep_days: int) -> InvalidRecord:
+    moment = moment_of(order_us).isoformat()
+    return InvalidRecord(
+        "too_late",
+        field="time",
+        vi=f"Sự kiện lúc {moment} đến quá muộn: {entity} chỉ lưu {keep_days} ngày; hãy gửi số liệu thống kê.",
+        en=f"{moment} is too late: {entity} is kept for {keep_days} days; report it as a statistical figure instead",
     )
 
 

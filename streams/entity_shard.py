@@ -5,22 +5,25 @@ rows, counters, figures and offsets of one write always belong together; `commit
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from ioc.catalog import Catalog
 from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
-from ioc.entities import Row, decode_row, encode_row, first_row, fold
+from ioc.entities import CONTRADICTS, DUPLICATE, NEW, Row, decode_row, encode_row, first_row, fold
 from ioc.errors import InvalidRecord
 from ioc.events import KEY_SEPARATOR, Event, EventDecoder, Rejected
-from ioc.kpis import Aggregates, Cell, CellKey, Contribution, KpiEngine
-from ioc.rejections import internal_error
-from ioc.windows import moment_of
-from streams.batch_topics import Batch
+from ioc.kpis import BUILT_IN, Aggregates, Cell, CellKey, Contribution, KpiEngine, SourceTallies
+from ioc.rejections import internal_error, too_late
+from ioc.timers import Timers
+from ioc.windows import day_number, moment_of
+from streams.batches import Batch
 from streams.partials import encode_complete, encode_gone, encode_partial
+from streams.row_stores import MemoryRows, RowStore
 from streams.shard_log import Outgoing, Restored
 
 logger = logging.getLogger(__name__)
@@ -32,6 +35,9 @@ Outcomes = dict[str, dict[str, int]]
 """By topic, then by outcome. `in` = accepted + duplicate + rejected; a rerouted event counts where it arrives."""
 
 _SEPARATOR = KEY_SEPARATOR  # between the entity's name and its id
+_REROUTED = -1
+_SWEPT_AT_ONCE = 5_000  # rows looked at in one write when a new day lets old ones go
+_DAY_US = 86_400_000_000
 
 
 class _Marker(msgspec.Struct, array_like=True):
@@ -50,6 +56,15 @@ class PreparedWrite:
     others: list[Outgoing]
     outcomes: Outcomes
     next_offsets: dict[str, int]
+
+
+class _SourceCount:
+    """What one batch told of a source."""
+
+    __slots__ = ("accepted", "contradictions", "duplicate", "newest_us", "rejected")
+
+    def __init__(self) -> None:
+        self.accepted = self.duplicate = self.rejected = self.contradictions = self.newest_us = 0
 
 
 class EntityShard:
@@ -71,17 +86,24 @@ class EntityShard:
         self.partition = partition
         self._province = catalog.province
         self._engine, self._decoder, self._partitions_of = engine, decoder, partitions_of
+        self._type_names = tuple(catalog.event_types)
+        self._keep_us = {e.name: e.keep_days * _DAY_US for e in catalog.entities if e.keep_days is not None}
         self._aggregates = Aggregates(engine)
-        self._cold: dict[str, bytes] = {}
+        self._tallies = SourceTallies(catalog.promises)
+        self._timers = Timers()
+        self._cold: RowStore = MemoryRows()
         self._hot: dict[str, Row] = {}
         self._dirty: dict[str, Event] = {}  # with the last event of each, which knows entity and id
-        self._before: dict[str, tuple[Contribution, ...]] = {}
-        self._watched: dict[str, tuple[Row, tuple[Contribution, ...]]] = {}  # rows whose figures change with the clock
+        self._before: dict[str, list[Contribution]] = {}
         self._others: list[Outgoing] = []
         self._outcomes: Outcomes = {}
         self._next_offsets: dict[str, int] = {}
-        self._newest: dict[str, int] = {}
+        self._newest = [0] * len(self._type_names)  # newest fact in µs, by the type's number
+        self._by_source: dict[str, _SourceCount] = {}
         self._epoch = 1
+        self._evaluated_us = 0  # every row's contribution to the aggregates is that of this clock
+        self._swept_day = 0
+        self._to_sweep: list[str] = []
         self._places: dict[bytes, int] = {}  # where the record keys of the batch in hand belong
         self._has_news = True  # the first write tells the epoch and every cell
         self.committed_outcomes: Outcomes = {}
@@ -91,24 +113,31 @@ class EntityShard:
         if restored.marker is not None:
             marker = msgspec.msgpack.decode(restored.marker, type=_Marker)
             self._epoch = marker.epoch + 1
-            self._next_offsets, self._newest = marker.next_offsets, marker.newest
+            self._next_offsets = marker.next_offsets
+            self._newest = [marker.newest.get(name, 0) for name in self._type_names]
             self._outcomes = marker.outcomes
             self.committed_outcomes = _copy(marker.outcomes)
+        self._cold = restored.rows
+        self._evaluated_us = now_us
         self._aggregates.expire(now_us)
+        tallies: list[tuple[str, bytes]] = []
+        evaluate, add, counted = self._engine.evaluate, self._aggregates.add, self._engine.counted
         for key, data in restored.rows.items():
-            self._cold[key] = data
             entity, entity_id = key.split(_SEPARATOR, 1)
-            if entity in self._engine.counted:
-                row = decode_row(data)
-                contributions = self._engine.contributions(entity, entity_id, row, now_us)
-                self._aggregates.apply((), contributions)
-                if entity in self._engine.clock_driven:
-                    self._watched[key] = (row, contributions)
+            if entity in BUILT_IN:
+                tallies.append((key, data))
+            elif entity in counted:
+                found, wake_us = evaluate(entity, entity_id, decode_row(data), now_us)
+                add(found)
+                if wake_us:
+                    self._timers.set(key, wake_us)
+        self._tallies.restore(tallies)
+        self._aggregates.settle()
         self._aggregates.mark_all_changed()
 
     @property
     def rows(self) -> int:
-        return len(self._cold.keys() | self._hot.keys()) if self._hot else len(self._cold)
+        return len(self._cold) + sum(key not in self._cold for key in self._hot)
 
     def next_offset(self, topic: str) -> int:
         return self._next_offsets.get(topic, 0)
@@ -122,9 +151,8 @@ class EntityShard:
         if counts is None:
             counts = self._outcomes[topic] = dict.fromkeys(OUTCOMES, 0)
         place = self._next_offsets.get(topic, 0)
-        accepted = duplicate = 0
         decode = self._decoder.decode
-        fold_event = self._fold
+        take_event = self._take_event
         keys = [record.key for record in batch.records if record.key]
         self._places = dict(zip(keys, self._partitions_of(keys), strict=True))
         for record in batch.records:
@@ -136,77 +164,74 @@ class EntityShard:
             except Exception as error:  # the agent's boundary: a defect of ours must cost one record, not the worker
                 logger.exception("%s/%d/%d", topic, batch.partition, record.offset)
                 items = [Rejected(internal_error(error), "")]
-            if len(items) > 1 or items[0].__class__ is Rejected:
-                self._take_many(topic, record, items, counts, now_us)
-                continue
-            event: Event = items[0]  # type: ignore[assignment]  # not Rejected, as just seen
-            try:
-                outcome = fold_event(event, now_us)
-            except InvalidRecord as error:
-                self._reject(topic, record, 0, Rejected(error, event.source), counts, now_us)
-                continue
-            if outcome == "accepted":
-                accepted += 1
-            elif outcome == "duplicate":
-                duplicate += 1
-            else:
-                counts["rerouted"] += 1
-                self._reroute(topic, event, record.value, record.headers)
-        counts["in"] += accepted + duplicate
-        counts["accepted"] += accepted
-        counts["duplicate"] += duplicate
+            for index, item in enumerate(items):
+                if isinstance(item, Rejected):
+                    self._reject(topic, record, index, item, now_us)
+                    continue
+                try:
+                    is_rerouted = take_event(item, now_us) == _REROUTED
+                except InvalidRecord as error:
+                    self._reject(topic, record, index, Rejected(error, item.source), now_us)
+                    continue
+                if is_rerouted:
+                    self._reroute(topic, record, index, item, is_alone=len(items) == 1)
+                    counts["rerouted"] += 1
+        self._count_outcomes(counts, now_us)
         if batch.records:
             self._next_offsets[topic] = max(place, batch.records[-1].offset + 1)
 
-    def _take_many(
-        self, topic: str, record: "_Record", items: list[Event | Rejected], counts: dict[str, int], now_us: int
-    ) -> None:
-        """A batched record, or a rejected one."""
-        for index, item in enumerate(items):
-            if isinstance(item, Rejected):
-                self._reject(topic, record, index, item, counts, now_us)
-                continue
-            try:
-                outcome = self._fold(item, now_us)
-            except InvalidRecord as error:
-                self._reject(topic, record, index, Rejected(error, item.source), counts, now_us)
-                continue
-            if outcome == "rerouted":
-                self._reroute(topic, item, self._decoder.part_of_batch(record.value, index), _STRUCTURED_HEADERS)
-            else:
-                counts["in"] += 1
-            counts[outcome] += 1
+    def _count_outcomes(self, counts: dict[str, int], now_us: int) -> None:
+        for source, told in self._by_source.items():
+            counts["accepted"] += told.accepted
+            counts["duplicate"] += told.duplicate
+            counts["rejected"] += told.rejected
+            counts["in"] += told.accepted + told.duplicate + told.rejected
+            verdicts = (told.accepted, told.duplicate, told.rejected, told.contradictions)
+            self._tallies.count(source, verdicts, now_us)
+            self._tallies.heard(source, told.newest_us)
+        self._by_source.clear()
 
-    def _fold(self, event: Event, now_us: int) -> str:
-        event_type = event.type
+    def _take_event(self, event: Event, now_us: int) -> int:
+        event_type, order_us = event.type, event.order_us
+        if event_type.entity in self._keep_us and order_us < now_us - self._keep_us[event_type.entity]:
+            raise too_late(event_type.entity, order_us, self._keep_us[event_type.entity] // _DAY_US)
         key = event_type.entity + _SEPARATOR + event.entity_id
+        outcome = NEW
         row = self._hot.get(key)
-        if row is None:
+        if row is not None:
+            outcome = fold(row, event)
+        else:
             data = self._cold.get(key)
-            if data is None:
-                # Producers with another partitioner (librdkafka's default is CRC32) would split an entity in two.
-                if not self._is_here(event.partition_key):
-                    return "rerouted"
+            if data is not None:
+                row = self._hot[key] = self._warm(key, data, event)
+                outcome = fold(row, event)
+            elif self._is_here(event.partition_key):
                 self._hot[key] = first_row(event)
-                return self._accepted(key, event)
-            row = self._hot[key] = self._warm(key, data, event, now_us)
-        return self._accepted(key, event) if fold(row, event) else "duplicate"
-
-    def _accepted(self, key: str, event: Event) -> str:
+            else:
+                # Producers with another partitioner (librdkafka's default is CRC32) would split an entity in two.
+                return _REROUTED
+        told = self._by_source.get(event.source)
+        if told is None:
+            told = self._by_source[event.source] = _SourceCount()
+        if outcome == DUPLICATE:
+            told.duplicate += 1
+            return outcome
+        told.accepted += 1
+        if outcome == CONTRADICTS:
+            told.contradictions += 1
+        if order_us > told.newest_us:
+            told.newest_us = order_us
+        newest = self._newest
+        if order_us > newest[event_type.number]:
+            newest[event_type.number] = order_us
         self._dirty[key] = event
-        name = event.type.name
-        if event.order_us > self._newest.get(name, 0):
-            self._newest[name] = event.order_us
-        return "accepted"
+        return outcome
 
-    def _warm(self, key: str, data: bytes, event: Event, now_us: int) -> Row:
-        """A known row as an object; `_before` keeps what it added to the figures."""
-        watched = self._watched.get(key)
-        if watched is not None:
-            row, self._before[key] = watched
-            return row
+    def _warm(self, key: str, data: bytes, event: Event) -> Row:
+        """A known row as an object; `_before` keeps what it adds to the figures."""
         row = decode_row(data)
-        self._before[key] = self._engine.contributions(event.type.entity, event.entity_id, row, now_us)
+        entity = event.type.entity
+        self._before[key] = self._engine.contributions(entity, event.entity_id, row, self._evaluated_us)
         return row
 
     def _is_here(self, partition_key: str) -> bool:
@@ -214,17 +239,17 @@ class EntityShard:
         known = self._places.get(key)
         return (self._partitions_of([key])[0] if known is None else known) == self.partition
 
-    def _reroute(self, topic: str, event: Event, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> None:
+    def _reroute(self, topic: str, record: Any, index: int, event: Event, *, is_alone: bool) -> None:
+        """Sends an event to the partition where its key belongs; one of a batched record goes alone."""
         key = event.partition_key.encode()
+        value = record.value if is_alone else self._decoder.part_of_batch(record.value, index)
+        headers = tuple(record.headers) if is_alone else _STRUCTURED_HEADERS
         self._others.append(
-            Outgoing(topic=topic, key=key, value=value, headers=tuple(headers), partition=self._partitions_of([key])[0])
+            Outgoing(topic=topic, key=key, value=value, headers=headers, partition=self._partitions_of([key])[0])
         )
 
-    def _reject(
-        self, topic: str, record: "_Record", index: int, item: Rejected, counts: dict[str, int], now_us: int
-    ) -> None:
-        counts["in"] += 1
-        counts["rejected"] += 1
+    def _reject(self, topic: str, record: Any, index: int, item: Rejected, now_us: int) -> None:
+        self._by_source.setdefault(self._decoder.own_source(item.source), _SourceCount()).rejected += 1
         letter = DeadLetter(
             error=item.error,
             source=item.source,
@@ -244,32 +269,29 @@ class EntityShard:
 
     def prepare(self, now_us: int) -> PreparedWrite | None:
         """Returns what must be written now, or None where nothing changed."""
-        rows: dict[bytes, bytes | None] = {}
-        hot, cold, before = self._hot, self._cold, self._before
-        contributions, apply = self._engine.contributions, self._aggregates.apply
-        counted, clock_driven = self._engine.counted, self._engine.clock_driven
-        for key, event in self._dirty.items():
-            row = hot[key]
-            rows[key.encode()] = cold[key] = encode_row(row)
-            entity = event.type.entity
-            if entity in counted:
-                now = contributions(entity, event.entity_id, row, now_us)
-                apply(before.get(key, ()), now)
-                if entity in clock_driven:
-                    self._watched[key] = (row, now)
+        now_us = max(now_us, self._evaluated_us)  # a clock set back must not bring back what it has ended
+        rows = self._encode_dirty(now_us)
         self._tick(now_us)
+        self._sweep(now_us, rows)
+        self._evaluated_us = now_us
+        self._tallies.settle(self._aggregates, self._engine, now_us)
+        for key, data in self._tallies.take_rows().items():
+            rows[key.encode()] = data
+            if data is None:
+                self._cold.pop(key, None)
+            else:
+                self._cold[key] = data
         gone = self._aggregates.expire(now_us)
+        self._aggregates.settle()
         changed = self._aggregates.take_changed()
-        self._hot.clear()
-        self._before.clear()
-        self._dirty.clear()
-        if not (self._has_news or changed or gone):
+        if not (self._has_news or rows or changed or gone):
             return None
         self._has_news = False
+        newest = {name: moment for name, moment in zip(self._type_names, self._newest, strict=True) if moment}
         others, self._others = self._others, []
-        others.extend(self._partials(changed, gone))
+        others.extend(self._partials(changed, gone, newest))
         outcomes = _copy(self._outcomes)
-        marker = _Marker(self._epoch, dict(self._next_offsets), outcomes, self._newest)
+        marker = _Marker(self._epoch, dict(self._next_offsets), outcomes, newest)
         return PreparedWrite(
             rows=rows,
             marker=msgspec.msgpack.encode(marker),
@@ -281,43 +303,76 @@ class EntityShard:
     def committed(self, write: PreparedWrite) -> None:
         self.committed_outcomes = write.outcomes
 
+    def _encode_dirty(self, now_us: int) -> dict[bytes, bytes | None]:
+        rows: dict[bytes, bytes | None] = {}
+        hot, cold, before = self._hot, self._cold, self._before
+        evaluate, counted, timers = self._engine.evaluate, self._engine.counted, self._timers
+        added: list[Contribution] = []
+        for key, event in self._dirty.items():
+            row = hot[key]
+            rows[key.encode()] = cold[key] = encode_row(row)
+            entity = event.type.entity
+            if entity in counted:
+                found, wake_us = evaluate(entity, event.entity_id, row, now_us)
+                known = before.get(key)
+                if known is None:
+                    added += found
+                elif known != found:
+                    self._aggregates.retract(known)
+                    added += found
+                if wake_us:
+                    timers.set(key, wake_us)
+        self._aggregates.add(added)
+        hot.clear()
+        before.clear()
+        self._dirty.clear()
+        return rows
+
     def _tick(self, now_us: int) -> None:
         """Rows whose figures read the clock change without an event."""
-        for key, (row, before) in self._watched.items():
-            if key in self._dirty:
+        for key in self._timers.due(now_us):
+            data = self._cold.get(key)
+            if data is None:
                 continue
             entity, entity_id = key.split(_SEPARATOR, 1)
-            now = self._engine.contributions(entity, entity_id, row, now_us)
-            if now != before:
-                self._aggregates.apply(before, now)
-                self._watched[key] = (row, now)
+            row = decode_row(data)
+            now, wake_us = self._engine.evaluate(entity, entity_id, row, now_us)
+            before = self._engine.contributions(entity, entity_id, row, self._evaluated_us)
+            if before != now:
+                self._aggregates.retract(before)
+                self._aggregates.add(now)
+            if wake_us:
+                self._timers.set(key, wake_us)
 
-    def _partials(self, changed: dict[CellKey, Cell], gone: list[CellKey]) -> list[Outgoing]:
+    def _sweep(self, now_us: int, rows: dict[bytes, bytes | None]) -> None:
+        """Once a local day, a few at a time: rows whose newest fact is older than their entity keeps are dropped."""
+        if not self._keep_us:
+            return
+        today = day_number(now_us)
+        if today != self._swept_day:
+            self._swept_day = today
+            self._to_sweep = [key for key, _ in self._cold.items() if key.split(_SEPARATOR, 1)[0] in self._keep_us]
+        some, self._to_sweep = self._to_sweep[:_SWEPT_AT_ONCE], self._to_sweep[_SWEPT_AT_ONCE:]
+        for key in some:
+            data = self._cold.get(key)
+            if data is None or key.encode() in rows:
+                continue
+            entity, entity_id = key.split(_SEPARATOR, 1)
+            row = decode_row(data)
+            if row.facts[-1][0] < now_us - self._keep_us[entity]:
+                self._aggregates.retract(self._engine.contributions(entity, entity_id, row, now_us))
+                self._cold.pop(key, None)
+                rows[key.encode()] = None
+
+    def _partials(self, changed: dict[CellKey, Cell], gone: list[CellKey], newest: dict[str, int]) -> list[Outgoing]:
         version = sum(self._next_offsets.values())
         messages = [
-            Outgoing(
-                topic=PARTIALS_TOPIC,
-                **encode_partial(key, cell, partition=self.partition, epoch=self._epoch, version=version),
-            )
+            encode_partial(key, cell, partition=self.partition, epoch=self._epoch, version=version)
             for key, cell in changed.items()
         ]
-        messages += [Outgoing(topic=PARTIALS_TOPIC, **encode_gone(key, partition=self.partition)) for key in gone]
-        messages.append(
-            Outgoing(
-                topic=PARTIALS_TOPIC,
-                **encode_complete(partition=self.partition, epoch=self._epoch, newest=self._newest),
-            )
-        )
-        return messages
-
-
-class _Record:
-    """A raw Kafka record, as aiokafka gives it."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+        messages += [encode_gone(key, partition=self.partition) for key in gone]
+        messages.append(encode_complete(partition=self.partition, epoch=self._epoch, newest=newest))
+        return [Outgoing(topic=PARTIALS_TOPIC, partition=0, **message) for message in messages]
 
 
 _STRUCTURED_HEADERS = (("content-type", b"application/cloudevents+json"),)

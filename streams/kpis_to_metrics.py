@@ -15,15 +15,12 @@ from ioc.catalog import Catalog
 from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.clock import Clock
 from ioc.kpis import Figure, Figures, Partial
-from ioc.windows import MICROSECONDS, microseconds_of
+from ioc.windows import LOCAL_ZONE, MICROSECONDS, microseconds_of
 from streams.partials import Complete, Gone, decode_message
 
 __all__ = ["FiguresRole"]
 
 logger = logging.getLogger(__name__)
-
-_LABELS = ["province", "admin_unit", "agency", "window"]
-_COMPANION_LABELS = ["kpi", *_LABELS]
 
 
 class FiguresRole(Collector):
@@ -112,9 +109,11 @@ class FiguresRole(Collector):
 
     def _declarations(self) -> Iterable[Metric]:
         target = GaugeMetricFamily("ioc_kpi_target", "Target of a KPI", labels=["kpi"])
+        today = self._clock().astimezone(LOCAL_ZONE).date()
         for definition in self._catalog.kpis:
-            if definition.target is not None:
-                target.add_metric([definition.id], definition.target)
+            in_force = definition.target(today)
+            if in_force is not None and in_force.value is not None:
+                target.add_metric([definition.id], in_force.value)
         yield target
         units = GaugeMetricFamily(
             "ioc_admin_unit_info",
@@ -127,30 +126,39 @@ class FiguresRole(Collector):
         yield units
 
     def _families(self, figures: list[Figure]) -> Iterable[Metric]:
-        values: dict[str, GaugeMetricFamily] = {
-            definition.id: GaugeMetricFamily(definition.metric, definition.name_en, labels=_LABELS)
-            for definition in self._catalog.kpis
-        }
-        numerators = _companion("ioc_kpi_numerator", "Numerator of a figure")
-        denominators = _companion("ioc_kpi_denominator", "Denominator of a figure")
-        as_of = _companion("ioc_kpi_as_of_timestamp_seconds", "Time of the newest fact behind a figure")
-        stale = _companion("ioc_kpi_stale", "1 where the newest fact is older than its promise")
-        manual = _companion("ioc_kpi_manual", "1 where the figure was typed by hand")
+        values = {kpi.id: Metric(kpi.metric, kpi.name_en, "gauge") for kpi in self._catalog.kpis}
+        companions = {name: Metric(name, text, "gauge") for name, text in _COMPANIONS.items()}
         for figure in figures:
-            place = [self._catalog.province, figure.admin_unit, figure.agency, figure.window]
-            labels = [figure.definition.id, *place]
+            labels = {
+                "province": self._catalog.province,
+                "admin_unit": figure.admin_unit,
+                "agency": figure.agency,
+                "window": figure.window,
+            }
+            if figure.dim:
+                labels["dim"] = figure.dim
             if figure.value is not None:
-                values[figure.definition.id].add_metric(place, figure.value)
-            numerators.add_metric(labels, figure.numerator)
-            if figure.denominator is not None:
-                denominators.add_metric(labels, figure.denominator)
-            if figure.as_of_us is not None:
-                as_of.add_metric(labels, figure.as_of_us / MICROSECONDS)
-            stale.add_metric(labels, float(figure.is_stale))
-            manual.add_metric(labels, 0.0)
+                metric = values[figure.definition.id]
+                metric.add_sample(metric.name, labels, figure.value)
+            labels = {"kpi": figure.definition.id, **labels}
+            told = (
+                figure.numerator,
+                figure.denominator,
+                None if figure.as_of_us is None else figure.as_of_us / MICROSECONDS,
+                float(figure.is_stale),
+                float(figure.is_manual),
+            )
+            for companion, value in zip(companions.values(), told, strict=True):
+                if value is not None:
+                    companion.add_sample(companion.name, labels, value)
         yield from values.values()
-        yield from (numerators, denominators, as_of, stale, manual)
+        yield from companions.values()
 
 
-def _companion(name: str, text: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, text, labels=_COMPANION_LABELS)
+_COMPANIONS = {
+    "ioc_kpi_numerator": "Numerator of a figure",
+    "ioc_kpi_denominator": "Denominator of a figure; of a quantile the number of samples",
+    "ioc_kpi_as_of_timestamp_seconds": "Time of the newest fact behind a figure",
+    "ioc_kpi_stale": "1 where the newest fact is older than its promise",
+    "ioc_kpi_manual": "1 where the figure was typed by hand",
+}

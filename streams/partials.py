@@ -1,16 +1,14 @@
-"""Partials on the wire (`ioc.kpi.partials`, compacted): one key for each (KPI, group, grain, bucket, partition)."""
+"""Partials on the wire (`ioc.kpi.partials`, compacted): one key for each cell and source partition."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, TypedDict
 
 import msgspec
 
-from ioc.kpis import Cell, CellKey, Partial
-from ioc.windows import Grain
+from ioc.kpis import GRAINS as _GRAINS
+from ioc.kpis import Bag, Cell, CellKey, Partial, Sum
 
 __all__ = ["Complete", "Gone", "decode_message", "encode_complete", "encode_gone", "encode_partial"]
-
-_GRAINS: tuple[Grain, ...] = ("now", "minute", "day")
 
 
 class _KeyValue(TypedDict):
@@ -33,11 +31,19 @@ class Complete(NamedTuple):
     newest: dict[str, int]
 
 
-class _Value(msgspec.Struct, array_like=True):
+class _SumValue(msgspec.Struct, array_like=True, tag=0):
     epoch: int
     version: int
     numerator: int | float
     denominator: int | float
+    manual: int
+
+
+class _BagValue(msgspec.Struct, array_like=True, tag=1):
+    epoch: int
+    version: int
+    numerator: dict[int | str, int]
+    denominator: dict[int | str, int]
 
 
 class _CompleteValue(msgspec.Struct, array_like=True):
@@ -47,12 +53,17 @@ class _CompleteValue(msgspec.Struct, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_key = msgspec.msgpack.Decoder(list[str | int]).decode
-_decode_value = msgspec.msgpack.Decoder(_Value).decode
+_decode_value = msgspec.msgpack.Decoder(_SumValue | _BagValue).decode
 _decode_complete = msgspec.msgpack.Decoder(_CompleteValue).decode
 
 
 def encode_partial(key: CellKey, cell: Cell, *, partition: int, epoch: int, version: int) -> _KeyValue:
-    return {"key": _key(key, partition), "value": _encode(_Value(epoch, version, cell.numerator, cell.denominator))}
+    value = (
+        _SumValue(epoch, version, cell.numerator, cell.denominator, cell.manual)
+        if isinstance(cell, Sum)
+        else _BagValue(epoch, version, cell.numerator, cell.denominator)
+    )
+    return {"key": _key(key, partition), "value": _encode(value)}
 
 
 def encode_gone(key: CellKey, *, partition: int) -> _KeyValue:
@@ -76,14 +87,21 @@ def decode_message(key: bytes | None, value: bytes | None) -> Partial | Gone | C
                 return None
             complete = _decode_complete(value)
             return Complete(partition, complete.epoch, complete.newest)
-        case [str(kpi), str(group), int(grain), int(bucket), int(partition)]:
-            cell_key = CellKey(kpi, group, _GRAINS[grain], bucket)
+        case [str(kpi), int(part), str(group), str(dim), int(grain), int(bucket), int(partition)]:
+            cell_key = CellKey(kpi, part, group, dim, _GRAINS[grain], bucket)
             if value is None:
                 return Gone(cell_key, partition)
-            found = _decode_value(value)
-            return Partial(cell_key, partition, found.epoch, found.version, Cell(found.numerator, found.denominator))
+            return Partial(cell_key, partition, *_cell(value))
     return None
 
 
+def _cell(value: bytes) -> tuple[int, int, Cell]:
+    """Returns epoch, version and cell."""
+    found = _decode_value(value)
+    if isinstance(found, _SumValue):
+        return found.epoch, found.version, Sum(found.numerator, found.denominator, found.manual)
+    return found.epoch, found.version, Bag(found.numerator, found.denominator)
+
+
 def _key(key: CellKey, partition: int) -> bytes:
-    return _encode([key.kpi, key.group, _GRAINS.index(key.grain), key.bucket, partition])
+    return _encode([*key[:4], _GRAINS.index(key.grain), key.bucket, partition])

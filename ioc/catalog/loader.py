@@ -1,9 +1,8 @@
 """Reads a catalogue folder. Every error is one sentence that names the file, the key and the fix."""
 
 import hashlib
-import json
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -14,15 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ioc.catalog.cameras import Camera, Pose
 from ioc.catalog.model import Catalog
 from ioc.catalog.units import UnitsFile, geography_of, units_of
-from ioc.entities import Column, EntityDefinition
+from ioc.entities import Column, EntityDefinition, Operator
 from ioc.errors import ConfigurationError
 from ioc.event_types import EventType, FieldSpec, FieldType
 from ioc.geography import Geography
-from ioc.kpis import KpiDefinition
+from ioc.kpis import KpiDefinition, Part, Target
+from ioc.kpis.examples import Example
+from ioc.kpis.sources import Promises
 from ioc.permits import Permit, Zone
 from ioc.windows import grain_of
 
 __all__ = ["load_catalog"]
+
+MAX_KEEP_DAYS = 400
 
 # The same loader in C, where the package was built with it: a second less at every start.
 _SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -66,10 +69,16 @@ class _EventType(_File):
 class _Column(_File):
     newest: str = ""
     first: str = ""
+    first_per: str = ""
     time_in: str = ""
+    newest_is: str = ""
+    period_start: str = ""
     newest_time: bool = False
+    newest_source: bool = False
     of: tuple[str, ...] = ()
     where: str = ""
+    prefer: str = ""
+    by: str = ""
     until: str = ""
 
 
@@ -77,6 +86,7 @@ class _Target(_File):
     value: float | None
     direction: Literal["higher_is_better", "lower_is_better", "within_band"]
     basis: str
+    since: date | None = None
 
 
 class _Evidence(_File):
@@ -84,28 +94,65 @@ class _Evidence(_File):
     level: str
 
 
-class _Kpi(_File):
+class _Seed(_File):
+    province: str
+    figure: str
+
+
+class _Part(_File):
+    entity: str = ""
+    where: str = "True"
+    numerator: str = "1"
+    denominator: str = "1"
+    measure: Literal["sum", "distinct", "p95"] = "sum"
+    counts: Literal["both", "numerator", "denominator"] = "both"
+    distinct: str = ""
+    start: str = Field("", alias="from")
+    end: str = Field("", alias="to")
+    latest_of: tuple[str, ...] = ()
+    latest_by: str = ""
+    bucket_by: str = ""
+    group: str = ""
+    dim: str = ""
+    manual: str = ""
+    as_of: str = ""
+
+
+class _Example(_File):
+    name: str
+    now: datetime
+    events: tuple[dict[str, Any], ...] = ()
+    expect: dict[str, dict[str, Any]] = Field(min_length=1)
+
+
+class _Kpi(_Part):
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     name_vi: str
     name_en: str
     family: str
     unit: str
     metric: str = Field(pattern=r"^ioc_[a-z0-9_]+$")
-    entity: str
+    kind: Literal["event", "state", "aggregate", "snapshot"]
+    figure: Literal["number", "ratio", "p95"] | None = None
+    parts: tuple[_Part, ...] = ()
     population: str = ""
-    where: str
-    numerator: str
-    denominator: str = "1"
-    bucket_by: str = ""
     windows: tuple[str, ...] = Field(min_length=1)
     group_by: Literal["none", "admin_unit", "agency"]
-    group: str = ""
     fed_by: tuple[str, ...] = Field(min_length=1)
     stale_after_s: float = Field(gt=0)
-    target: _Target
+    target: _Target | tuple[_Target, ...]
     evidence: _Evidence
+    seeds: tuple[_Seed, ...] = ()
+    watched_by: tuple[str, ...] = ()
+    alert: str = ""
     note: str = ""
-    examples: list[dict[str, Any]] = []
+    examples: tuple[_Example, ...] = ()
+
+
+class _Sources(_File):
+    default_interval_s: float = Field(86_400, gt=0)
+    families: dict[str, float] = {}
+    sources: dict[str, float] = {}
 
 
 class _Zone(_File):
@@ -154,6 +201,8 @@ def load_catalog(folder: Path) -> Catalog:
     province = _read(folder / "province.yaml", TypeAdapter(_Province))
     geography = _geography(folder, province.statistical_code)
     event_types = _event_types(folder)
+    entities = _entities(folder, event_types)
+    kpis, examples = _kpis(folder, event_types, entities)
     catalog = Catalog(
         folder=str(folder),
         province=province.province,
@@ -163,10 +212,12 @@ def load_catalog(folder: Path) -> Catalog:
         partitions=province.partitions,
         geography=geography,
         event_types=event_types,
-        entities=_entities(folder, event_types),
-        kpis=_kpis(folder, event_types),
+        entities=entities,
+        kpis=kpis,
+        examples=examples,
         cameras=_cameras(folder, geography),
         permits=_permits(folder),
+        promises=_promises(folder, province.province),
     )
     catalog.engine()  # compiles every expression: a wrong one stops us here, not at the first event
     catalog.decoder()
@@ -264,7 +315,7 @@ def _check_event_type(path: Path, name: str, spec: _EventType, before: Mapping[s
 
 def _entities(folder: Path, event_types: Mapping[str, EventType]) -> tuple[EntityDefinition, ...]:
     path = folder / "entities.yaml"
-    declared = _read(path, TypeAdapter(dict[str, dict[str, _Column]]))
+    declared = _read(path, TypeAdapter(dict[str, dict[str, _Column | int]]))
     of_entity: dict[str, list[EventType]] = {}
     for event_type in event_types.values():
         if event_type.entity:
@@ -276,52 +327,78 @@ def _entities(folder: Path, event_types: Mapping[str, EventType]) -> tuple[Entit
         EntityDefinition(
             name=name,
             types=tuple(types),
-            columns=tuple(_column(path, name, key, column) for key, column in declared.get(name, {}).items()),
+            columns=tuple(
+                _column(path, name, key, column)
+                for key, column in declared.get(name, {}).items()
+                if isinstance(column, _Column)
+            ),
+            keep_days=_keep_days(path, name, declared.get(name, {})),
         )
         for name, types in of_entity.items()
     )
 
 
+def _keep_days(path: Path, entity: str, declared: Mapping[str, _Column | int]) -> int | None:
+    numbers = {key: value for key, value in declared.items() if isinstance(value, int)}
+    odd = numbers.keys() - {"keep_days"}
+    if odd:
+        raise ConfigurationError(f"{path}: {entity}.{min(odd)}: a column is written {{newest: FIELD}} or the like")
+    days = numbers.get("keep_days")
+    if days is not None and not 1 <= days <= MAX_KEEP_DAYS:
+        raise ConfigurationError(f"{path}: {entity}.keep_days: {days} is not between 1 and {MAX_KEEP_DAYS}")
+    return days
+
+
 def _column(path: Path, entity: str, name: str, column: _Column) -> Column:
-    operators: list[tuple[Literal["newest", "first", "time_in", "newest_time"], str]] = []
-    if column.newest:
-        operators.append(("newest", column.newest))
-    if column.first:
-        operators.append(("first", column.first))
-    if column.time_in:
-        operators.append(("time_in", column.time_in))
-    if column.newest_time:
-        operators.append(("newest_time", ""))
+    texts: dict[Operator, str] = {
+        "newest": column.newest,
+        "first": column.first,
+        "first_per": column.first_per,
+        "time_in": column.time_in,
+        "newest_is": column.newest_is,
+        "period_start": column.period_start,
+        "newest_time": " " if column.newest_time else "",
+        "newest_source": " " if column.newest_source else "",
+    }
+    operators = [(operator, text.strip()) for operator, text in texts.items() if text]
     if len(operators) != 1:
-        raise ConfigurationError(f"{path}: {entity}.{name}: needs exactly one of newest, first, time_in, newest_time")
+        raise ConfigurationError(f"{path}: {entity}.{name}: needs exactly one of {', '.join(texts)}")
     operator, argument = operators[0]
-    return Column(name=name, operator=operator, argument=argument, of=column.of, where=column.where, until=column.until)
+    return Column(
+        name=name,
+        operator=operator,
+        argument=argument,
+        **column.model_dump(include={"of", "where", "prefer", "by", "until"}),
+    )
 
 
-def _kpis(folder: Path, event_types: Mapping[str, EventType]) -> tuple[KpiDefinition, ...]:
+def _kpis(
+    folder: Path, event_types: Mapping[str, EventType], entities: tuple[EntityDefinition, ...]
+) -> tuple[tuple[KpiDefinition, ...], dict[str, tuple[Example, ...]]]:
     files = sorted((folder / "kpis").glob("*.yaml"))
     if not files:
         raise ConfigurationError(f"{folder / 'kpis'}: no KPI files; copy them from the starting catalogue (`ioc init`)")
-    kpis = tuple(_kpi(path, event_types) for path in files)
-    for kpi in kpis:
-        twin = next((other for other in kpis if other.metric == kpi.metric and other.id != kpi.id), None)
+    columns = {entity.name: repr(entity.columns) for entity in entities}
+    kpis: list[KpiDefinition] = []
+    examples: dict[str, tuple[Example, ...]] = {}
+    for path in files:
+        kpi, its_examples = _kpi(path, event_types, columns)
+        twin = next((other for other in kpis if other.metric == kpi.metric), None)
         if twin is not None:
             raise ConfigurationError(f"{folder / 'kpis'}: {kpi.id} and {twin.id} have the same metric {kpi.metric!r}")
-    return kpis
+        kpis.append(kpi)
+        examples[kpi.id] = its_examples
+    return tuple(kpis), examples
 
 
-def _kpi(path: Path, event_types: Mapping[str, EventType]) -> KpiDefinition:
+def _kpi(
+    path: Path, event_types: Mapping[str, EventType], columns: Mapping[str, str]
+) -> tuple[KpiDefinition, tuple[Example, ...]]:
     spec = _read(path, TypeAdapter(_Kpi))
     if spec.id != path.stem:
         raise ConfigurationError(f"{path}: id {spec.id!r} must be the file's name")
     if len(set(spec.windows)) != len(spec.windows):
         raise ConfigurationError(f"{path}: windows: one of {', '.join(spec.windows)} is named twice")
-    if bool(spec.group) != (spec.group_by != "none" and not spec.population):
-        raise ConfigurationError(
-            f"{path}: group: names the column of group_by: needed for {spec.group_by!r}"
-            if not spec.group
-            else f"{path}: group: leave it out where group_by is none or a population gives the unit"
-        )
     unknown = [name for name in spec.fed_by if name not in event_types]
     if unknown:
         raise ConfigurationError(f"{path}: fed_by: {unknown[0]!r} is not in event_types.yaml")
@@ -330,13 +407,76 @@ def _kpi(path: Path, event_types: Mapping[str, EventType]) -> KpiDefinition:
             grain_of(window)
         except ConfigurationError as error:
             raise ConfigurationError(f"{path}: windows: {error}") from None
-    rule = spec.model_dump(include={"entity", "population", "where", "numerator", "denominator", "bucket_by", "group"})
-    return KpiDefinition(
-        **spec.model_dump(exclude={"target", "evidence", "note", "examples"}),
-        is_ratio=spec.unit == "ratio",
-        target=spec.target.value,
-        direction=spec.target.direction,
-        rule_version=hashlib.sha256(json.dumps(rule, sort_keys=True).encode()).hexdigest()[:12],
+    parts = _parts(path, spec)
+    form = spec.figure or ("ratio" if spec.unit == "ratio" else "number")
+    if (form == "p95") != any(part.measure == "p95" for part in parts):
+        raise ConfigurationError(f"{path}: figure: p95 and measure: p95 go together")
+    rule = [repr(part) + columns.get(part.entity, "") for part in parts] + [spec.population, form, *spec.windows]
+    targets = spec.target if isinstance(spec.target, tuple) else (spec.target,)
+    definition = KpiDefinition(
+        **spec.model_dump(
+            include={
+                "id",
+                "name_vi",
+                "name_en",
+                "family",
+                "unit",
+                "metric",
+                "kind",
+                "population",
+                "windows",
+                "group_by",
+                "fed_by",
+                "stale_after_s",
+                "note",
+            }
+        ),
+        form=form,
+        parts=parts,
+        targets=tuple(Target(**target.model_dump()) for target in targets),
+        rule_version=hashlib.sha256("\n".join(rule).encode()).hexdigest()[:12],
+    )
+    return definition, tuple(Example(**example.model_dump()) for example in spec.examples)
+
+
+def _parts(path: Path, spec: _Kpi) -> tuple[Part, ...]:
+    """The parts of a KPI: those under `parts`, or the one that the file itself describes."""
+    own = {name: getattr(spec, name) for name in _Part.model_fields}
+    if spec.parts and own != {name: field.default for name, field in _Part.model_fields.items()}:
+        odd = next(name for name, field in _Part.model_fields.items() if own[name] != field.default)
+        raise ConfigurationError(f"{path}: {odd}: write it inside `parts`, where there are any")
+    parts = [part.model_dump() for part in spec.parts] or [own]
+    for number, part in enumerate(parts):
+        if not part["entity"]:
+            raise ConfigurationError(f"{path}: entity: say whose rows are counted")
+        if spec.population and part["measure"] == "distinct":
+            part["counts"] = "numerator"  # the register is the denominator
+        if part["group"] and (spec.group_by == "none" or spec.population):
+            raise ConfigurationError(
+                f"{path}: group: leave it out where group_by is none or a population gives the unit (part {number + 1})"
+            )
+    is_grouped = any(part["group"] for part in parts) or bool(spec.population)
+    if spec.group_by != "none" and not is_grouped:
+        raise ConfigurationError(f"{path}: group: names the column of group_by: needed for {spec.group_by!r}")
+    return tuple(Part(**part) for part in parts)
+
+
+def _promises(folder: Path, province: str) -> Promises:
+    """sources.yaml may be absent: then every source has promised to tell once a day."""
+    path = folder / "sources.yaml"
+    if not path.exists():
+        return Promises()
+    spec = _read(path, TypeAdapter(_Sources))
+    for source, seconds in (*spec.sources.items(), *spec.families.items()):
+        if seconds <= 0:
+            raise ConfigurationError(f"{path}: {source}: {seconds:g} is no interval; give seconds above 0")
+    for source in spec.sources:
+        if not source.startswith(f"/{province}/"):
+            raise ConfigurationError(f"{path}: sources.{source}: a source begins with /{province}/")
+    return Promises(
+        default_us=round(spec.default_interval_s * 1e6),
+        by_source={source: round(seconds * 1e6) for source, seconds in spec.sources.items()},
+        by_family={family: round(seconds * 1e6) for family, seconds in spec.families.items()},
     )
 
 

@@ -11,6 +11,8 @@ from ioc.entities import EntityDefinition
 from ioc.events import EventDecoder, EventType
 from ioc.geography import Geography
 from ioc.kpis import KpiDefinition, KpiEngine
+from ioc.kpis.examples import Example, ExampleRunner
+from ioc.kpis.sources import Promises
 from ioc.permits import Permit
 from ioc.windows import LOCAL_ZONE, microseconds_of
 
@@ -51,8 +53,10 @@ class Catalog:
     event_types: Mapping[str, EventType]
     entities: tuple[EntityDefinition, ...]
     kpis: tuple[KpiDefinition, ...]
+    examples: Mapping[str, tuple[Example, ...]]
     cameras: Mapping[str, Camera]
     permits: tuple[Permit, ...]
+    promises: Promises
 
     def department_topics(self) -> tuple[str, ...]:
         """The topics that departments publish on, in the order of the catalogue."""
@@ -79,12 +83,12 @@ class Catalog:
         ]
         return (*departments, *own, *state)
 
-    def populations(self) -> dict[str, dict[str, str]]:
+    def registers(self) -> dict[str, dict[str, str]]:
         """The registers that serve as denominators: entity id to administrative unit."""
         return {"cameras": {c.camera_id: c.admin_unit for c in self.cameras.values() if c.is_active}}
 
     def engine(self) -> KpiEngine:
-        return KpiEngine(self.entities, self.kpis, self.populations())
+        return KpiEngine(self.entities, self.kpis, self.registers(), self.geography)
 
     def decoder(self) -> EventDecoder:
         """A decoder of the departments' topics."""
@@ -93,8 +97,17 @@ class Catalog:
             self.event_types.values(),
             province=self.province,
             accept_since_us=microseconds_of(since),
-            units=[unit.code for unit in self.geography.units()],
+            units=self.geography.bounds_us(),
             cameras=self.cameras.keys(),
+        )
+
+    def example_runner(self) -> ExampleRunner:
+        return ExampleRunner(
+            self.engine(),
+            self.decoder(),
+            event_types=self.event_types,
+            province=self.province,
+            promises=self.promises,
         )
 
     def kpi(self, kpi_id: str) -> KpiDefinition:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Literal, cast, get_args
+from datetime import date, timedelta
+from typing import Literal, get_args
 
 from ioc.errors import ConfigurationError
 from ioc.kpis import GroupBy, KpiDefinition
@@ -76,9 +76,12 @@ def panel_of(definition: KpiDefinition) -> KpiPanel:
     Raises:
         ConfigurationError: the catalogue's direction is none that the wall knows.
     """
-    if definition.direction not in get_args(Direction):
+    target = definition.target(date.max)  # the newest that is declared
+    if target is None:
+        raise ConfigurationError(f"KPI {definition.id!r}: no target in force; write one without `since`")
+    if target.direction not in get_args(Direction):
         raise ConfigurationError(
-            f"KPI {definition.id!r}: direction {definition.direction!r}; write one of {', '.join(get_args(Direction))}"
+            f"KPI {definition.id!r}: direction {target.direction!r}; write one of {', '.join(get_args(Direction))}"
         )
     main_window = definition.windows[0] if definition.windows else ""
     return KpiPanel(
@@ -87,8 +90,8 @@ def panel_of(definition: KpiDefinition) -> KpiPanel:
         name_vi=definition.name_vi,
         name_en=definition.name_en,
         unit=definition.unit,
-        target=definition.target,
-        direction=cast(Direction, definition.direction),
+        target=target.value,
+        direction=target.direction,
         windows=definition.windows,
         group_by=definition.group_by,
         min_denominator=_MIN_CASES.get(main_window, _MIN_CASES_OF_DAYS),
