@@ -1,18 +1,22 @@
 """How our Faust apps are made. One app (and consumer group) for each role; none of them declares topics or tables."""
 
 import logging
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import faust
 
+from ioc.errors import ConfigurationError
 from streams.batches import AgentName, ShardApp
 
 if TYPE_CHECKING:
     from streams.batch_topics import BatchApp
 
-__all__ = ["build_batch_app", "build_frames_app", "build_shard_app", "quiet_faust"]
+__all__ = ["FAUST_VERSION", "build_batch_app", "build_frames_app", "build_shard_app", "quiet_faust"]
+
+FAUST_VERSION = "0.15.3"  # whose private methods streams/batch_topics.py overrides
 
 
 def build_shard_app(agent: AgentName, app_id: str, broker: str, folder: Path) -> ShardApp:
@@ -31,6 +35,7 @@ def build_shard_app(agent: AgentName, app_id: str, broker: str, folder: Path) ->
 
 def build_batch_app(app_id: str, broker: str, folder: Path) -> "BatchApp":
     """Returns an app for batch topics; starts nothing. Faust makes `folder`, whose parent must exist."""
+    _check_faust(version("faust-streaming"))
     # Here, not above: what it overrides may be gone after an upgrade of Faust, and the stock agent must still start.
     from streams.batch_topics import BatchApp
 
@@ -46,6 +51,17 @@ def build_frames_app(app_id: str, broker: str, folder: Path) -> faust.App:
         consumer_max_fetch_size=4 * 1024 * 1024,
         broker_max_poll_records=64,
     )
+
+
+def _check_faust(installed: str) -> None:
+    """Raises:
+    ConfigurationError: batch topics override private methods of Faust and were made for another version.
+    """
+    if installed != FAUST_VERSION:
+        raise ConfigurationError(
+            f"faust-streaming {installed} is installed, and batch topics were made for {FAUST_VERSION}: install that "
+            f"version, or set IOC_AGENT=stock until they are made for this one (slower, with the same figures)"
+        )
 
 
 def _settings(broker: str, folder: Path) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from faust.types import TP
 from streams.apps import build_shard_app, quiet_faust
 from streams.batches import AgentName, ShardApp
 from tests.conftest import KafkaForTests
+from tests.integration.dossiers import DOSSIERS, NOW, Flow, in_thread
 from tests.integration.raw_batches import send_as_it_is
-from tests.integration.running import Record, publish
+from tests.integration.running import Record, Running, committed, eventually, own_broker, publish, start_worker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(60)]
 
@@ -74,6 +75,7 @@ class Site:
         self._apps += 1
         folder = self._folder / f"app-{self._apps}"
         app = build_shard_app(self.agent, self.group, self.broker, folder)
+        app.conf.broker_heartbeat_interval = 0.2  # a member learns of a rebalance by its heartbeat
         app.feed([self.topic], shards)
         app.finalize()
         await app.start()
@@ -208,12 +210,12 @@ async def test_transaction_markers_block_neither_the_commit_nor_the_lag(site: Si
 
 
 async def stands_still(app: ShardApp, place: TP) -> int:
-    """The reader's position once it has not moved for a second."""
+    """The reader's position once it has not moved for half a second."""
     found: list[int] = []
 
     async def no_move() -> bool:
         found.append(await app.consumer.position(place))
-        return len(found) > 50 and len(set(found[-50:])) == 1
+        return len(found) > 25 and len(set(found[-25:])) == 1
 
     await soon(no_move)
     return found[-1]
@@ -263,3 +265,39 @@ async def test_a_rebalance_waits_for_what_is_in_work_and_commits_it_for_the_new_
             await site.send(b"d", partition=partition)
         await soon(lambda: values(first.records).count(b"d") == 2)
     assert sorted(values(first.records + second.records)) == sorted([b"a", b"b", b"c", b"d"] * 2)
+
+
+# ---- the whole worker ------------------------------------------------------------------------------------------------
+
+
+async def test_kill_9_and_a_second_worker_that_comes_and_goes_lose_nothing_with_either_agent(tmp_path: Path) -> None:
+    """Both at the same time, each on its own broker: most of it is waiting for the dead worker's session to end."""
+    await asyncio.gather(*(killed_and_rebalanced(agent, tmp_path / agent) for agent in ("batch", "stock")))
+
+
+async def killed_and_rebalanced(agent: str, folder: Path) -> None:
+    folder.mkdir()
+    async with AsyncExitStack() as stack:
+        kafka = await in_thread(stack.enter_context, own_broker(folder))
+
+        async def start(name: str, roles: str) -> Running:
+            place = {"broker": kafka.address, "folder": folder, "IOC_NOW": NOW, "IOC_AGENT": agent}
+            worker = await in_thread(stack.enter_context, start_worker(roles, name=name, **place))
+            return await in_thread(worker.await_ready)
+
+        def works(worker: Running) -> None:
+            assert worker.metrics().outcomes(DOSSIERS)["in"] > 0
+
+        async with Flow(kafka.address, pause_s=0.005) as flow:
+            killed = await start("killed", "events")
+            await in_thread(eventually, lambda: works(killed), within_s=30, alive=[killed])
+            killed.kill()
+            first = await start("first", "events,figures")
+            second = await start("second", "events")
+            await in_thread(eventually, lambda: works(second), within_s=30, alive=[first, second])
+            assert await in_thread(second.end) == 0
+            await flow.reaches(50)
+        await in_thread(flow.check, first)
+        letters = await committed(kafka.address, "ioc.dead-letters")
+        assert len(letters) == flow.expected["rejected"] > 0, "each poison record once, and its neighbours counted"
+        assert await in_thread(first.end) == 0
