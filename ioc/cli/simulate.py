@@ -86,6 +86,8 @@ def simulate_events(
     begin = clock_from_setting(settings.now)() if start is None else _moment(start)
     simulator = _province(settings, seed, begin, duplicates, invalid)
     for_s = None if for_ is None else parse_duration_s(for_, "--for")
+    if out is not None and count is None and for_s is None:
+        raise ConfigurationError("a file must end: give --count or --for beside --out")
     past: list[SimulatedEvent] = [
         *(simulator.stock() if has_stock else ()),
         *(simulator.past_incidents() if has_past_incidents else ()),
@@ -97,8 +99,6 @@ def simulate_events(
         live_count = round(rate * for_s) if count is None and for_s is not None else count
         total = None if live_count is None else len(past) + live_count
         kinds = _publish_province(past, live, simulator.topics, begin, broker or settings.broker, encode, total)
-    elif count is None and for_s is None:
-        raise ConfigurationError("a file must end: give --count or --for beside --out")
     else:
         kinds = _write_lines(out, chain(past, live))
     summary = {"events": kinds.total(), **{kind: kinds[kind] for kind in ("fresh", "duplicate", "invalid")}}

@@ -173,11 +173,11 @@ PUBLISHERS = (
     Publisher(
         event="marketplace.product", system="san", make=_product, stock=_PRODUCTS, days=20, every_s=60, is_state=True
     ),
-    Publisher(event="marketplace.order", system="san", make=_order, stock=120, days=60, every_s=6, story_h=90),
+    Publisher(event="marketplace.order", system="san", make=_order, stock=120, days=60, every_s=6),
     Publisher(
         event="postal.point", system="buudien", make=_postal_point, stock=130, days=20, every_s=60, is_state=True
     ),
-    Publisher(event="postal.item", system="buudien", make=_postal_item, stock=120, days=20, every_s=5, story_h=90),
+    Publisher(event="postal.item", system="buudien", make=_postal_item, stock=120, days=20, every_s=5),
     Publisher(event="press.output", system="baochi", make=_press, stock=45, days=0.02, every_s=45, is_state=True),
     Publisher(event="health.coverage", system="soyte", make=_coverage, stock=124, days=3, every_s=60, is_state=True),
     Publisher(event="health.visit", system="his", make=_visit, stock=96, days=0.02, every_s=15, is_state=True),

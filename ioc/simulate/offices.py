@@ -51,7 +51,7 @@ def _permit(d: Draw) -> dict[str, object]:
 
 def _document(d: Draw) -> dict[str, object]:
     sender, receiver = d.traits.sample(AGENCIES, 2)
-    received_at = d.after(0.005, 4)
+    received_at = d.after(0.005, 1.5)
     return {
         "document_id": d.fact_id("vb"),
         "from_agency": sender,
@@ -139,7 +139,7 @@ PUBLISHERS = (
     ),
     Publisher(
         event="document.exchanged", system="truc-van-ban", make=_document, stock=160, days=28, every_s=4,
-        story_h=72, in_office_hours=True,
+        in_office_hours=True,
     ),
     Publisher(
         event="signature.certificate", system="ca", make=_certificate, stock=240, days=25, every_s=30, is_state=True

@@ -18,9 +18,10 @@ from ioc.event_types import EventType
 from ioc.simulate import economy, offices, society, telecoms
 from ioc.simulate.disturbances import INVALID_REASONS, broken, contradiction
 from ioc.simulate.envelopes import SimulatedEvent
-from ioc.simulate.lives import LOCAL, Life, Step, plan_dossier, plan_report, rfc3339
+from ioc.simulate.inflow import Inflow
+from ioc.simulate.lives import Step, plan_dossier, rfc3339
 from ioc.simulate.past_incidents import past_incidents
-from ioc.simulate.publishers import Publisher, World, tell
+from ioc.simulate.publishers import Publisher, World, beginning, tell
 from ioc.simulate.states import ProvinceStates
 from ioc.simulate.timetable import Turn, night_factor, stretch_of
 
@@ -47,8 +48,6 @@ _LIVES = (
     "camera.heartbeat",
 )
 _INCIDENTS = ("incident.changed", "incident.action")
-_DOSSIER_SHARE = 0.72  # of new lives; the rest are citizen reports
-_OPEN_ENOUGH = 300  # open dossiers and reports: below it most events begin a new one
 _STATE_SHARE = 0.6  # of a slow stream's events that may go to the timetable
 _REPEATABLE = 400  # a duplicate repeats one of this many last events
 _CALL_HISTORY_MIN = 12  # minutes of LGSP figures before the start
@@ -105,7 +104,7 @@ class ProvinceSimulator:
         self._world = World(seed=seed, run=self._run, start=self._start, units=self._units)
         self._publishers = [publisher for publisher in PUBLISHERS if publisher.event in event_types]
         self._states = ProvinceStates(self._rng, self._units, tuple(cameras))
-        self._open: list[Life] = []
+        self._inflow = Inflow(self._rng, run=self._run, start=self._start, units=self._units)
         self._later: list[tuple[datetime, int, Callable[[datetime], SimulatedEvent]]] = []
         self._recent: deque[SimulatedEvent] = deque(maxlen=_REPEATABLE)
         self._counts: Counter[str] = Counter()
@@ -142,7 +141,7 @@ class ProvinceSimulator:
         """
         noise = round(count * (self._duplicate_share + self._invalid_share))
         states = self._opening_states()[: count - noise]
-        steps = sorted([*self._past_steps(days, count - noise - len(states)), *states], key=lambda step: step.at)
+        steps = sorted([*self._inflow.past_steps(days, count - noise - len(states)), *states], key=lambda step: step.at)
         yield from self._told([(step.at, step) for step in steps], noise)
 
     def live(
@@ -190,14 +189,14 @@ class ProvinceSimulator:
             return heapq.heappop(self._later)[2](at)
         turn = min(timetable, key=lambda turn: turn.due_s)
         if turn.due_s > elapsed_s:
-            return self._publish(self._advance(at), at)
+            return self._publish(self._inflow.advance(at), at)
         event = turn.report(at)
         if not turn.may_be_late or rng.random() >= _LATE_SHARE:
             return event
         self._tell_later(
             at + timedelta(seconds=rng.uniform(5, 600)), lambda then: replace(event, at=then, reason="late")
         )
-        return self._publish(self._advance(at), at)
+        return self._publish(self._inflow.advance(at), at)
 
     def _stock_of(self, publisher: Publisher) -> Iterator[Step]:
         for number in range(publisher.stock):
@@ -210,13 +209,14 @@ class ProvinceSimulator:
             self._await(publisher, number, began, ahead)
 
     def _report(self, publisher: Publisher, number: int, at: datetime) -> SimulatedEvent:
-        """The next live report of a department: a state again, or a new fact that began a while ago."""
+        """The next live report of a department: a state again, or a fact to which something happens now."""
         if publisher.is_state:
             step, _ = tell(publisher, self._world, number % publisher.stock, at, at)
         else:
-            began = at - timedelta(hours=publisher.story_h * 1.2 * self._rng.random())
-            step, ahead = tell(publisher, self._world, publisher.stock + number, began, at)
-            self._await(publisher, publisher.stock + number, began, ahead)
+            number += publisher.stock
+            began = beginning(publisher, self._world, number, at, self._rng)
+            step, ahead = tell(publisher, self._world, number, began, at)
+            self._await(publisher, number, began, ahead)
         return self._publish(step, at)
 
     def _await(self, publisher: Publisher, number: int, began: datetime, ahead: Sequence[datetime]) -> None:
@@ -233,58 +233,6 @@ class ProvinceSimulator:
         if len(self._later) < _LATER_AT_MOST:
             self._counts["later"] += 1
             heapq.heappush(self._later, (due_at, self._counts["later"], make))
-
-    def _moment(self, begin: datetime) -> datetime:
-        """When a citizen submits: mostly in office hours, sometimes in the evening, now and then at midnight sharp."""
-        rng = self._rng
-        day = (
-            (begin + (self._start - begin) * rng.random())
-            .astimezone(LOCAL)
-            .replace(hour=0, minute=0, second=0, microsecond=0)
-        )
-        draw = rng.random()
-        if draw < 0.005:
-            seconds = 0.0
-        elif draw < 0.01:
-            seconds = 86_399.999
-        else:
-            seconds = rng.triangular(0, 86_399, 34_000) if draw < 0.2 else rng.uniform(27_000, 61_200)
-        moment = (day + timedelta(seconds=seconds)).astimezone(UTC)
-        return moment if begin <= moment <= self._start else begin + (self._start - begin) * rng.random()
-
-    def _past_steps(self, days: int, count: int) -> list[Step]:
-        """`count` steps of enough lives before the start; what lies after the start stays open."""
-        steps: list[Step] = []
-        begin = self._start - timedelta(days=max(days, 1))
-        while len(steps) < count:
-            life = self._new_life(self._moment(begin))
-            past = [step for step in life.steps if step.at <= self._start][: count - len(steps)]
-            life.steps = life.steps[len(past) :]
-            steps += past
-            if life.steps:
-                self._open.append(life)
-        return steps
-
-    def _new_life(self, at: datetime) -> Life:
-        self._counts["lives"] += 1
-        tail = f"{self._run}-{self._counts['lives']:06d}"
-        if self._rng.random() < _DOSSIER_SHARE:
-            return plan_dossier(self._rng, tail, at, self._units)
-        return plan_report(self._rng, f"pa-{tail}", at, self._units)
-
-    def _advance(self, at: datetime) -> Step:
-        """Something new is submitted, or something open takes its next step (the day's pace is compressed)."""
-        wanted = 0.6 if len(self._open) < _OPEN_ENOUGH else 0.15
-        if not self._open or self._rng.random() < wanted:
-            life = self._new_life(at)
-        else:
-            place = self._rng.randrange(len(self._open))
-            self._open[place], self._open[-1] = self._open[-1], self._open[place]
-            life = self._open.pop()
-        step = life.steps.pop(0)
-        if life.steps:
-            self._open.append(life)
-        return replace(step, at=at)
 
     def _opening_states(self) -> list[Step]:
         rng, states, at = self._rng, self._states, self._start
@@ -375,7 +323,7 @@ class ProvinceSimulator:
         if not is_duplicate:
             return self._broken(at)
         if not self._recent:
-            return self._publish(self._advance(at), at)  # nothing to repeat yet
+            return self._publish(self._inflow.advance(at), at)  # nothing to repeat yet
         repeated = self._rng.choice(self._recent)
         self._counts["repeated"] += 1
         if self._counts["repeated"] % _CONTRADICTION_EVERY == 0:

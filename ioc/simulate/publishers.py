@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ioc.simulate.lives import LOCAL, Step
 
-__all__ = ["AGENCIES", "Draw", "Publisher", "World", "tell"]
+__all__ = ["AGENCIES", "Draw", "Publisher", "World", "beginning", "tell"]
 
 _T = TypeVar("_T")
 AGENCIES = tuple(f"H36.{n:02d}" for n in (*range(1, 15), *range(31, 43)))
@@ -125,7 +125,6 @@ class Publisher:
         days: the stock was told within these last days, most of it lately.
         every_s: between two live reports.
         is_state: live reports repeat the stock's entities in turn; else each is a new fact.
-        story_h: a live fact began up to this long ago, so that some are told when they are over.
         in_office_hours: few live reports at night.
     """
 
@@ -136,7 +135,6 @@ class Publisher:
     days: float
     every_s: float
     is_state: bool = False
-    story_h: float = 0.0
     in_office_hours: bool = False
 
     def stock_began(self, number: int, world: World) -> datetime:
@@ -159,3 +157,9 @@ def tell(
     data = publisher.make(draw)
     system = str(data.pop("_system", publisher.system))
     return Step(event=publisher.event, at=draw.told_at, time_field="", data=data, system=system), draw.ahead
+
+
+def beginning(publisher: Publisher, world: World, number: int, at: datetime, rng: Random) -> datetime:
+    """Returns when a fact must have begun for something to happen at `at`: its beginning, or any later part of it."""
+    _, ahead = tell(publisher, world, number, at, at)
+    return at - (rng.choice((at, *ahead)) - at)

@@ -48,7 +48,7 @@ def _loudspeaker(d: Draw) -> dict[str, object]:
 
 def _bulletin(d: Draw) -> dict[str, object]:
     is_urgent, target = d.number % 3 == 0, d.traits.randint(6, _CLUSTERS)
-    first_played_at = d.known(d.began + timedelta(seconds=d.traits.uniform(15, 380)))
+    first_played_at = d.known(d.began + timedelta(seconds=d.traits.lognormvariate(4.4, 0.6)))
     return {
         "bulletin_id": d.fact_id("bt"),
         "issued_by": "H36.02",
@@ -155,13 +155,13 @@ def _violation(d: Draw) -> dict[str, object]:
 
 PUBLISHERS = (
     Publisher(event="community.team", system="cns", make=_team, stock=_TEAMS, days=20, every_s=60, is_state=True),
-    Publisher(event="community.activity", system="cns", make=_activity, stock=90, days=25, every_s=15, story_h=6),
+    Publisher(event="community.activity", system="cns", make=_activity, stock=90, days=25, every_s=15),
     Publisher(
         event="loudspeaker.heartbeat", system="ttn", make=_loudspeaker, stock=_CLUSTERS, days=0.1, every_s=3,
         is_state=True,
     ),
-    Publisher(event="loudspeaker.bulletin", system="ttn", make=_bulletin, stock=15, days=25, every_s=300, story_h=0.2),
-    Publisher(event="socialnet.bad_info", system="a05", make=_bad_info, stock=24, days=28, every_s=120, story_h=24),
+    Publisher(event="loudspeaker.bulletin", system="ttn", make=_bulletin, stock=15, days=25, every_s=300),
+    Publisher(event="socialnet.bad_info", system="a05", make=_bad_info, stock=24, days=28, every_s=120),
     Publisher(
         event="disaster.reading", system="kttv", make=_reading, stock=_STATIONS, days=0.02, every_s=3, is_state=True
     ),
@@ -170,9 +170,9 @@ PUBLISHERS = (
         event="disaster.alert_acknowledged", system="pctt", make=_acknowledgement, stock=_ALERTS * _ACKNOWLEDGING,
         days=0.01, every_s=120,
     ),
-    Publisher(event="disaster.incident", system="114", make=_rescue, stock=30, days=85, every_s=300, story_h=6),
+    Publisher(event="disaster.incident", system="114", make=_rescue, stock=30, days=85, every_s=300),
     Publisher(
-        event="violation.recorded", system="xphc", make=_violation, stock=60, days=60, every_s=120, story_h=240,
+        event="violation.recorded", system="xphc", make=_violation, stock=60, days=60, every_s=120,
         in_office_hours=True,
     ),
 )  # fmt: skip

@@ -161,13 +161,13 @@ PUBLISHERS = (
     Publisher(
         event="telecom.site", system="viettel", make=_site, stock=_SITES, days=20, every_s=20, is_state=True
     ),
-    Publisher(event="telecom.site_alarm", system="noc", make=_alarm, stock=40, days=20, every_s=600, story_h=8),
+    Publisher(event="telecom.site_alarm", system="noc", make=_alarm, stock=40, days=20, every_s=600),
     Publisher(event="telecom.speed_test", system="i-speed", make=_speed_test, stock=70, days=6, every_s=8),
     Publisher(
         event="telecom.fibre_route", system="noc", make=_fibre_route, stock=40, days=25, every_s=90, is_state=True
     ),
     Publisher(event="ipv6.probe", system="ipv6", make=_ipv6, stock=_SYSTEMS, days=1, every_s=10, is_state=True),
-    Publisher(event="soc.incident", system="soc", make=_security_incident, stock=10, days=80, every_s=1800, story_h=24),
+    Publisher(event="soc.incident", system="soc", make=_security_incident, stock=10, days=80, every_s=1800),
     Publisher(
         event="soc.system_level", system="soc", make=_system_level, stock=_SYSTEMS, days=15, every_s=120, is_state=True
     ),
@@ -175,9 +175,9 @@ PUBLISHERS = (
         event="soc.endpoint_report", system="soc", make=_endpoints, stock=len(AGENCIES), days=0.5, every_s=30,
         is_state=True,
     ),
-    Publisher(event="soc.spam_report", system="156", make=_spam, stock=40, days=28, every_s=30, story_h=48),
+    Publisher(event="soc.spam_report", system="156", make=_spam, stock=40, days=28, every_s=30),
     Publisher(
-        event="meeting.session", system="truyen-hinh", make=_meeting, stock=18, days=25, every_s=600, story_h=3,
+        event="meeting.session", system="truyen-hinh", make=_meeting, stock=18, days=25, every_s=600,
         in_office_hours=True,
     ),
     Publisher(

@@ -74,7 +74,7 @@ def test_scenes_go_to_a_folder(tmp_path: Path) -> None:
         (("events", "--out", "x"), "a file must end"),
         (("events", "--count", "1", "--start", "yesterday"), "is not a time with an offset"),
         (("events", "--for", "soon"), "is not a length of time"),
-        (("events", "--count", "1", "--out", "/dev/null/x"), "can't be written"),
+        (("events", "--no-stock", "--count", "1", "--out", "/dev/null/x"), "can't be written"),
     ],
 )
 def test_wrong_use_is_answered_with_what_to_do(arguments: tuple[str, ...], sentence: str) -> None:

@@ -168,6 +168,14 @@ def test_the_past_is_accepted_at_the_turn_of_days_months_and_years(start: dateti
         assert isinstance(answer, Rejected if event.kind == "invalid" else Event), event
 
 
+def test_live_facts_are_told_at_the_moment_at_which_something_happens() -> None:
+    facts = {publisher.event for publisher in PUBLISHERS if not publisher.is_state}
+    live = [event for event in _simulator().live(rate_per_s=50, duration=LIVE) if event.kind == "fresh"]
+    found = [event for event in live if _name(event) in facts and event.reason == ""]
+    assert len(found) > 50
+    assert all(event.at - datetime.fromisoformat(event.ce["time"]) < timedelta(hours=1) for event in found)
+
+
 def test_figures_by_commune_cover_the_province_and_some_are_typed_by_hand(stream: list[SimulatedEvent]) -> None:
     reported = [event.data for event in stream if _name(event) == "indicator.reported" and event.kind == "fresh"]
     units = {str(data["admin_unit"]) for data in reported}
