@@ -137,7 +137,8 @@ class EntityShard:
 
     @property
     def rows(self) -> int:
-        return len(self._cold) + sum(key not in self._cold for key in self._hot)
+        """Entities held here."""
+        return len(self._cold) + sum(key not in self._cold for key in self._hot) - self._tallies.rows
 
     def next_offset(self, topic: str) -> int:
         return self._next_offsets.get(topic, 0)

@@ -53,7 +53,7 @@ class EventsRole(BatchRole):
             stage="events",
         )
         super().__init__(app, self.keeper)
-        app.feed(catalog.department_topics(), self.keeper)
+        app.feed(catalog.entity_topics(), self.keeper)
 
     def outcomes(self) -> dict[str, dict[str, int]]:
         """Durable counts of the shards that this worker owns, by topic and outcome."""

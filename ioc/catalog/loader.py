@@ -244,7 +244,9 @@ def _read(path: Path, adapter: TypeAdapter[_M]) -> _M:
         return adapter.validate_python(content if content is not None else {})
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        # Where a value may have one of two forms, pydantic names the form too: `_Target`, `tuple[…]`.
+        parts = [str(part) for part in first["loc"]]
+        key = ".".join(part for part in parts if part[:1] != "_" and "[" not in part) or "the file"
         raise ConfigurationError(f"{path}: {key}: {first['msg']} (found {str(first.get('input'))[:80]!r})") from None
 
 

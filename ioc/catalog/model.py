@@ -31,6 +31,7 @@ OWN_TOPICS = (
 )
 """Topics that the product itself writes; every other topic of the catalogue is a department's."""
 
+INCIDENT_TOPICS = ("ioc.incidents", "ioc.incident.actions")
 _DAY_MS = 86_400_000
 _COMPACT = {
     "cleanup.policy": "compact",
@@ -62,6 +63,10 @@ class Catalog:
         """The topics that departments publish on, in the order of the catalogue."""
         names = dict.fromkeys(event_type.topic for event_type in self.event_types.values())
         return tuple(name for name in names if name not in OWN_TOPICS)
+
+    def entity_topics(self) -> tuple[str, ...]:
+        """The topics whose events become entity rows: the departments', and what the centre does about its incidents."""
+        return (*self.department_topics(), *INCIDENT_TOPICS)
 
     def topics(self) -> tuple[TopicSpec, ...]:
         """Every topic that must exist before anything starts."""

@@ -131,6 +131,11 @@ class SourceTallies:
                 self._counts[first] = tuple(map(int.__add__, known, verdicts))  # type: ignore[assignment]
                 self._changed.add(first)
 
+    @property
+    def rows(self) -> int:
+        """How many rows it has in the state."""
+        return len(self._counts) + sum(1 for newest_us in self._seen.values() if newest_us)
+
     # ---- durable rows ----------------------------------------------------------------------------------------------
 
     def take_rows(self) -> dict[str, bytes | None]:

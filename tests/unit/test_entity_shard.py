@@ -138,6 +138,11 @@ class Disk:
         return shown(self.figures.figures(clock_us))[kpi, "*", "", window]
 
 
+def entity_rows(write: PreparedWrite) -> list[bytes]:
+    """Without the rows of the sources' own figures, which change with every verdict."""
+    return [key for key in write.rows if not key.startswith(b"source_")]
+
+
 def messages(others: Iterable[Outgoing]) -> list[Any]:
     return [decode_message(other.key, other.value) for other in others if other.topic == "ioc.kpi.partials"]
 
@@ -150,7 +155,7 @@ def test_a_write_holds_rows_figures_dead_letters_counters_and_the_place_in_the_i
     take(shard, dossier(0), dossier(1, "D2", channel="counter"), broken(2), dossier(3, event_id="e0"))
     write = disk.write(shard)
     assert write is not None
-    assert len(write.rows) == 2
+    assert len(entity_rows(write)) == 2
     assert write.outcomes[DOSSIERS] == {"in": 4, "accepted": 2, "duplicate": 1, "rejected": 1, "rerouted": 0}
     assert write.next_offsets == {DOSSIERS: 4}
     assert len(disk.letters) == 1
@@ -172,7 +177,7 @@ def test_a_write_holds_only_what_changed() -> None:
     take(shard, dossier(2, "D2", channel="counter", time="07:30"))
     write = disk.write(shard)
     assert write is not None
-    assert [key for key in write.rows if b"D2" in key] == list(write.rows)
+    assert [key for key in entity_rows(write) if b"D2" in key] == entity_rows(write)
     assert disk.figure("dossiers_online", "mtd") == (0.5, 1.0, 2.0)
 
 
@@ -183,7 +188,7 @@ def test_a_duplicate_changes_no_row_and_no_figure_and_is_counted() -> None:
     take(shard, dossier(1, event_id="e0", channel="counter"))
     write = disk.write(shard)
     assert write is not None
-    assert (write.rows, write.outcomes[DOSSIERS]["duplicate"]) == ({}, 1)
+    assert (entity_rows(write), write.outcomes[DOSSIERS]["duplicate"]) == ([], 1)
     assert disk.figure("dossiers_online", "mtd") == (1.0, 1.0, 1.0)
 
 

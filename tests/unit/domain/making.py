@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from ioc.catalog import Catalog, load_catalog
-from ioc.entities import Row, fold
+from ioc.entities import DUPLICATE, Row, fold
 from ioc.errors import InvalidRecord
 from ioc.events import Event, EventDecoder, Rejected
 from ioc.kpis import Aggregates, Figure, Figures, KpiEngine, Partial
@@ -22,7 +22,7 @@ STRUCTURED = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
 BATCHED = (("content-type", b"application/cloudevents-batch+json"),)
 
 Headers = tuple[tuple[str, bytes], ...]
-Shown = tuple[float | None, float, float | None]
+Shown = tuple[float | None, float | None, float | None]
 """Value, numerator, denominator of a figure."""
 
 
@@ -166,9 +166,11 @@ def all_figures(events: Iterable[Event], clock: str = "08:00") -> list[Figure]:
         name = item.type.entity
         row = rows.setdefault((name, item.entity_id), Row([], {}, 0))
         before = engine().contributions(name, item.entity_id, row, clock_us)
-        if fold(row, item):
+        if fold(row, item) != DUPLICATE:
             newest[item.type.name] = max(item.order_us, newest.get(item.type.name, 0))
-        aggregates.apply(before, engine().contributions(name, item.entity_id, row, clock_us))
+        aggregates.retract(before)
+        aggregates.add(engine().contributions(name, item.entity_id, row, clock_us))
+    aggregates.settle()
     figures = Figures(engine())
     for key, cell in aggregates.take_changed().items():
         figures.merge(Partial(key, 0, 1, 1, cell))
@@ -178,7 +180,11 @@ def all_figures(events: Iterable[Event], clock: str = "08:00") -> list[Figure]:
 
 def shown(figures: Iterable[Figure]) -> dict[tuple[str, str, str, str], Shown]:
     """(KPI, unit, agency, window) to (value, numerator, denominator)."""
-    return {(f.definition.id, f.admin_unit, f.agency, f.window): (f.value, f.numerator, f.denominator) for f in figures}
+    return {
+        (f.definition.id, f.admin_unit, f.agency, f.window): (f.value, f.numerator, f.denominator)
+        for f in figures
+        if not f.dim
+    }
 
 
 def figure(

@@ -59,7 +59,7 @@ def test_the_starting_catalogue_is_lam_dong_with_37_active_cameras() -> None:
     assert (found.province, found.accept_since) == ("lam-dong", date(2000, 1, 1))
     assert list(found.cameras) == [f"cam-{number:02}" for number in range(1, 38)]
     assert all(camera.is_active and camera.admin_unit in found.geography for camera in found.cameras.values())
-    assert len(found.populations()["cameras"]) == 37
+    assert len(found.registers()["cameras"]) == 37
 
 
 def test_the_eight_figures_of_the_starting_catalogue_say_what_feeds_them() -> None:
@@ -246,7 +246,7 @@ def test_a_camera_may_be_taken_out_of_the_register(tmp_path: Path) -> None:
     folder = broken_copy(tmp_path / "lam-dong", CAMERAS, "cam-01:\n", "cam-01:\n  active: false\n")
     found = load_catalog(folder)
     assert not found.cameras["cam-01"].is_active
-    assert len(found.populations()["cameras"]) == 36
+    assert len(found.registers()["cameras"]) == 36
 
 
 def test_every_file_of_the_starting_catalogue_is_read(tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ def test_the_denominator_is_the_register_also_after_a_tombstone() -> None:
 
 def test_a_camera_that_is_not_active_counts_nowhere() -> None:
     units = {"cam-01": "24846"}
-    small = KpiEngine(catalog().entities, catalog().kpis, {"cameras": units})
+    small = KpiEngine(catalog().entities, [catalog().kpi("camera_online")], {"cameras": units}, catalog().geography)
     for camera_id, count in (("cam-01", 1), ("cam-02", 0)):
         row = row_of(heartbeat("07:59", camera_id=camera_id))
         assert len(small.contributions("camera_heartbeat", camera_id, row, NOW_US)) == count
@@ -281,16 +281,19 @@ def test_minute_cells_end_and_a_fact_that_comes_after_that_counts_in_its_day_onl
     aggregates = Aggregates(engine())
     contributions = contributions_of(calls("06:00", 10))
     aggregates.expire(us("06:00") + KEPT_MINUTES * 60_000_000)
-    aggregates.apply((), contributions)
+    aggregates.add(contributions)
+    aggregates.settle()
     assert {key.grain for key in aggregates.take_changed()} == {"minute", "day"}, "the last minute that is kept"
     (gone,) = aggregates.expire(us("06:01") + KEPT_MINUTES * 60_000_000)
     assert (gone.kpi, gone.grain, gone.bucket) == ("lgsp_success", "minute", us("06:00") // 60_000_000)
-    aggregates.apply(contributions, contributions_of(calls("06:00", 30, 3)))
+    aggregates.retract(contributions)
+    aggregates.add(contributions_of(calls("06:00", 30, 3)))
+    aggregates.settle()
     changed = aggregates.take_changed()
-    assert {key.grain: tuple(cell) for key, cell in changed.items()} == {"day": (27, 30)}
+    assert {key.grain: tuple(cell) for key, cell in changed.items()} == {"day": (27, 30, 0)}
 
 
-def contributions_of(item: Event) -> tuple[Contribution, ...]:
+def contributions_of(item: Event) -> list[Contribution]:
     return engine().contributions(item.type.entity, item.entity_id, row_of(item), NOW_US)
 
 
@@ -315,7 +318,10 @@ def test_a_figure_without_any_fact_is_stale() -> None:
 
 
 def changed_kpi(**changes: object) -> KpiDefinition:
-    return replace(catalog().kpi("dossiers_online"), **changes)  # type: ignore[arg-type]  # names of its fields
+    kpi = catalog().kpi("dossiers_online")
+    if "population" in changes:
+        return replace(kpi, **changes)  # type: ignore[arg-type]  # names of its fields
+    return replace(kpi, parts=(replace(kpi.parts[0], **changes),))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -327,15 +333,14 @@ def changed_kpi(**changes: object) -> KpiDefinition:
         ({"bucket_by": "nothing"}, "bucket_by: no column 'nothing' in entity dossier"),
         ({"bucket_by": ""}, "need `bucket_by`"),
         ({"group": "nothing"}, "group: no column 'nothing'"),
-        ({"population": "nobody"}, "no register named 'nobody'; known: cameras"),
+        ({"population": "nobody"}, "no register named 'nobody'; known: cameras, communes"),
     ],
 )
 def test_a_wrong_kpi_is_a_sentence_with_its_file_and_key(changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^kpis/dossiers_online\.yaml: ") as refused:
-        KpiEngine(catalog().entities, [changed_kpi(**changes)], {"cameras": {}})
+        KpiEngine(catalog().entities, [changed_kpi(**changes)], {"cameras": {}}, catalog().geography)
     assert sentence in str(refused.value)
 
 
 def test_an_entity_that_no_figure_looks_at_adds_nothing() -> None:
-    assert contributions_of(event("press.output", {"outlet_id": "O1", "date": "2026-11-20"})) == ()
-    assert engine().clock_driven == {"camera_heartbeat"}
+    assert contributions_of(event("press.output", {"outlet_id": "O1", "date": "2026-11-20"})) == []

@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ioc.kpis import TOTAL, Cell, CellKey, Figures, Partial
+from ioc.kpis import TOTAL, CellKey, Figures, Partial, Sum
 from streams.partials import Complete, Gone, decode_message, encode_complete, encode_gone, encode_partial
-from tests.unit.domain.making import MINUTE_US, NOW_US, engine, shown, us
+from tests.unit.domain.making import MINUTE_US, NOW_US, Shown, engine, shown, us
 
 TODAY = us("12:00") // MINUTE_US // 1440  # noon is the same day in UTC and here
-ONLINE = CellKey("dossiers_online", TOTAL, "day", TODAY)
-OF_AGENCY = CellKey("dossiers_online", "H14.01", "day", TODAY)
+ONLINE = CellKey("dossiers_online", 0, TOTAL, TOTAL, "day", TODAY)
+OF_AGENCY = CellKey("dossiers_online", 0, "H14.01", TOTAL, "day", TODAY)
 
 
 def partial(
     numerator: float, denominator: float, *, key: CellKey = ONLINE, partition: int = 0, epoch: int = 1, version: int = 1
 ) -> Partial:
-    return Partial(key, partition, epoch, version, Cell(numerator, denominator))
+    return Partial(key, partition, epoch, version, Sum(numerator, denominator, 0))
 
 
-def online(figures: Figures, agency: str = "") -> tuple[float | None, float, float | None] | None:
+def online(figures: Figures, agency: str = "") -> Shown | None:
     return shown(figures.figures(NOW_US)).get(("dossiers_online", "*", agency, "mtd"))
 
 
@@ -79,7 +79,7 @@ def test_a_zombie_that_wakes_after_the_new_owner_is_complete_changes_nothing() -
 
 
 def test_a_cell_that_its_owner_dropped_is_gone() -> None:
-    minute = CellKey("lgsp_success", TOTAL, "minute", NOW_US // MINUTE_US)
+    minute = CellKey("lgsp_success", 0, TOTAL, TOTAL, "minute", NOW_US // MINUTE_US)
     figures = merged(partial(9, 10, key=minute), partial(1, 2, key=minute, partition=1))
     figures.forget(minute, 0)
     figures.forget(minute, 7)
@@ -108,7 +108,7 @@ def test_as_of_is_the_newest_fact_of_the_types_that_feed_the_figure_over_all_par
 def test_partials_give_the_same_figure_in_any_order_and_with_any_repetition(
     cells: dict[tuple[CellKey, int, int, int], tuple[int, int]], chance: random.Random
 ) -> None:
-    partials = [Partial(*place, Cell(*cell)) for place, cell in cells.items()]
+    partials = [Partial(*place, Sum(*cell, 0)) for place, cell in cells.items()]
     repeated = [*partials, *partials]
     chance.shuffle(repeated)
     newest = {(p.key, p.partition): p for p in sorted(partials, key=lambda p: (p.epoch, p.version))}
@@ -129,7 +129,7 @@ def test_two_exporters_show_the_same_figures_whichever_order_partitions_come_in(
 
 
 def test_what_was_written_is_read_back() -> None:
-    written = encode_partial(OF_AGENCY, Cell(1, 2.5), partition=3, epoch=2, version=7)
+    written = encode_partial(OF_AGENCY, Sum(1, 2.5, 0), partition=3, epoch=2, version=7)
     assert decode_message(**written) == partial(1, 2.5, key=OF_AGENCY, partition=3, epoch=2, version=7)
     assert decode_message(**encode_gone(OF_AGENCY, partition=3)) == Gone(OF_AGENCY, 3)
     complete = encode_complete(partition=3, epoch=2, newest={"dossier.submitted": 5})
@@ -137,7 +137,9 @@ def test_what_was_written_is_read_back() -> None:
 
 
 def test_a_cell_has_one_key_whoever_wrote_it_so_that_compaction_keeps_the_newest() -> None:
-    keys = {encode_partial(ONLINE, Cell(1, 2), partition=0, epoch=e, version=v)["key"] for e in (1, 2) for v in (1, 9)}
+    keys = {
+        encode_partial(ONLINE, Sum(1, 2, 0), partition=0, epoch=e, version=v)["key"] for e in (1, 2) for v in (1, 9)
+    }
     keys.add(encode_gone(ONLINE, partition=0)["key"])
     assert len(keys) == 1
     assert encode_gone(ONLINE, partition=1)["key"] not in keys
