@@ -12,66 +12,33 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tests.recount.event_types import EVENT_TYPES
+
 if TYPE_CHECKING:
     from tests.recount.wire import Event
 
 __all__ = ["SORTS", "can_have", "spoil"]
 
-REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "vn.ioc.dossier.submitted.v1": ("channel", "dossier_id", "service_level", "submitted_at"),
-    "vn.ioc.dossier.status_changed.v1": ("at", "dossier_id", "status"),
-    "vn.ioc.dossier.digitised.v1": ("components_digitised", "components_total", "dossier_id"),
-    "vn.ioc.dossier.paid.v1": ("dossier_id", "method", "status"),
-    "vn.ioc.dossier.rated.v1": ("dossier_id",),
-    "vn.ioc.report.submitted.v1": ("report_id", "submitted_at"),
-    "vn.ioc.report.status_changed.v1": ("at", "report_id", "status"),
-    "vn.ioc.report.rated.v1": ("report_id",),
-    "vn.ioc.network.channel_state.v1": ("channel_id", "up"),
-    "vn.ioc.lgsp.service_call.v1": ("calls", "consumer", "errors", "service_id", "window_start"),
-    "vn.ioc.camera.heartbeat.v1": ("camera_id", "last_frame_age_s", "online"),
-}
-IDENTIFIER = {
-    "dossier": "dossier_id",
-    "report": "report_id",
-    "network_channel_state": "channel_id",
-    "lgsp_service_call": "service_id",
-    "camera_heartbeat": "camera_id",
-}
+TOPICS = sorted({event_type.topic for event_type in EVENT_TYPES.values()})
+
+
 WRONG_VALUES: Mapping[str, tuple[object, ...]] = {
-    "channel": (5, ["online"]),
-    "submitted_at": (1_780_000_000, ""),
-    "at": (1_780_000_000, {"t": 1}),
-    "status": (7, True),
-    "method": (1,),
-    "components_total": ("4", [4]),
-    "up": ("true", 1),
-    "online": ("yes", 0),
-    "calls": ("12", [1]),
-    "window_start": (0,),
-    "last_frame_age_s": ("3", True, {}),
-    "dossier_id": (17, ["x"]),
-    "report_id": ({}, 17),
-    "due_at": ("tomorrow", 5),
+    "text": (17, ["x"], {}),
+    "flag": ("true", "yes", 1, 0),
+    "number": ("3", True, {}),
+    "amount": ("3", True, [4]),
+    "whole": ("3", True),
+    "count": ("12", [1], True),
+    "1-5": ("3", 0, 6),
+    "2-3": ("3",),
+    "time": (1_780_000_000, "tomorrow", ""),
+    "day": (20_260_301, "01/03/2026", "2026-02-30"),
+    "moment": (20_260_301, "01/03/2026", ""),
+    "unit": (24_778, ["24778"]),
+    "camera": (1, ["cam-01"]),
+    "list": ("5G", {"5G": 1}),
 }
-ENUMERATIONS: Mapping[str, Mapping[str, str]] = {
-    "vn.ioc.dossier.submitted.v1": {"channel": "Online", "service_level": "complete"},
-    "vn.ioc.dossier.status_changed.v1": {"status": "done", "result_channel": "fax"},
-    "vn.ioc.dossier.paid.v1": {"method": "barter", "status": "ok"},
-    "vn.ioc.report.status_changed.v1": {"status": "closed"},
-    "vn.ioc.report.rated.v1": {"rating": "5"},
-    "vn.ioc.network.channel_state.v1": {"level": "district"},
-}
-NUMBERS: Mapping[str, str] = {
-    "vn.ioc.dossier.submitted.v1": "fee_due_vnd",
-    "vn.ioc.network.channel_state.v1": "latency_ms",
-    "vn.ioc.lgsp.service_call.v1": "calls",
-    "vn.ioc.camera.heartbeat.v1": "last_frame_age_s",
-}
-OWN_TIME: Mapping[str, str] = {
-    "vn.ioc.dossier.submitted.v1": "submitted_at",
-    "vn.ioc.report.submitted.v1": "submitted_at",
-    "vn.ioc.lgsp.service_call.v1": "window_start",
-}  # the others have `at`
+NUMBERS = ("number", "amount", "count")
 
 Spoiler = Callable[[random.Random, "Event", datetime], "Event"]
 
@@ -80,8 +47,27 @@ def _with(event: Event, **fields: object) -> Event:
     return replace(event, data={**event.data, **fields})
 
 
-def _own_time(event: Event) -> str:
-    return OWN_TIME.get(event.type, "at")
+def _at(event: Event, text: str) -> Event:
+    """Returns the event with that CloudEvents time."""
+    return replace(event, time=text, left_out=())
+
+
+def _fields(event: Event, *kinds: str) -> list[str]:
+    """Returns the fields of these kinds that the event tells, in the order of the catalogue. `|`: those of a choice."""
+    fields = EVENT_TYPES[event.type].fields
+    told = [name for name in fields if event.data.get(name) is not None]
+    return [name for name in told if fields[name].kind in kinds or ("|" in kinds and "|" in fields[name].kind)]
+
+
+def _own_times(event: Event) -> list[str]:
+    """Returns the fact's own times that are written with a time of day: of mere days the bounds are left open."""
+    fields = EVENT_TYPES[event.type].fields
+    return [name for name, field in fields.items() if field.is_own_time and field.kind == "time" and name != "hour"]
+
+
+def _plain_keys(event: Event) -> list[str]:
+    fields = EVENT_TYPES[event.type].fields
+    return [name for name in EVENT_TYPES[event.type].key if fields[name].kind == "text"]
 
 
 def _bad_json(rng: random.Random, event: Event, clock: datetime) -> Event:
@@ -105,7 +91,7 @@ def _unknown_type(rng: random.Random, event: Event, clock: datetime) -> Event:
 
 
 def _missing_field(rng: random.Random, event: Event, clock: datetime) -> Event:
-    gone = rng.choice(REQUIRED[event.type])
+    gone = rng.choice(EVENT_TYPES[event.type].required)
     return replace(event, data={name: value for name, value in event.data.items() if name != gone})
 
 
@@ -114,11 +100,9 @@ def _missing_attribute(rng: random.Random, event: Event, clock: datetime) -> Eve
 
 
 def _wrong_type(rng: random.Random, event: Event, clock: datetime) -> Event:
-    names = [name for name in WRONG_VALUES if event.data.get(name) is not None]
-    if event.type == "vn.ioc.report.submitted.v1" and "channel" in names:
-        names.remove("channel")
-    name = rng.choice(names)
-    return _with(event, **{name: rng.choice(WRONG_VALUES[name])})
+    name = rng.choice(_fields(event, "|", *WRONG_VALUES))
+    kind = EVENT_TYPES[event.type].fields[name].kind
+    return _with(event, **{name: rng.choice(WRONG_VALUES.get(kind, (7, True)))})
 
 
 def _foreign_source(rng: random.Random, event: Event, clock: datetime) -> Event:
@@ -139,31 +123,41 @@ def _foreign_source(rng: random.Random, event: Event, clock: datetime) -> Event:
 
 
 def _time(text: str) -> Spoiler:
-    return lambda rng, event, clock: replace(event, time=text)
+    return lambda rng, event, clock: _at(event, text)
 
 
 def _own(text: str) -> Spoiler:
-    return lambda rng, event, clock: _with(event, **{_own_time(event): text})
+    return lambda rng, event, clock: _with(event, **{rng.choice(_own_times(event)): text})
 
 
 def _just_too_far_ahead(rng: random.Random, event: Event, clock: datetime) -> Event:
     text = (clock + timedelta(minutes=15, milliseconds=rng.choice([1, 1000]))).isoformat(timespec="milliseconds")
-    return replace(event, time=text) if rng.random() < 0.5 else _with(event, **{_own_time(event): text})
+    return _at(event, text) if rng.random() < 0.5 else _with(event, **{rng.choice(_own_times(event)): text})
 
 
 def _no_offset(rng: random.Random, event: Event, clock: datetime) -> Event:
     text = rng.choice(["2026-03-01T08:00:00", "2026-03-01 08:00:00", "2026-03-01", "08:00:00Z"])
-    return replace(event, time=text) if rng.random() < 0.5 else _with(event, **{_own_time(event): text})
+    return _at(event, text) if rng.random() < 0.5 else _with(event, **{rng.choice(_own_times(event)): text})
 
 
 def _enumeration(rng: random.Random, event: Event, clock: datetime) -> Event:
-    name, value = rng.choice(sorted(ENUMERATIONS[event.type].items()))
-    return _with(event, **{name: value})
+    name = rng.choice(_fields(event, "|"))
+    return _with(
+        event, **{name: rng.choice([f"{event.data[name]}x", str(event.data[name]).upper() + " ", "none of them"])}
+    )
 
 
 def _not_a_number(rng: random.Random, event: Event, clock: datetime) -> Event:
     value = rng.choice([float("nan"), float("inf"), float("-inf")])
-    return replace(event, text=json.dumps({**event.data, NUMBERS[event.type]: value}))
+    return replace(event, text=json.dumps({**event.data, rng.choice(_fields(event, *NUMBERS)): value}))
+
+
+def _below_zero(rng: random.Random, event: Event, clock: datetime) -> Event:
+    return _with(event, **{rng.choice(_fields(event, "count", "amount")): -1})
+
+
+def _unknown_commune(rng: random.Random, event: Event, clock: datetime) -> Event:
+    return _with(event, **{rng.choice(_fields(event, "unit")): rng.choice(["99999", "24778 ", "672", "Đà Lạt", "*"])})
 
 
 def _unknown_camera(rng: random.Random, event: Event, clock: datetime) -> Event:
@@ -175,9 +169,7 @@ def _oversized(rng: random.Random, event: Event, clock: datetime) -> Event:
 
 
 def _wrong_topic(rng: random.Random, event: Event, clock: datetime) -> Event:
-    topics = ["ioc.onestop.dossiers", "ioc.citizen.reports", "ioc.lgsp.calls", "ioc.network.channels"]
-    topics += ["ioc.camera.health", "ioc.onestop.payments"]
-    return replace(event, topic=rng.choice([topic for topic in topics if topic != event.topic]))
+    return replace(event, topic=rng.choice([topic for topic in TOPICS if topic != event.topic]))
 
 
 def _control_in_id(rng: random.Random, event: Event, clock: datetime) -> Event:
@@ -185,7 +177,7 @@ def _control_in_id(rng: random.Random, event: Event, clock: datetime) -> Event:
 
 
 def _control_in_key(rng: random.Random, event: Event, clock: datetime) -> Event:
-    name = IDENTIFIER[event.entity[0]]
+    name = rng.choice(_plain_keys(event))
     return _with(event, **{name: f"{event.data[name]}\x1f"})
 
 
@@ -205,6 +197,8 @@ _SPOILERS: Mapping[str, Spoiler] = {
     "no offset": _no_offset,
     "enumeration": _enumeration,
     "not a number": _not_a_number,
+    "below zero": _below_zero,
+    "unknown commune": _unknown_commune,
     "unknown camera": _unknown_camera,
     "oversized": _oversized,
     "wrong topic": _wrong_topic,
@@ -212,17 +206,37 @@ _SPOILERS: Mapping[str, Spoiler] = {
     "control character in key": _control_in_key,
 }
 SORTS = tuple(_SPOILERS)
+FOR_TOMBSTONES = (
+    "bad JSON",
+    "not an object",
+    "unknown type",
+    "missing attribute",
+    "foreign source",
+    "time in 1970",
+    "time in 2099",
+    "wrong topic",
+    "control character in id",
+)
 
 
 def can_have(event: Event, sort: str) -> bool:
     """Says whether an event of this type can have that flaw: not every type has numbers or enumerations."""
-    if sort == "enumeration":
-        return event.type in ENUMERATIONS
-    if sort == "not a number":
-        return event.type in NUMBERS
-    if sort == "missing field":  # whether a tombstone may leave out more than others is left open
-        return event.data.get("deleted") is not True
-    return sort != "unknown camera" or event.entity[0] == "camera_heartbeat"
+    if event.data.get("deleted") is True and sort not in FOR_TOMBSTONES:
+        return False  # what the body of a tombstone may hold besides its key is left open
+    needed = {
+        "wrong type": _fields(event, "|", *WRONG_VALUES),
+        "enumeration": _fields(event, "|"),
+        "not a number": _fields(event, *NUMBERS),
+        "below zero": _fields(event, "count", "amount"),
+        "unknown commune": _fields(event, "unit"),
+        "unknown camera": _fields(event, "camera"),
+        "control character in key": _plain_keys(event),
+        "own time in 1970": _own_times(event),
+        "own time in 2099": _own_times(event),
+        "just too far ahead": _own_times(event),
+        "no offset": _own_times(event),
+    }
+    return bool(needed.get(sort, True))
 
 
 def spoil(rng: random.Random, event: Event, sort: str, clock: datetime) -> Event:

@@ -94,7 +94,7 @@ def dossier(scribe: Scribe) -> None:
             data["due_at"] = scribe.stamp(due + timedelta(days=rng.choice([0, 0, 1, 5])))
             scribe.maybe(data, "reason", "gia hạn", absent=0.3)
         bodies.append(data)
-        scribe.write(entity, key, status_type, topic, dict(data), near(scribe, at))
+        _write_status(scribe, entity, status_type, topic, data, at)
     _other_dossier_facts(scribe, entity, dossier_id, start)
     fate = rng.random()
     if has_submitted and fate < 0.2:
@@ -107,6 +107,19 @@ def dossier(scribe: Scribe) -> None:
             scribe.write(entity, key, submitted_type, topic, again, scribe.clock + AHEAD)
     elif bodies and fate < 0.28:
         _delete_by_status(scribe, entity, key, status_type, topic, bodies[-1], times[-1])
+
+
+def _write_status(
+    scribe: Scribe, entity: Entity, type_: str, topic: str, data: Mapping[str, object], at: datetime
+) -> None:
+    """A status; now and then its time is that of the envelope, or a further event tells no status at all."""
+    if scribe.chance(0.02):
+        scribe.write(entity, entity[1], type_, topic, {**data, "at": None}, at)
+    else:
+        scribe.write(entity, entity[1], type_, topic, dict(data), near(scribe, at))
+    if scribe.chance(0.01):
+        later = scribe.capped(at + timedelta(minutes=scribe.rng.randrange(900)))
+        scribe.write(entity, entity[1], type_, topic, {**data, "status": None, "at": scribe.stamp(later)}, later)
 
 
 def _correct_dossier(
@@ -126,16 +139,19 @@ def _correct_dossier(
 
 
 def _other_dossier_facts(scribe: Scribe, entity: Entity, dossier_id: str, start: datetime) -> None:
-    """Facts that none of these figures count, and that still belong to the dossier."""
-    rng = scribe.rng
-    if scribe.chance(0.08):
+    """What was digitised, what was paid and how, and a score that no figure counts."""
+    rng, topic = scribe.rng, "ioc.onestop.dossiers"
+    for _ in range(rng.choice([0, 0, 1, 1, 2])):
         at = scribe.capped(start + timedelta(hours=rng.randrange(200)))
-        data: dict[str, object] = {"dossier_id": dossier_id, "components_total": 4, "components_digitised": 3}
+        total = rng.choice([0, 3, 4])
+        data: dict[str, object] = {"dossier_id": dossier_id, "components_total": total}
+        data["components_digitised"] = total if scribe.chance(0.7) else rng.randrange(5)
         scribe.maybe(data, "at", scribe.stamp(at))
-        scribe.write(entity, dossier_id, "vn.ioc.dossier.digitised.v1", "ioc.onestop.dossiers", data, at)
-    if scribe.chance(0.08):
+        scribe.write(entity, dossier_id, "vn.ioc.dossier.digitised.v1", topic, data, at)
+    for _ in range(rng.choice([0, 0, 1, 1, 2])):
         at = scribe.capped(start + timedelta(hours=rng.randrange(200)))
-        data = {"dossier_id": dossier_id, "method": "online", "status": "success", "amount_vnd": 50_000}
+        data = {"dossier_id": dossier_id, "method": rng.choice(["online", "online", "cash", "transfer"])}
+        data["status"] = rng.choice(["success", "success", "failed", "refunded"])
         scribe.maybe(data, "at", scribe.stamp(at))
         paid = scribe.write(entity, dossier_id, "vn.ioc.dossier.paid.v1", "ioc.onestop.payments", data, at)
         # Another topic has another log order: its ids are its own, so that no duplicate reaches over two topics.
@@ -143,7 +159,7 @@ def _other_dossier_facts(scribe: Scribe, entity: Entity, dossier_id: str, start:
     if scribe.chance(0.05):
         at = scribe.capped(start + timedelta(hours=rng.randrange(200)))
         data = {"dossier_id": dossier_id, "score": rng.randrange(1, 6), "at": scribe.stamp(at)}
-        scribe.write(entity, dossier_id, "vn.ioc.dossier.rated.v1", "ioc.onestop.dossiers", data, at)
+        scribe.write(entity, dossier_id, "vn.ioc.dossier.rated.v1", topic, data, at)
 
 
 def _delete(
@@ -215,8 +231,10 @@ def report(scribe: Scribe) -> None:
         if status == "extended" or scribe.chance(0.1):
             data["due_at"] = scribe.stamp(due + timedelta(hours=rng.choice([0, 10, 100])))
             scribe.maybe(data, "reason", "chờ vật tư", absent=0.3)
+        if status == "rejected":
+            scribe.maybe(data, "reason", rng.choice(["ngoài thẩm quyền", " ", ""]), absent=0.3)
         bodies.append(data)
-        scribe.write(entity, report_id, status_type, topic, dict(data), near(scribe, at))
+        _write_status(scribe, entity, status_type, topic, data, at)
     if scribe.chance(0.1):
         data = {"report_id": report_id}
         scribe.maybe(data, "rating", rng.choice(["satisfied", "accept", "unsatisfied"]))

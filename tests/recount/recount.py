@@ -2,57 +2,136 @@
 
 It shares no line with the product: it imports nothing from `ioc`, `streams` or `detectors`, keeps every fact in a list,
 sorts the list whenever it wants to know something, and adds up at the end. What an event type holds and what a KPI
-counts is written down here again, by hand, from the KPI catalogue and the page that says how every figure is read.
+counts is written down here again, by hand, from the KPI catalogue and the pages that say how every figure is read.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from fractions import Fraction
 
-from tests.recount.accepting import (
-    HANOI,
-    Entity,
-    Envelope,
-    Fact,
-    Record,
-    Rejected,
-    instant,
-    open_record,
-    read_event,
+from tests.recount import citizens, incidents, networks, snapshots, society
+from tests.recount.accepting import Entity, Fact, Opened, Record, Rejected, open_record, read_event
+from tests.recount.kpis import KPIS, window_bounds
+from tests.recount.lifetimes import Family, Lives, Province, Share
+from tests.recount.sources import Sources
+
+__all__ = ["Figure", "OrderStatistic", "Recount", "Series"]
+
+Series = tuple[str, str, str, str, str]
+"""(kpi, admin_unit, agency, window, dim): the total is ("*", "", window, ""), a dim series ("*", "", window, dim)."""
+
+Figure = tuple[float | None, float | None, int | float | None]
+"""(value, numerator, denominator), as they must be exported; None: no such sample.
+
+ratio: no value for a denominator of 0. count: numerator = value, no denominator. p95: the denominator is the number of
+samples, there is no numerator, and the value is an OrderStatistic.
+"""
+
+ONE_BY_ONE: Mapping[str, Family] = {
+    "dossier": citizens.dossier,
+    "report": citizens.report,
+    "procedure_registered": citizens.procedure,
+    "incident": incidents.incident,
+    "disaster_alert": incidents.disaster_alert,
+    "disaster_incident": incidents.disaster_incident,
+    "lgsp_connection": networks.lgsp_connection,
+    "lgsp_service_call": networks.lgsp_minute,
+    "network_channel_state": networks.channel,
+    "telecom_site": networks.site,
+    "telecom_speed_test": networks.speed_test,
+    "ipv6_probe": networks.ipv6_probe,
+    "soc_incident": networks.security_incident,
+    "soc_system_level": networks.system_level,
+    "meeting_session": networks.meeting_session,
+    "document_exchanged": networks.document,
+    "signature_certificate": networks.certificate,
+    "cashless_facility": society.cashless_facility,
+    "education_facility": society.school,
+    "marketplace_product": society.product,
+    "marketplace_order": society.order,
+    "postal_item": society.parcel,
+    "loudspeaker_bulletin": society.bulletin,
+    "press_output": society.press,
+    "violation_recorded": society.violation,
+    "tourism_stay": society.stay,
+}
+"""What each entity adds by itself. An entity of another kind is counted below, together with others, or nowhere."""
+
+ALL_TOGETHER: Sequence[Callable[[Lives, Province], Iterator[Share]]] = (
+    incidents.cameras_online,
+    networks.bts_down,
+    networks.meeting_points,
+    networks.agencies_signing,
+    society.communes_served,
+    snapshots.newest_by_commune,
+    snapshots.reported_indicators,
+    snapshots.manual_share,
+    snapshots.source_complete,
 )
 
-__all__ = ["COUNTS", "KPI_WINDOWS", "Recount", "Series", "window_bounds"]
 
-Series = tuple[str, str, str, str]
-"""(kpi, admin_unit, agency, window)"""
+class OrderStatistic(float):
+    """A p95: the sample at the floor of rank 0.95 (n − 1); `ceiling` is the one at its ceiling."""
 
+    ceiling: float
 
-KPI_WINDOWS = {
-    "dossiers_online": ("mtd", "ytd"),
-    "dossiers_fully_online": ("mtd", "ytd"),
-    "dossiers_on_time": ("mtd", "ytd"),
-    "reports_received": ("day", "mtd"),
-    "reports_on_time": ("r30d",),
-    "wan_channels_up": ("now",),
-    "lgsp_success": ("5m", "1h", "day"),
-    "camera_online": ("now",),
-}
-COUNTS = frozenset({"reports_received"})  # a count has a numerator and no denominator
+    def __new__(cls, samples: Sequence[float]) -> "OrderStatistic":
+        in_order = sorted(samples)
+        floor, rest = divmod(95 * (len(in_order) - 1), 100)
+        statistic = super().__new__(cls, in_order[floor])
+        statistic.ceiling = in_order[floor + (rest > 0)]
+        return statistic
+
+    def agrees_with(self, value: float) -> bool:
+        """Says whether `value` is within 1 % of a value between the two ranks."""
+        low, high = float(self), self.ceiling
+        return low - 0.01 * abs(low) - 1e-9 <= value <= high + 0.01 * abs(high) + 1e-9
 
 
 @dataclass(slots=True)
+class Cell:
+    numerator: int | Fraction = 0
+    denominator: int | Fraction = 0
+    samples: list[float] = field(default_factory=list)
+
+    def add(self, share: Share) -> None:
+        self.numerator += share.numerator
+        self.denominator += share.denominator
+        if share.sample is not None:
+            self.samples.append(share.sample)
+
+    def figure(self, form: str) -> Figure:
+        if form == "p95":
+            return OrderStatistic(self.samples) if self.samples else None, None, len(self.samples)
+        if form == "count":
+            return _plain(self.numerator), _plain(self.numerator), None
+        value = float(Fraction(self.numerator) / self.denominator) if self.denominator else None
+        return value, _plain(self.numerator), _plain(self.denominator)
+
+
+def _plain(number: int | Fraction) -> int | float:
+    return int(number) if number == int(number) else float(number)
+
+
+@dataclass(slots=True, kw_only=True)
 class Recount:
     """Reads records in log order (`read`), then tells the figures at a clock (`figures`).
 
-    `cameras` names the registered active cameras and their admin_unit; `clock` is what events are accepted by.
+    `clock` is what events are accepted by, and when every verdict was passed. `cameras`: the registered active cameras
+    and their communes; `units`: the communes in force; `promises` and `registered`: see `Province`.
     """
 
     clock: datetime
     cameras: Mapping[str, str]
+    units: Collection[str]
+    promises: Mapping[str, timedelta] = field(default_factory=dict)
+    registered: Collection[str] = ()
     facts: dict[Entity, list[Fact]] = field(default_factory=lambda: defaultdict(list))
     outcomes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     reasons: Counter[str] = field(default_factory=Counter)
+    sources: Sources = field(default_factory=Sources)
     _seen: set[tuple[Entity, str, str]] = field(default_factory=set)
 
     def read(self, records: Iterable[Record]) -> None:
@@ -61,12 +140,11 @@ class Recount:
                 outcome = self._take(opened, record.topic)
                 self.outcomes[record.topic][outcome] += 1
                 self.outcomes[record.topic]["in"] += 1
+                self.sources.passed(opened.source, outcome)
 
-    def _take(self, opened: Envelope | Rejected, topic: str) -> str:
+    def _take(self, opened: Opened, topic: str) -> str:
         try:
-            if isinstance(opened, Rejected):
-                raise opened
-            entity, fact = read_event(opened, topic, self.clock, self.cameras)
+            entity, fact = read_event(opened, topic, self.clock, self.cameras, self.units)
         except Rejected as refusal:
             self.reasons[str(refusal)] += 1
             return "rejected"
@@ -74,190 +152,71 @@ class Recount:
             return "duplicate"  # whatever its body: the first in log order stands
         self._seen.add((entity, fact.source, fact.id))
         self.facts[entity].append(fact)
+        self.sources.told(entity, fact)
         return "accepted"
 
-    def figures(self, clock: datetime | None = None) -> dict[Series, tuple[int, int]]:
-        """Returns (numerator, denominator) of each series; totals are always there. A count's denominator is 0."""
-        clock = clock or self.clock
-        sums: dict[Series, list[int]] = {
-            (kpi, "*", "", window): [0, 0] for kpi, windows in KPI_WINDOWS.items() for window in windows
+    def figures(self, clock: datetime | None = None) -> dict[Series, Figure]:
+        """Returns the figure of every series. Totals are always there; a group or dim where something counts in it."""
+        province = self._province(clock)
+        cells = {
+            (kpi, "*", "", window, ""): Cell() for kpi, definition in KPIS.items() for window in definition.windows
         }
-        for entity, facts in [*self.facts.items()]:
-            for kpi, unit, agency, moment, numerator, denominator in contributions(entity, facts, clock, self.cameras):
-                _add(sums, kpi, unit, agency, moment, numerator, denominator, clock)
-        silent = self.cameras.keys() - {key[0] for kind, key in self.facts if kind == "camera_heartbeat"}
-        for camera in silent:
-            _add(sums, "camera_online", self.cameras[camera], "", None, 0, 1, clock)
-        return {series: (numerator, denominator) for series, (numerator, denominator) in sums.items()}
+        for share in self._shares(province):
+            _add(cells, share, province.clock)
+        return {series: cell.figure(KPIS[series[0]].form) for series, cell in cells.items()}
 
-    def behind(self, series: Series, clock: datetime | None = None) -> dict[Entity, tuple[int, int]]:
+    def behind(self, series: Series, clock: datetime | None = None) -> dict[Entity, Figure]:
         """Returns what each entity adds to a series: for whoever has to find out why two counts differ."""
-        clock = clock or self.clock
-        shares = {}
-        for entity, facts in self.facts.items():
-            sums: dict[Series, list[int]] = {}
-            for kpi, unit, agency, moment, numerator, denominator in contributions(entity, facts, clock, self.cameras):
-                _add(sums, kpi, unit, agency, moment, numerator, denominator, clock)
-            if series in sums:
-                shares[entity] = (sums[series][0], sums[series][1])
-        return shares
+        province, form = self._province(clock), KPIS[series[0]].form
+        found = {}
+        for kind, lives in self._lives().items():
+            for key, facts in lives.items():
+                cells: dict[Series, Cell] = {}
+                for share in ONE_BY_ONE[kind](key, facts, province) if kind in ONE_BY_ONE else ():
+                    _add(cells, share, province.clock)
+                if series in cells:
+                    found[kind, key] = cells[series].figure(form)
+        return found
 
-
-def _add(
-    sums: dict[Series, list[int]],
-    kpi: str,
-    unit: str,
-    agency: str,
-    moment: datetime | None,
-    numerator: int,
-    denominator: int,
-    clock: datetime,
-) -> None:
-    for window in KPI_WINDOWS[kpi]:
-        if moment is not None:
-            start, end = window_bounds(window, clock)
-            if not start <= moment < end:
-                continue
-        groups = {("*", "")}  # the total is always there
-        if unit:
-            groups.add((unit, ""))
-        if agency:
-            groups.add(("*", agency))
-        for group_unit, group_agency in groups:
-            cell = sums.setdefault((kpi, group_unit, group_agency, window), [0, 0])
-            cell[0] += numerator
-            cell[1] += denominator
-
-
-def window_bounds(window: str, clock: datetime) -> tuple[datetime, datetime]:
-    """Returns the first instant inside the window, and the first after it."""
-    local = clock.astimezone(HANOI)
-    minute = local.replace(second=0, microsecond=0)
-    if window in ("5m", "1h"):
-        return minute - timedelta(minutes=5 if window == "5m" else 60), minute + timedelta(minutes=1)
-    day = minute.replace(hour=0, minute=0)
-    if window == "day":
-        return day, day + timedelta(days=1)
-    if window == "mtd":
-        first = day.replace(day=1)
-        return first, (first + timedelta(days=32)).replace(day=1)
-    if window == "ytd":
-        return day.replace(month=1, day=1), day.replace(year=day.year + 1, month=1, day=1)
-    if window == "r30d":
-        return day - timedelta(days=29), day + timedelta(days=1)
-    raise ValueError(window)
-
-
-Contribution = tuple[str, str, str, datetime | None, int, int]
-"""kpi, admin_unit or "", agency or "", the time of its bucket (None: it is so now), numerator, denominator."""
-
-
-def contributions(
-    entity: Entity, facts: Sequence[Fact], clock: datetime, cameras: Mapping[str, str]
-) -> list[Contribution]:
-    """Returns what one entity adds to the figures."""
-    kind, key = entity
-    facts = sorted(facts, key=lambda fact: fact.order)
-    gone = facts[-1].is_tombstone  # the newest fact says whether it is deleted or (again) there
-    # Whether the body of a tombstone tells anything once the entity is back, the page leaves open. Chosen: it does not;
-    # it names what is deleted, and what counts again is what the other facts say.
-    facts = [fact for fact in facts if not fact.is_tombstone]
-    if kind == "camera_heartbeat":
-        camera = str(key[0])
-        is_online = not gone and _camera_online(facts, clock)
-        return [("camera_online", cameras[camera], "", None, int(is_online), 1)]
-    if gone:
-        return []
-    if kind == "dossier":
-        return _dossier(facts)
-    if kind == "report":
-        return _report(facts)
-    if kind == "network_channel_state":
-        unit = newest(facts, "admin_unit") or ""
-        return [("wan_channels_up", str(unit), "", None, int(newest(facts, "up") is True), 1)]
-    if kind == "lgsp_service_call":
-        calls, errors = newest(facts, "calls"), newest(facts, "errors")
-        assert isinstance(calls, int)
-        assert isinstance(errors, int)
-        return [("lgsp_success", "", "", facts[0].time, calls - errors, calls)]
-    raise ValueError(kind)
-
-
-def newest(facts: Sequence[Fact], name: str) -> object:
-    """Returns the field's newest value that is known: null erases nothing. `facts` are in their order."""
-    for fact in reversed(facts):
-        if fact.data.get(name) is not None:
-            return fact.data[name]
-    return None
-
-
-def _of(facts: Sequence[Fact], type_: str) -> list[Fact]:
-    return [fact for fact in facts if fact.type == type_]
-
-
-def _first_due(facts: Sequence[Fact]) -> datetime | None:
-    for fact in facts:
-        if fact.data.get("due_at") is not None:
-            return instant(fact.data["due_at"])
-    return None
-
-
-def _resolved_at(statuses: Sequence[Fact]) -> datetime | None:
-    for fact in statuses:
-        if fact.data["status"] == "resolved":
-            return fact.time
-    return None
-
-
-def supplement_time(statuses: Sequence[Fact], resolved_at: datetime) -> timedelta:
-    """Returns the calendar time in `supplement`: to the next status of any kind, summed, cut at resolution."""
-    total = timedelta()
-    for position, fact in enumerate(statuses):
-        if fact.data["status"] != "supplement":
-            continue
-        end = statuses[position + 1].time if position + 1 < len(statuses) else resolved_at
-        total += max(min(end, resolved_at) - fact.time, timedelta())
-    return total
-
-
-def _dossier(facts: Sequence[Fact]) -> list[Contribution]:
-    submitted = _of(facts, "vn.ioc.dossier.submitted.v1")
-    statuses = _of(facts, "vn.ioc.dossier.status_changed.v1")
-    agency = str(newest(submitted, "agency_code") or "")
-    channel = newest(submitted, "channel")
-    found: list[Contribution] = []
-    if submitted:
-        bucket = instant(newest(submitted, "submitted_at"))
-        found.append(("dossiers_online", "", agency, bucket, int(channel == "online"), 1))
-    resolved_at = _resolved_at(statuses)
-    if resolved_at is not None:
-        is_full = (
-            newest(submitted, "service_level") == "full"
-            and channel == "online"
-            and newest(statuses, "result_channel") in ("online", "postal")
+    def _province(self, clock: datetime | None) -> Province:
+        return Province(
+            clock=clock or self.clock,
+            cameras=self.cameras,
+            units=self.units,
+            promises=self.promises,
+            registered=self.registered,
         )
-        found.append(("dossiers_fully_online", "", agency, resolved_at, int(is_full), 1))
-        due = _first_due([fact for fact in facts if fact in submitted or fact in statuses])
-        on_time = due is not None and resolved_at <= due + supplement_time(statuses, resolved_at)
-        found.append(("dossiers_on_time", "", agency, resolved_at, int(on_time), 1))
-    return found
+
+    def _shares(self, province: Province) -> Iterator[Share]:
+        lives = self._lives()
+        for kind, family in ONE_BY_ONE.items():
+            for key, facts in lives[kind].items():
+                yield from family(key, facts, province)
+        for counted_together in ALL_TOGETHER:
+            yield from counted_together(lives, province)
+        yield from self.sources.shares(province, passed_at=self.clock)
+
+    def _lives(self) -> Lives:
+        """Returns the entities that are there, and what counts of each."""
+        lives: dict[str, dict[tuple[object, ...], list[Fact]]] = defaultdict(dict)
+        for (kind, key), facts in self.facts.items():
+            in_order = sorted(facts, key=lambda fact: fact.order)
+            if not in_order[-1].is_tombstone:  # the newest fact says whether it is deleted or (again) there
+                lives[kind][key] = [fact for fact in in_order if not fact.is_tombstone]
+        return lives
 
 
-def _report(facts: Sequence[Fact]) -> list[Contribution]:
-    submitted = _of(facts, "vn.ioc.report.submitted.v1")
-    statuses = _of(facts, "vn.ioc.report.status_changed.v1")
-    unit = str(newest(submitted, "ward_code") or "")
-    found: list[Contribution] = []
-    if submitted:
-        found.append(("reports_received", unit, "", instant(newest(submitted, "submitted_at")), 1, 0))
-    resolved_at = _resolved_at(statuses)
-    if resolved_at is not None:
-        due = _first_due([fact for fact in facts if fact in submitted or fact in statuses])
-        found.append(("reports_on_time", unit, "", resolved_at, int(due is not None and resolved_at <= due), 1))
-    return found
-
-
-def _camera_online(facts: Sequence[Fact], clock: datetime) -> bool:
-    age_s = newest(facts, "last_frame_age_s")
-    assert isinstance(age_s, int | float)
-    return newest(facts, "online") is True and age_s + (clock - facts[-1].time).total_seconds() <= 120
+def _add(cells: dict[Series, Cell], share: Share, clock: datetime) -> None:
+    kpi = KPIS[share.kpi]
+    for window in kpi.windows:
+        if share.at is not None:
+            start, end = window_bounds(window, clock)
+            if not start <= share.at < end:
+                continue
+        cells.setdefault((share.kpi, "*", "", window, ""), Cell()).add(share)  # the total is always there
+        if share.unit and kpi.group_by == "admin_unit":
+            cells.setdefault((share.kpi, share.unit, "", window, ""), Cell()).add(share)
+        if share.agency and kpi.group_by == "agency":
+            cells.setdefault((share.kpi, "*", share.agency, window, ""), Cell()).add(share)
+        if share.dim:
+            cells.setdefault((share.kpi, "*", "", window, share.dim), Cell()).add(share)

@@ -1,7 +1,7 @@
 """Who writes the events of a stream: draws times, ids and offsets, and keeps what must be unique."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -10,7 +10,7 @@ from tests.recount.wire import Entity, Event
 
 __all__ = ["AGENCIES", "AHEAD", "CAMERAS", "MILLISECOND", "UNITS", "Scribe", "near", "random_clock"]
 
-UNITS = ("24778", "24781", "24787", "24805", "24846", "23005")
+UNITS = ("24778", "24781", "24787", "24805", "24846", "23005")  # communes in force, as their statistical codes
 AGENCIES = (*(f"H36.{number:02d}" for number in range(1, 10)), "h36.01", "Sở Xây dựng")
 CAMERAS = tuple(f"cam-{number:02d}" for number in range(1, 38))
 OFFSETS_MINUTES = (0, 420, 420, -300, 330, 840, -720)
@@ -23,7 +23,14 @@ SYSTEMS: Mapping[str, tuple[str, ...]] = {
     "network": ("/lam-dong/network/vnpt", "/lam-dong/network/viettel"),
     "lgsp": ("/lam-dong/lgsp", "/lam-dong/lgsp/monitor"),
     "camera": ("/lam-dong/camera/edge-1", "/lam-dong/camera"),
+    "telecom": ("/lam-dong/telecom/viettel", "/lam-dong/telecom/mobifone"),
+    "media": ("/lam-dong/media", "/lam-dong/media/nguon"),
+    "indicators": ("/lam-dong/indicators/so-khcn", "/lam-dong/indicators/phuong-xuan-huong", "/lam-dong/indicators"),
 }
+"""The systems of a family; a family that is not listed has one, by its own name. Fewer than 50 altogether."""
+
+ARCHIVES = ("postal", "commerce", "indicators", "education")
+"""Families in which old facts come from a system of their own, which has been silent since."""
 
 
 def random_clock(rng: random.Random) -> datetime:
@@ -53,6 +60,7 @@ class Scribe:
     used: set[tuple[Entity, str, str]] = field(default_factory=set)
     last_id: str = "0"
     number: int = 0
+    communes: Sequence[str] = UNITS
 
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
@@ -64,6 +72,10 @@ class Scribe:
                 data[name] = None
             return
         data[name] = value
+
+    def commune(self) -> str:
+        """Returns one of a few communes, which are told of again and again, or any of the province."""
+        return self.rng.choice(UNITS if self.chance(0.6) else self.communes)
 
     def capped(self, moment: datetime) -> datetime:
         """Returns the moment, or the last one that is still accepted."""
@@ -81,8 +93,7 @@ class Scribe:
                 midnight,
                 midnight,
                 midnight - timedelta(days=1),
-                midnight - timedelta(days=29),
-                midnight - timedelta(days=30),
+                *(midnight - timedelta(days=days) for days in (6, 7, 29, 30, 89, 90)),
                 midnight.replace(day=1),
                 midnight.replace(day=1),
                 midnight.replace(month=1, day=1),
@@ -128,11 +139,27 @@ class Scribe:
                 self.last_id = fresh
                 return fresh
 
+    def source(self, topic: str, at: datetime) -> str:
+        """Returns a source that may publish on the topic."""
+        family = topic.split(".")[1]
+        if family in ARCHIVES and at < self.clock - timedelta(days=3):
+            return f"/lam-dong/{family}/archive"
+        return self.rng.choice(SYSTEMS.get(family, (f"/lam-dong/{family}",)))
+
     def write(
-        self, entity: Entity, key: str, type_: str, topic: str, data: dict[str, object], ce_time: datetime
+        self,
+        entity: Entity,
+        key: str,
+        type_: str,
+        topic: str,
+        data: dict[str, object],
+        ce_time: datetime,
+        *,
+        without_time: bool = False,
     ) -> Event:
+        """Writes an event. `without_time`: it has no CloudEvents time, and must have its own."""
         rng = self.rng
-        source = rng.choice(SYSTEMS[topic.split(".")[1]])
+        source = self.source(topic, ce_time)
         same_id = [event.id for event in self.events[-3:] if event.entity == entity and event.source != source]
         event_id = rng.choice(same_id) if same_id and self.chance(0.05) else ""
         if not event_id or (entity, source, event_id) in self.used:
@@ -140,7 +167,7 @@ class Scribe:
         self.used.add((entity, source, event_id))
         if self.chance(0.1):
             data["not_in_any_catalogue"] = rng.choice([1, "x", None, {"a": [1]}])
-        if self.chance(0.02):
+        if self.chance(0.02) and "deleted" not in data:
             data["deleted"] = rng.choice([False, None])
         event = Event(
             topic=topic,
@@ -151,6 +178,7 @@ class Scribe:
             id=event_id,
             time=self.stamp(self.capped(ce_time)),
             data=data,
+            left_out=("time",) if without_time else (),
         )
         self.events.append(event)
         return event

@@ -4,23 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 from tests.recount.accepting import HANOI
 from tests.recount.scribe import MILLISECOND, UNITS, Scribe, near
+from tests.recount.subjects import instants
 
 __all__ = ["camera", "channel", "lgsp_minute"]
-
-
-def _instants(scribe: Scribe, count: int, days: float) -> list[datetime]:
-    """Returns times of one subject, some of them equal."""
-    times: list[datetime] = []
-    for _ in range(count):
-        times.append(scribe.rng.choice(times) if times and scribe.chance(0.15) else scribe.moment(days))
-    return times
 
 
 def channel(scribe: Scribe) -> None:
     rng = scribe.rng
     channel_id = scribe.entity_id("TSLCD")
     home = rng.choice([*UNITS, None])
-    for at in _instants(scribe, rng.choice([1, 2, 4, 9, 20]), 3):
+    for at in instants(scribe, rng.choice([1, 2, 4, 9, 20]), 3):
         data: dict[str, object] = {"channel_id": channel_id, "up": scribe.chance(0.7)}
         if home is not None or scribe.chance(0.1):
             scribe.maybe(data, "admin_unit", rng.choice(UNITS) if scribe.chance(0.1) else home, absent=0.3)
