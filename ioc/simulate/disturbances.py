@@ -53,7 +53,8 @@ def broken(event: SimulatedEvent, event_type: EventType, reason: str) -> Simulat
 
 def contradiction(event: SimulatedEvent, event_type: EventType, event_id: str) -> SimulatedEvent | None:
     """Returns the same fact at the same time under another id with another value; None where nothing can differ."""
-    for spec in event_type.fields:
+    # Numbers first: a flipped truth would put cameras and channels out of service until their next report.
+    for spec in sorted(event_type.fields, key=lambda spec: spec.type == "boolean"):
         value = event.data.get(spec.name)
         if spec.name in event_type.entity_key or spec.enum or spec.type not in ("integer", "number", "boolean"):
             continue

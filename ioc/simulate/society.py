@@ -170,9 +170,9 @@ PUBLISHERS = (
         event="disaster.alert_acknowledged", system="pctt", make=_acknowledgement, stock=_ALERTS * _ACKNOWLEDGING,
         days=0.01, every_s=120,
     ),
-    Publisher(event="disaster.incident", system="114", make=_rescue, stock=30, days=85, every_s=300),
+    Publisher(event="disaster.incident", system="114", make=_rescue, stock=30, days=85, every_s=900),
     Publisher(
-        event="violation.recorded", system="xphc", make=_violation, stock=60, days=60, every_s=120,
+        event="violation.recorded", system="xphc", make=_violation, stock=60, days=60, every_s=600,
         in_office_hours=True,
     ),
 )  # fmt: skip

@@ -167,7 +167,7 @@ PUBLISHERS = (
         event="telecom.fibre_route", system="noc", make=_fibre_route, stock=40, days=25, every_s=90, is_state=True
     ),
     Publisher(event="ipv6.probe", system="ipv6", make=_ipv6, stock=_SYSTEMS, days=1, every_s=10, is_state=True),
-    Publisher(event="soc.incident", system="soc", make=_security_incident, stock=10, days=80, every_s=1800),
+    Publisher(event="soc.incident", system="soc", make=_security_incident, stock=10, days=80, every_s=7200),
     Publisher(
         event="soc.system_level", system="soc", make=_system_level, stock=_SYSTEMS, days=15, every_s=120, is_state=True
     ),
