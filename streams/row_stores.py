@@ -88,6 +88,7 @@ _PLACE_KEY = b"\x00place"
 _FIRST_ROW = b"\x01"
 _PLACE_BYTES = 8
 _ABSENT = object()
+_LOCKED = ("lock hold by current process", "While lock file")  # RocksDB's words; it gives no code for it
 
 # A row is 150-500 bytes, and a shard changes some thousands of them a second. A store takes at most 3 write buffers;
 # all stores of a worker share one cache, which holds their indexes and filters too.
@@ -112,6 +113,7 @@ class RocksRows:
     def __init__(self, folder: Path, *, cache: Cache | None = None) -> None:
         self._folder, self._cache = folder, cache or Cache(_CACHE_BYTES)
         self._changes: dict[str, bytes | None] = {}  # None: removed
+        self._on_disk: dict[str, bool] = {}  # which of the rows asked for since then are on disk, for the count
         self._count: int | None = None  # counted when first asked for
         self.place = 0
         self.marker: bytes | None = None
@@ -121,13 +123,20 @@ class RocksRows:
 
     def get(self, key: str, /) -> bytes | None:
         found = self._changes.get(key, _ABSENT)
-        return self._read(key) if found is _ABSENT else found  # type: ignore[return-value]  # not _ABSENT
+        if found is _ABSENT:
+            found = self._read(key)
+            self._on_disk[key] = found is not None
+        return found  # type: ignore[return-value]  # not _ABSENT
 
     def __contains__(self, key: object, /) -> bool:
-        return isinstance(key, str) and self.get(key) is not None
+        if not isinstance(key, str):
+            return False
+        if key in self._changes or key not in self._on_disk:
+            return self.get(key) is not None
+        return self._on_disk[key]
 
     def __setitem__(self, key: str, data: bytes, /) -> None:
-        if self._count is not None and self.get(key) is None:
+        if self._count is not None and key not in self:
             self._count += 1
         self._changes[key] = data
 
@@ -170,7 +179,7 @@ class RocksRows:
     def clear(self) -> None:
         self._db.close()
         shutil.rmtree(self._folder)
-        self._changes, self._count = {}, None
+        self._changes, self._on_disk, self._count = {}, {}, None
         self._open()
 
     def close(self) -> None:
@@ -206,7 +215,7 @@ class RocksRows:
             raise TransientError(
                 f"{self._folder}: rows can't be written: {error}; make room, or check the disk"
             ) from error
-        self._changes = {}
+        self._changes, self._on_disk = {}, {}
 
     def _distrust(self) -> None:
         """The next open finds no place, and so reads everything from Kafka."""
@@ -229,8 +238,21 @@ def make_store_factory(kind: str, folder: Path) -> Callable[[int], RowStore]:
     raise ConfigurationError(f"IOC_STORE={kind!r}: write memory or rocksdb")
 
 
+class _Broken(TransientError):
+    """What lies in the folder is no whole database."""
+
+
 def _database(folder: Path, cache: Cache) -> Rdict:
     """An open database; what is broken is thrown away: Kafka has it."""
+    try:
+        return _open_database(folder, cache)
+    except _Broken as error:
+        logger.warning("%s; they are read from Kafka anew", error)
+        shutil.rmtree(folder)
+        return _open_database(folder, cache)
+
+
+def _open_database(folder: Path, cache: Cache) -> Rdict:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return Rdict(str(folder), _options(cache))
@@ -238,14 +260,11 @@ def _database(folder: Path, cache: Cache) -> Rdict:
         raise ConfigurationError(f"{folder}: can't make the folder of the rows: {error}; check IOC_STATE") from error
     except Exception as error:  # rocksdict raises nothing narrower
         reason = str(error)
-    if "lock" in reason.lower():
+    if any(words in reason for words in _LOCKED):
         raise StoreBusy(f"{folder}: another worker uses these rows; give every worker an IOC_STATE of its own")
-    if reason.startswith("IO error"):
+    if reason.startswith("IO error") and "No such file" not in reason:
         raise ConfigurationError(f"{folder}: can't open the rows: {reason}; check the disk of IOC_STATE")
-    logger.warning("%s: the rows on disk are broken and are read from Kafka anew: %s", folder, reason)
-    shutil.rmtree(folder)
-    folder.mkdir()
-    return Rdict(str(folder), _options(cache))
+    raise _Broken(f"{folder}: the rows on disk are broken: {reason}")
 
 
 def _options(cache: Cache) -> Options:

@@ -122,7 +122,8 @@ def test_an_unknown_kind_of_store_is_refused_by_name(tmp_path: Path) -> None:
 
 # ---- a law ---------------------------------------------------------------------------------------------------------
 
-KEYS = st.sampled_from(["a", "b", "ab", "b\x1f", "đ", "\x01"])
+ALL_KEYS = ("a", "b", "ab", "b\x1f", "đ", "\x01")
+KEYS = st.sampled_from(ALL_KEYS)
 STEPS = st.one_of(
     st.tuples(st.just("set"), KEYS, st.binary(max_size=3)),
     st.tuples(st.just("pop"), KEYS),
@@ -166,6 +167,7 @@ def test_rocksdb_equals_a_dict_and_after_a_crash_the_last_commit(steps: list[tup
                     rows, durable, place = {}, {}, 0
             assert dict(store.items()) == rows
             assert {key: store.get(key) for key in rows} == rows
+            assert {key for key in ALL_KEYS if key in store} == rows.keys()
             assert (store.place, store.marker) == (place, b"%d" % place if place else None)
         assert len(store) == len(rows)
         store.close()
@@ -224,10 +226,18 @@ def test_after_kill_9_rows_place_and_marker_are_those_of_one_commit_and_none_is_
 
 def test_a_store_that_another_worker_has_open_is_busy(tmp_path: Path) -> None:
     store = RocksRows(tmp_path)
+    store.commit(1, b"1")
     with pytest.raises(StoreBusy, match="IOC_STATE"):
         RocksRows(tmp_path)
+    look = (
+        "import sys; from pathlib import Path; from streams.row_stores import RocksRows; RocksRows(Path(sys.argv[1]))"
+    )
+    other = subprocess.run([sys.executable, "-c", look, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "StoreBusy" in other.stderr
     store.close()
-    RocksRows(tmp_path).close()
+    again = RocksRows(tmp_path)
+    assert again.place == 1, "nobody threw it away"
+    again.close()
 
 
 def test_a_folder_that_cannot_be_made_is_a_configuration_error(tmp_path: Path) -> None:
@@ -236,13 +246,20 @@ def test_a_folder_that_cannot_be_made_is_a_configuration_error(tmp_path: Path) -
         RocksRows(tmp_path / "file" / "rows")
 
 
-def test_a_store_that_is_broken_when_opened_is_thrown_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("files", ["MANIFEST-*", "CURRENT", "*.sst"])
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"garbage")], ids=["gone", "garbage"])
+def test_a_store_that_is_broken_when_opened_is_thrown_away(
+    files: str, harm: Callable[[Path], object], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = RocksRows(tmp_path)
     store[DOSSIER] = b"one"
     store.commit(1, b"1")
     store.close()
-    for manifest in tmp_path.glob("MANIFEST-*"):
-        manifest.write_bytes(b"garbage")
+    RocksRows(tmp_path).close()  # what its log held is a table now
+    harmed = list(tmp_path.glob(files))
+    assert harmed
+    for path in harmed:
+        harm(path)
     store = RocksRows(tmp_path)
     assert (store.place, len(store)) == (0, 0)
     assert "broken" in caplog.text
