@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import faust
+from aiokafka.errors import IllegalStateError
 
 from streams.batches import Batch, Shards
 
@@ -87,17 +88,43 @@ class _Intake:
         self._in_work: dict[Any, deque[_OneRecord]] = defaultdict(deque)
         self._positions: dict[Any, int] = {}
         self.passed: dict[Any, int] = {}
+        self._begun: set[Any] = set()
+        self._beyond: dict[Any, int] = {}
 
     async def take(self, event: Any) -> None:
         self._is_taking = True
         try:
-            await self._shards.take(_OneRecord(event, self._in_work[event.message.tp]))
+            tp = event.message.tp
+            if tp in self._begun or await self._begins(tp, event.message.offset):
+                await self._shards.take(_OneRecord(event, self._in_work[tp]))
         finally:
             self._is_taking = False
+
+    async def _begins(self, tp: Any, offset: int) -> bool:
+        """Whether a partition is read from its shard's place, not from beyond. Faust without its compiled parts
+        acknowledges what a rebalance makes it skip, so its commit may stand after records that nobody took; and a hole
+        looks the same. What comes from beyond is left until the timer has gone back, which the first offset that is
+        not larger than the one before shows."""
+        place = await self._shards.next_offset(tp.topic, tp.partition)
+        if place is None or offset <= max(place, self._beyond.get(tp, 0)):
+            self._begun.add(tp)
+            self._beyond.pop(tp, None)
+            return True
+        self._beyond[tp] = offset
+        return False
+
+    async def _go_back(self, consumer: Any) -> None:
+        """Again and again: a poll that is under way moves Faust's read position past the seek."""
+        for tp in list(self._beyond):
+            place = await self._shards.next_offset(tp.topic, tp.partition)
+            if place is not None and tp in self._beyond:
+                await consumer.seek(tp, place)
 
     async def forget(self, *_: Any, **__: Any) -> None:
         """After a rebalance every partition is read anew from its committed offset; what was on its way is nothing."""
         self._in_work.clear()
+        self._begun.clear()
+        self._beyond.clear()
         self._positions.clear()
         self.passed.clear()
 
@@ -110,8 +137,13 @@ class _Intake:
             return
         while await app.consumer.commit():
             pass
-        for tp in app.consumer.assignment():
-            position = await app.consumer.position(tp)
-            if position == self._positions.get(tp) and self.queue.empty() and not self._is_taking:
-                self.passed[tp] = position
-            self._positions[tp] = position
+        try:
+            await self._go_back(app.consumer)
+            for tp in app.consumer.assignment():
+                position = await app.consumer.position(tp)
+                is_quiet = self.queue.empty() and not self._is_taking and tp not in self._beyond
+                if is_quiet and position == self._positions.get(tp):
+                    self.passed[tp] = position
+                self._positions[tp] = position
+        except IllegalStateError:  # a rebalance took the partition meanwhile
+            return

@@ -98,7 +98,7 @@ def test_the_stock_agent_starts_without_the_module_that_an_upgrade_may_break() -
     code = (
         "import sys; sys.modules['streams.batch_topics'] = None\n"
         "from pathlib import Path\n"
-        "import streams.shard_keeper, streams.batch_role\n"
+        "import streams.events_to_entities, streams.detections_to_incidents\n"
         "from streams.apps import build_shard_app\n"
         "print(type(build_shard_app('stock', 'unit', '127.0.0.1:1', Path('nowhere'))).__name__)"
     )
