@@ -187,6 +187,9 @@ def _record(rng: random.Random, group: Sequence[Event], ordered_only: set[Entity
         key = rng.choice([None, b"some other key"])  # a publisher that does not know the partition key
     if len(group) > 1:
         return encode(group, key, "batch")
+    is_binary = rng.random() < 0.5
     if group[0].flaw == "oversized":  # of a whole event too large to be read, the source can't be told
-        return encode(group, key, "binary", ascii_only=True)
-    return encode(group, key, "binary" if rng.random() < 0.5 else "structured", ascii_only=rng.random() < 0.5)
+        is_binary = True
+    elif group[0].text is not None:  # whether the source can be read depends on it, which the order must not change
+        is_binary = len(group[0].text) % 2 == 0
+    return encode(group, key, "binary" if is_binary else "structured", ascii_only=rng.random() < 0.5)

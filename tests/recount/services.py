@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,22 +16,11 @@ from typing import IO
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.recount.recount import COUNTS, KPI_WINDOWS, Series
+from tests.recount.comparing import Exported, exported
 
-__all__ = ["METRICS", "Exported", "Worker", "broker", "eventually", "scrape"]
+__all__ = ["Worker", "broker", "eventually", "scrape"]
 
 IOC = Path(sys.executable).parent / "ioc"
-METRICS = {
-    "dossiers_online": "ioc_dossiers_online_ratio",
-    "dossiers_fully_online": "ioc_dossiers_fully_online_ratio",
-    "dossiers_on_time": "ioc_dossiers_on_time_ratio",
-    "reports_received": "ioc_reports_received",
-    "reports_on_time": "ioc_reports_on_time_ratio",
-    "wan_channels_up": "ioc_wan_channels_up_ratio",
-    "lgsp_success": "ioc_lgsp_success_ratio",
-    "camera_online": "ioc_camera_online_ratio",
-}
-_KPI_OF = {metric: kpi for kpi, metric in METRICS.items()}
 
 
 def _first_line(process: subprocess.Popen[bytes], log: Path, *, timeout_s: float) -> str:
@@ -90,13 +78,14 @@ class Worker:
     broker: str
     folder: Path
     clock: datetime
+    name: str = "worker"
     address: str = ""
     starts: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
         self.starts += 1
-        log = self.folder / f"worker-{self.starts}.out"
+        log = self.folder / f"{self.name}-{self.starts}.out"
         environment = {
             "IOC_BROKER": self.broker,
             "IOC_NOW": self.clock.isoformat(),
@@ -125,43 +114,7 @@ class Worker:
         return 0 if self._process is None else _end(self._process, timeout_s=20)
 
     def log(self) -> str:
-        return (self.folder / f"worker-{self.starts}.err").read_text(encoding="utf-8")[-3000:]
-
-
-@dataclass(slots=True)
-class Exported:
-    """What /metrics showed: per topic the outcomes, per series numerator, denominator and value."""
-
-    outcomes: dict[str, Counter[str]] = field(default_factory=dict)
-    numerators: dict[Series, float] = field(default_factory=dict)
-    denominators: dict[Series, float] = field(default_factory=dict)
-    values: dict[Series, float] = field(default_factory=dict)
-    lag_records: float = 0
-
-    @property
-    def events_in(self) -> int:
-        return sum(outcomes["in"] for outcomes in self.outcomes.values())
-
-    def differences(self, expected: Mapping[Series, tuple[int, int]]) -> dict[Series, str]:
-        """Returns what is wrong with each series that is not exactly as counted. A group of nothing may be absent."""
-        found = {}
-        known = {*expected, *self.numerators, *self.denominators, *self.values}
-        for series in sorted(known):
-            numerator, denominator = expected.get(series, (0, 0))
-            shown = (self.numerators.get(series), self.denominators.get(series), self.values.get(series))
-            if shown != _as_exported(series, numerator, denominator):
-                is_total = series[1:3] == ("*", "")
-                if shown == (None, None, None) and (numerator, denominator) == (0, 0) and not is_total:
-                    continue
-                found[series] = f"exported {shown}, counted {_as_exported(series, numerator, denominator)}"
-        return found
-
-
-def _as_exported(series: Series, numerator: int, denominator: int) -> tuple[float, float | None, float | None]:
-    """Returns (numerator, denominator, value) as they must be shown."""
-    if series[0] in COUNTS:
-        return numerator, None, numerator
-    return numerator, denominator, numerator / denominator if denominator else None
+        return (self.folder / f"{self.name}-{self.starts}.err").read_text(encoding="utf-8")[-3000:]
 
 
 async def scrape(session: aiohttp.ClientSession, worker: Worker) -> Exported:
@@ -169,30 +122,8 @@ async def scrape(session: aiohttp.ClientSession, worker: Worker) -> Exported:
     async with session.get(f"{worker.address}/metrics", timeout=aiohttp.ClientTimeout(total=10)) as response:
         response.raise_for_status()
         text = await response.text()
-    exported = Exported()
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels = sample.labels
-            if sample.name == "ioc_events_total":
-                topic = exported.outcomes.setdefault(labels["topic"], Counter())
-                topic[labels["outcome"]] += int(sample.value)
-            elif sample.name == "ioc_consumer_lag_records":
-                exported.lag_records += sample.value
-            elif sample.name in ("ioc_kpi_numerator", "ioc_kpi_denominator"):
-                if labels["kpi"] in KPI_WINDOWS:
-                    into = exported.numerators if sample.name == "ioc_kpi_numerator" else exported.denominators
-                    _keep(into, labels["kpi"], labels, sample.value)
-            elif sample.name in _KPI_OF:
-                _keep(exported.values, _KPI_OF[sample.name], labels, sample.value)
-    return exported
-
-
-def _keep(into: dict[Series, float], kpi: str, labels: Mapping[str, str], value: float) -> None:
-    assert labels["province"] == "lam-dong"
-    assert not labels.get("dim"), f"no series of {kpi} has a dim: {labels}"
-    series = (kpi, labels["admin_unit"], labels["agency"], labels["window"])
-    assert series not in into, f"{series} is there twice"
-    into[series] = value
+    families = text_string_to_metric_families(text)
+    return exported([(sample.name, sample.labels, sample.value) for family in families for sample in family.samples])
 
 
 async def eventually(
@@ -204,7 +135,7 @@ async def eventually(
         assert time.monotonic() < deadline, f"the worker did not become ready: {worker.log()}"
         await asyncio.sleep(0.05)
     while True:
-        exported = await scrape(session, worker)
-        if is_so(exported) or time.monotonic() > deadline:
-            return exported
-        await asyncio.sleep(0.02)
+        shown = await scrape(session, worker)
+        if is_so(shown) or time.monotonic() > deadline:
+            return shown
+        await asyncio.sleep(0.1)
