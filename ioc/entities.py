@@ -203,9 +203,16 @@ class _Newest(NamedTuple):
 
     type_number: int
     targets: tuple[int, ...]
-    span: slice | None  # where the targets lie side by side
     pick: Callable[[tuple[StoredValue, ...]], tuple[Value, ...]]
     one_by_one: tuple[_Reader, ...]
+
+
+class _Alone(NamedTuple):
+    """How a row of a single fact is read: `pick` takes all columns at once from the fact's values and (None, 0); only
+    those in `others` need looking at the fact."""
+
+    pick: Callable[[tuple[Value, ...]], tuple[Value, ...]]
+    others: tuple[tuple[int, _Reader], ...]
 
 
 class View:
@@ -216,11 +223,12 @@ class View:
         definition: EntityDefinition,
         newest: Sequence[_Newest],
         others: Sequence[tuple[int, frozenset[int], _Reader]],
+        alone: Mapping[int, _Alone],
     ) -> None:
         self.definition = definition
         self.columns = {column.name: place for place, column in enumerate(definition.columns)}
         self.columns["clock"] = len(definition.columns)
-        self._newest, self._others = newest, others
+        self._newest, self._others, self._alone = newest, others, alone
         self._empty: list[Value] = [0 if column.operator == "time_in" else None for column in definition.columns]
 
     def samples(self) -> list[Value]:
@@ -232,29 +240,29 @@ class View:
         facts = row.facts
         if not facts or facts[-1][4]:
             return None
-        values = [*self._empty, clock_us]
-        for type_number, targets, span, pick, one_by_one in self._newest:
-            for fact in reversed(facts):
-                if fact[3] == type_number and not fact[4]:
-                    found = pick(fact[5])
-                    break
-            else:
-                continue
-            if span is not None and None not in found:
-                values[span] = found
-                continue
-            for place, value in enumerate(found):
-                # None means not known: an older fact may have told.
-                values[targets[place]] = one_by_one[place](facts, values) if value is None else value
-        if len(facts) == 1:  # half of all rows, and most that are new: nothing to read of the types that have not come
-            only = facts[0][3]
-            for target, type_numbers, reader in self._others:
-                if only in type_numbers:
-                    values[target] = reader(facts, values)
+        if len(facts) == 1:  # half of all rows, and most that are new
+            fact = facts[0]
+            pick, others = self._alone[fact[3]]
+            values = [*pick(fact[5] + _NONE_AND_ZERO), clock_us]
+            for target, reader in others:
+                values[target] = reader(facts, values)
             return values
-        for target, _, reader in self._others:
-            values[target] = reader(facts, values)
+        values = [*self._empty, clock_us]
+        newest = {fact[3]: fact for fact in facts if not fact[4]}  # the last of each type
+        for type_number, targets, pick, one_by_one in self._newest:
+            newest_fact = newest.get(type_number)
+            if newest_fact is None:
+                continue
+            for target, value, read in zip(targets, pick(newest_fact[5]), one_by_one, strict=True):
+                # None means not known: an older fact may have told.
+                values[target] = read(facts, values) if value is None else value
+        for target, type_numbers, reader in self._others:
+            if not type_numbers.isdisjoint(newest):
+                values[target] = reader(facts, values)
         return values
+
+
+_NONE_AND_ZERO: tuple[Value, ...] = (None, 0)
 
 
 def _sample(definition: EntityDefinition, column: Column) -> Value:
@@ -296,16 +304,36 @@ def compile_view(definition: EntityDefinition) -> View:
         else:
             others.append((target, frozenset(event_type.number for event_type in types), reader))
     newest = [_together(number, wanted) for number, wanted in by_type.items()]
-    return View(definition, newest, others)
+    alone = {event_type.number: _alone(definition, event_type, others) for event_type in definition.types}
+    return View(definition, newest, others, alone)
 
 
 def _together(type_number: int, wanted: Sequence[tuple[int, int, _Reader]]) -> _Newest:
     targets, places, readers = zip(*wanted, strict=True)
-    single = places[0]
-    pick = itemgetter(*places) if len(places) > 1 else lambda values: (values[single],)
-    is_side_by_side = targets == tuple(range(targets[0], targets[0] + len(targets)))
-    span = slice(targets[0], targets[0] + len(targets)) if is_side_by_side else None
-    return _Newest(type_number, targets, span, pick, readers)
+    return _Newest(type_number, targets, _picker(places), readers)
+
+
+def _picker(places: Sequence[int]) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    return (lambda values: (values[places[0]],)) if places else (lambda values: ())
+
+
+def _alone(
+    definition: EntityDefinition, event_type: EventType, others: Sequence[tuple[int, frozenset[int], _Reader]]
+) -> _Alone:
+    unknown, zero = len(event_type.stored), len(event_type.stored) + 1
+    readers = {target: reader for target, type_numbers, reader in others if event_type.number in type_numbers}
+    places = []
+    for target, column in enumerate(definition.columns):
+        is_of_type = not column.of or event_type.name in column.of
+        is_plain = column.operator in ("newest", "first") and not column.where
+        if is_plain and is_of_type and column.argument in event_type.stored:
+            places.append(event_type.position(column.argument))
+            readers.pop(target, None)
+        else:
+            places.append(zero if column.operator == "time_in" else unknown)
+    return _Alone(_picker(places), tuple(readers.items()))
 
 
 def _reader(definition: EntityDefinition, column: Column, earlier: Mapping[str, int], where: str) -> _Reader:

@@ -50,6 +50,7 @@ MAX_ID_CHARS = 512
 MAX_STORED_CHARS = 1_024  # what a row keeps of a free text; ids and keys are never cut
 MAX_STORED_ITEMS = 64
 KEY_SEPARATOR = "\x1f"
+MAX_REMEMBERED = 10_000  # texts of types and sources; a flood of invented ones must not fill the memory
 FUTURE_TOLERANCE_US = 15 * 60 * MICROSECONDS
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _NEVER = (1, 0)
@@ -182,6 +183,7 @@ class EventDecoder:
         self._families: dict[str, str] = {}
         self._known_families = frozenset(compiled.family for compiled in self._compiled.values())
         self._texts: dict[bytes, str] = {}
+        self._routes: dict[tuple[str, bytes, bytes | None], tuple[_Compiled, str]] = {}
         self._decode_envelope = msgspec.json.Decoder(_Envelope).decode
         self._decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -195,6 +197,20 @@ class EventDecoder:
         if ce_type is None or content_type.startswith(b"application/cloudevents"):
             return self._decode_enveloped(topic, content_type, body, now_us)
         source, event_id, ce_time = found.get("ce_source"), found.get("ce_id"), found.get("ce_time")
+        route = self._routes.get((topic, ce_type, source))
+        if (
+            route is not None
+            and event_id is not None
+            and ce_time is not None
+            and len(body) <= MAX_EVENT_BYTES
+            and found.get("ce_specversion", _VERSION) == _VERSION
+        ):  # seen and found right before: nearly every event
+            try:
+                return [self._read(*route, event_id.decode(), ce_time.decode(), body, now_us)]
+            except InvalidRecord as error:
+                return [Rejected(error, route[1])]
+            except UnicodeDecodeError:
+                return [Rejected(bad_header("id or ce_time"), route[1])]
         readable = ""
         try:
             if len(body) > MAX_EVENT_BYTES:
@@ -205,9 +221,11 @@ class EventDecoder:
                 raise missing_attribute("id")
             if found.get("ce_specversion", _VERSION) != _VERSION:
                 raise bad_version(_text(found["ce_specversion"], "specversion"))
-            return [
-                self._event(topic, kind, readable, event_id.decode(), ce_time.decode() if ce_time else "", body, now_us)
-            ]
+            compiled = self._route(topic, kind, readable)
+            if len(self._routes) < MAX_REMEMBERED and len(source or b"") <= MAX_ID_CHARS:
+                self._routes[topic, ce_type, source] = (compiled, readable)
+            time = ce_time.decode() if ce_time else ""
+            return [self._read(compiled, readable, event_id.decode(), time, body, now_us)]
         except InvalidRecord as error:
             return [Rejected(error, readable)]
         except UnicodeDecodeError:
@@ -216,7 +234,7 @@ class EventDecoder:
     def _remembered(self, raw: bytes | None, name: str) -> str:
         """Types and sources are few and come with every event: their text is kept."""
         text = _text(raw, name)
-        if raw is not None and len(self._texts) < 10_000 and len(raw) <= MAX_ID_CHARS:
+        if raw is not None and len(self._texts) < MAX_REMEMBERED and len(raw) <= MAX_ID_CHARS:
             self._texts[raw] = text
         return text
 
@@ -263,15 +281,15 @@ class EventDecoder:
                     vi="Dữ liệu phải là JSON trong trường data, không phải data_base64.",
                     en="the data must be JSON in `data`, not data_base64",
                 )
-            return self._event(topic, ce_type, source, event_id, ce_time, bytes(envelope.data), now_us)
+            compiled = self._route(topic, ce_type, source)
+            return self._read(compiled, source, event_id, ce_time, bytes(envelope.data), now_us)
         except InvalidRecord as error:
             return Rejected(error, source)
 
     # ---- one event -------------------------------------------------------------------------------------------------
 
-    def _event(
-        self, topic: str, ce_type: str, source: str, event_id: str, ce_time: str, body: bytes, now_us: int
-    ) -> Event:
+    def _route(self, topic: str, ce_type: str, source: str) -> "_Compiled":
+        """Returns the type's own reader, where type, topic and source go together."""
         compiled = self._compiled.get(ce_type)
         if compiled is None:
             raise unknown_type(ce_type)
@@ -280,6 +298,9 @@ class EventDecoder:
             raise wrong_topic(event_type.name, event_type.topic, topic)
         if (self._families.get(source) or self._family(source)) != compiled.family:
             raise foreign_source(source, event_type.name, f"/{self._province}/{event_type.family}")
+        return compiled
+
+    def _read(self, compiled: "_Compiled", source: str, event_id: str, ce_time: str, body: bytes, now_us: int) -> Event:
         if not 0 < len(event_id) <= MAX_ID_CHARS or (not event_id.isprintable() and _has_control(event_id)):
             raise bad_id("id", event_id, MAX_ID_CHARS)
         try:
@@ -298,7 +319,20 @@ class EventDecoder:
                 values[place] = (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
         if compiled.has_odd_fields or len(body) > MAX_STORED_CHARS:
             _to_stored(compiled, values)
-        order_us = self._check_times(compiled, ce_time, values, now_us)
+        earliest, latest = self._accept_since_us, now_us + FUTURE_TOLERANCE_US
+        order_us = _parse_time(ce_time, "time") if ce_time else None
+        if order_us is not None and not earliest <= order_us <= latest:
+            raise bad_instant("time", order_us, latest)
+        place = compiled.time_at
+        if place >= 0 and values[place] is not None:  # the fact's own time goes before the CloudEvents time
+            order_us = values[place]
+            if not earliest <= order_us <= latest:
+                raise bad_instant(compiled.names[place], values[place], latest)
+        if order_us is None:
+            raise _no_time(compiled)
+        for place in compiled.own_times:
+            if values[place] is not None and not earliest <= values[place] <= latest:
+                raise bad_instant(compiled.names[place], values[place], latest)
         for place in compiled.units_at:
             if values[place] is not None:
                 first_us, last_us = self._units.get(values[place], _NEVER)
@@ -315,7 +349,17 @@ class EventDecoder:
         partition_key = entity_id if compiled.is_key_partition else _partition_key(compiled, values)
         return _new_event(
             Event,
-            (event_type, source, event_id, order_us, entity_id, partition_key, tuple(values), is_tombstone, len(body)),
+            (
+                compiled.type,
+                source,
+                event_id,
+                order_us,
+                entity_id,
+                partition_key,
+                tuple(values),
+                is_tombstone,
+                len(body),
+            ),
         )
 
     def _family(self, source: str) -> str:
@@ -325,33 +369,10 @@ class EventDecoder:
         if len(source) <= MAX_ID_CHARS and not _CONTROL.search(source) and len(parts) >= 3:
             family = parts[2] if parts[0] == "" and parts[1] == self._province else ""
         if (
-            len(self._families) < 10_000 and len(source) <= MAX_ID_CHARS
+            len(self._families) < MAX_REMEMBERED and len(source) <= MAX_ID_CHARS
         ):  # sources are few; a flood of invented ones must not fill the memory
             self._families[source] = family
         return family
-
-    def _check_times(self, compiled: _Compiled, ce_time: str, values: list[Any], now_us: int) -> int:
-        """Returns the time that orders the fact: its own time where the type has one, else the CloudEvents time."""
-        earliest, latest = self._accept_since_us, now_us + FUTURE_TOLERANCE_US
-        order_us = None
-        if ce_time:
-            order_us = _parse_time(ce_time, "time")
-            if not earliest <= order_us <= latest:
-                raise bad_instant("time", order_us, latest)
-        place = compiled.time_at
-        if place >= 0 and values[place] is not None:
-            order_us = values[place]
-            if not earliest <= order_us <= latest:
-                raise bad_instant(compiled.names[place], values[place], latest)
-        if order_us is None:
-            name = "time" if place < 0 else compiled.names[place]
-            raise InvalidRecord(
-                "missing_field", field=name, vi=f"Sự kiện thiếu thời gian ({name}).", en=f"the event has no {name}"
-            )
-        for place in compiled.own_times:
-            if values[place] is not None and not earliest <= values[place] <= latest:
-                raise bad_instant(compiled.names[place], values[place], latest)
-        return order_us
 
 
 # ---- compiling a type ----------------------------------------------------------------------------------------------
@@ -371,6 +392,13 @@ def _to_stored(compiled: _Compiled, values: list[Any]) -> None:
             values[place] = value[:MAX_STORED_CHARS]
         elif value.__class__ is list:
             values[place] = [text[:MAX_STORED_CHARS] for text in value[:MAX_STORED_ITEMS]]
+
+
+def _no_time(compiled: _Compiled) -> InvalidRecord:
+    name = "time" if compiled.time_at < 0 else compiled.names[compiled.time_at]
+    return InvalidRecord(
+        "missing_field", field=name, vi=f"Sự kiện thiếu thời gian ({name}).", en=f"the event has no {name}"
+    )
 
 
 def _date_or_time(text: str, name: str) -> int:

@@ -45,11 +45,8 @@ denominator); p95 (bin, 1, 0); as_of (time in µs, 1, 0). A part with `latest_of
 """
 
 
-class Evaluated(NamedTuple):
-    """What a row adds, and the next clock in µs at which that may change without an event (0: never)."""
-
-    contributions: list[Contribution]
-    wake_us: int
+Evaluated = tuple[list[Contribution], int]
+"""What a row adds, and the next clock in µs at which that may change without an event (0: never)."""
 
 
 class _Columns(Protocol):
@@ -330,7 +327,7 @@ class KpiEngine:
         """Returns what the row adds to each KPI of its entity at the clock."""
         rules = self._rules.get(entity)
         values = rules.view.read(row, clock_us) if rules is not None and rules.view is not None else None
-        return _NOTHING if values is None else self.evaluate_values(entity, entity_id, values, clock_us)
+        return ([], 0) if values is None else self.evaluate_values(entity, entity_id, values, clock_us)
 
     def evaluate_values(self, entity: str, entity_id: str, values: list[Value], clock_us: int) -> Evaluated:
         """The same of a row's columns, the last of which is the clock."""
@@ -344,17 +341,13 @@ class KpiEngine:
                 time_us = values[bucket_at]
                 if time_us.__class__ is not int:
                     continue
-                assert isinstance(time_us, int)
-                bucket = time_us // _MINUTE_US if is_by_minute else (time_us + _OFFSET_US) // _DAY_US
+                bucket = time_us // _MINUTE_US if is_by_minute else (time_us + _OFFSET_US) // _DAY_US  # type: ignore[operator]
             for add in adds:
                 add(found, entity_id, values, bucket)
-        return Evaluated(found, _next_wake(rules.clock_terms, values, clock_us) if rules.clock_terms else 0)
+        return found, _next_wake(rules.clock_terms, values, clock_us) if rules.clock_terms else 0
 
     def contributions(self, entity: str, entity_id: str, row: Row, clock_us: int) -> list[Contribution]:
-        return self.evaluate(entity, entity_id, row, clock_us).contributions
-
-
-_NOTHING = Evaluated([], 0)
+        return self.evaluate(entity, entity_id, row, clock_us)[0]
 
 
 def _with_as_of(parts: Iterable[Part]) -> Iterable[Part]:

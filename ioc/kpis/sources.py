@@ -95,12 +95,12 @@ class SourceTallies:
                     minute * _MINUTE_US,
                     now_us,
                 ]
-                found = engine.evaluate_values(SOURCE_TALLY, source, values, now_us).contributions
+                found = engine.evaluate_values(SOURCE_TALLY, source, values, now_us)[0]
                 self._retell(place, found, aggregates)
         if SOURCE_SEEN in engine.counted:
             for source, newest_us in self._seen.items():
                 told: list[Value] = [source, family_of(source), newest_us or None, self._promises.of(source), now_us]
-                found = engine.evaluate_values(SOURCE_SEEN, source, told, now_us).contributions
+                found = engine.evaluate_values(SOURCE_SEEN, source, told, now_us)[0]
                 self._retell(source, found, aggregates)
 
     def _retell(self, place: tuple[str, int] | str, found: list[Contribution], aggregates: Aggregates) -> None:
