@@ -90,6 +90,7 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
 class _BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._in_flight: dict[Any, deque[_Ticket]] = defaultdict(deque)
+        self._sought: set[Any] = set()  # since the poll in hand began
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> _CommittedThread:
@@ -102,6 +103,7 @@ class _BatchConsumer(driver.Consumer):
         try:
             while not (is_stopped() or is_fetcher_stopped()):
                 await asyncio.sleep(0)
+                self._sought.clear()
                 records, active = await self._wait_next_records(1.0)
                 if self.should_stop:
                     break
@@ -131,6 +133,9 @@ class _BatchConsumer(driver.Consumer):
         for partition, found in records.items():
             if not (active is None or partition in active or partition in self._buffered_partitions):
                 continue
+            if partition in self._sought:  # fetched before the seek, or after it: read once more, from where it went
+                self._thread.seek(partition, self._read_offset[partition] or 0)
+                continue
             position = self._read_offset[partition]
             fresh = found
             if position is not None and found[0].offset < position:
@@ -140,6 +145,8 @@ class _BatchConsumer(driver.Consumer):
                     return
                 chunk = fresh[start : start + MAX_BATCH_RECORDS]
                 await self.callback(self._message(partition, chunk, generation))
+                if partition in self._sought:
+                    break
                 self._read_offset[partition] = chunk[-1].offset + 1
 
     def _message(self, partition: Any, chunk: list[Any], generation: int) -> _BatchMessage:
@@ -205,6 +212,7 @@ class _BatchConsumer(driver.Consumer):
 
     async def _seek(self, partition: Any, offset: int) -> None:
         self._in_flight.pop(partition, None)
+        self._sought.add(partition)
         await super()._seek(partition, offset)
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
@@ -234,7 +242,11 @@ class BatchApp(faust.App):
     def feed(self, topics: Sequence[str], shards: Shards) -> None:
         async def batches_to_shards(stream: Any) -> None:
             async for event in stream.noack().events():
-                await shards.take(event)
+                try:
+                    await shards.take(event)
+                except Exception as error:  # a shard answers for its records; Faust would go on, past this batch
+                    await self.crash(error)
+                    raise
 
         self.agent(self.batch_topic(topics), name=self.conf.id)(batches_to_shards)
 

@@ -32,7 +32,11 @@ class StockApp(faust.App):
         async def records_to_shards(stream: Any) -> None:
             intake.queue = stream.channel.queue
             async for event in stream.noack().events():
-                await intake.take(event)
+                try:
+                    await intake.take(event)
+                except Exception as error:  # a shard answers for its records; Faust would go on, past this one
+                    await self.crash(error)
+                    raise
 
         self.agent(topic, name=self.conf.id)(records_to_shards)
         self.timer(_LOOK_S, on_leader=False)(intake.look)
@@ -71,7 +75,7 @@ class _Record:
 
     def __init__(self, message: Any) -> None:
         self.offset: int = message.offset
-        self.timestamp = int((message.timestamp or 0) * 1000)
+        self.timestamp = round((message.timestamp or 0) * 1000)
         self.key: bytes | None = message.key
         self.value: bytes | None = message.value
         headers = message.headers or ()
@@ -106,7 +110,9 @@ class _Intake:
         looks the same. What comes from beyond is left until the timer has gone back, which the first offset that is
         not larger than the one before shows."""
         place = await self._shards.next_offset(tp.topic, tp.partition)
-        if place is None or offset <= max(place, self._beyond.get(tp, 0)):
+        if place is None:
+            return False  # not ours any more: its new owner gets it
+        if offset <= max(place, self._beyond.get(tp, 0)):
             self._begun.add(tp)
             self._beyond.pop(tp, None)
             return True

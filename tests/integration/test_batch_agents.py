@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from faust.types import TP
 
 from streams.apps import build_shard_app, quiet_faust
+from streams.batch_role import app_ended
 from streams.batches import AgentName, ShardApp
 from tests.conftest import KafkaForTests
 from tests.integration.dossiers import DOSSIERS, NOW, Flow, in_thread
@@ -262,6 +263,31 @@ async def test_an_aborted_transaction_is_seen_by_the_stock_agent_only(site: Site
         await site.send(b"committed")
         seen = {"batch": [b"committed"], "stock": [b"aborted", b"committed"]}[site.agent]
         await soon(lambda: values(shards.records) == seen)
+
+
+# ---- an error of ours that no record explains ------------------------------------------------------------------------
+
+
+class Broken(Held):
+    """A shard with a defect that its own boundary does not catch."""
+
+    async def take(self, event: Any) -> None:
+        if event.value.records[0].value == b"2":
+            raise LookupError("a defect of ours")
+        await super().take(event)
+        self.acknowledge()
+
+
+async def test_an_error_of_a_shard_ends_the_worker_and_nothing_is_committed_past_it(site: Site) -> None:
+    shards = Broken()
+    async with site.app(shards) as app:
+        await site.send(b"1")
+        await soon(lambda: shards.events)
+        await site.send(b"2")
+        with pytest.raises(LookupError, match="a defect of ours"):
+            await asyncio.wait_for(app_ended(app), timeout=20)
+        assert values(shards.records) == [b"1"]
+    assert await site.committed() == 1
 
 
 # ---- back-pressure ---------------------------------------------------------------------------------------------------

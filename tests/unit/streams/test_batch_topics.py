@@ -238,6 +238,42 @@ async def test_a_seek_of_one_partition_leaves_the_others(consumer: Any, monkeypa
     assert (consumer._new_offset(HERE), consumer._new_offset(THERE)) == (None, 1)
 
 
+async def test_a_seek_while_a_poll_is_delivered_ends_its_delivery_and_the_read_position_stays_where_the_seek_put_it(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer._thread, "seek", lambda partition, offset: None)
+
+    async def seek(message: Any) -> None:
+        consumer.delivered.append(message)
+        await consumer.seek(HERE, 3)
+
+    consumer.callback = seek
+    messages = await deliver(consumer, {HERE: records(*range(100, 100 + 2 * MAX_BATCH_RECORDS))})
+    assert [m.offset for m in messages] == [99 + MAX_BATCH_RECORDS]
+    assert consumer._read_offset[HERE] == 3
+
+
+async def test_what_was_fetched_before_a_seek_is_left_and_read_again_from_where_the_seek_went(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeks: list[tuple[TP, int]] = []
+    monkeypatch.setattr(consumer._thread, "seek", lambda partition, offset: seeks.append((partition, offset)))
+    fetcher = FakeFetcher()
+    polls: list[Any] = [({HERE: records(100, 101), THERE: records(7)}, None), ({HERE: records(3, 4)}, None)]
+
+    async def fetch(timeout_s: float) -> Any:
+        if len(polls) == 2:
+            await consumer.seek(HERE, 3)
+        else:
+            fetcher._stopped.set()
+        return polls.pop(0)
+
+    consumer._wait_next_records = fetch
+    await asyncio.wait_for(consumer._drain_messages(fetcher), timeout=2)
+    assert [(m.tp, m.offset) for m in consumer.delivered] == [(THERE, 7), (HERE, 4)]
+    assert seeks == [(HERE, 3), (HERE, 3)]
+
+
 async def test_a_revoked_partition_is_committed_by_the_revocation_and_then_forgotten(consumer: Any) -> None:
     here, there = await deliver(consumer, {HERE: records(0), THERE: records(0)})
     committed: list[int | None] = []
