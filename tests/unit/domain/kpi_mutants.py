@@ -73,12 +73,15 @@ def mutants_of(kpi: KpiDefinition, entities: Entities) -> Iterator[Mutant]:
         for name, missing, mutated in _part_mutants(kpi, part, entities.get(part.entity)):
             parts = (*kpi.parts[:number], mutated, *kpi.parts[number + 1 :])
             yield of_kpi(place + name, missing, parts=parts)
+    read = _used_columns(kpi, entities, is_value_read=True)
     for entity, used in _used_columns(kpi, entities).items():
         definition = entities[entity]
         for place_of, column in enumerate(definition.columns):
             if column.name not in used:
                 continue
             for name, missing, changed in _column_mutants(column, definition):
+                if changed.operator != column.operator and column.name not in read[entity]:
+                    continue  # whichever of its values it is: it is told
                 columns = (*definition.columns[:place_of], changed, *definition.columns[place_of + 1 :])
                 mutated_entities = {**entities, entity: replace(definition, columns=columns)}
                 yield Mutant(
@@ -104,7 +107,8 @@ def only_used(kpi: KpiDefinition, entities: Entities) -> list[EntityDefinition]:
 # ---- what a KPI reads ----------------------------------------------------------------------------------------------
 
 
-def _used_columns(kpi: KpiDefinition, entities: Entities) -> dict[str, set[str]]:
+def _used_columns(kpi: KpiDefinition, entities: Entities, *, is_value_read: bool = False) -> dict[str, set[str]]:
+    """By entity. `is_value_read`: without the columns that are only asked whether they are told."""
     used: dict[str, set[str]] = {}
     for part in kpi.parts:
         if part.entity not in entities:
@@ -112,13 +116,20 @@ def _used_columns(kpi: KpiDefinition, entities: Entities) -> dict[str, set[str]]
         names = used.setdefault(part.entity, set())
         for text in (part.where, part.numerator, part.denominator, part.manual):
             if text:
-                names |= names_in(text, where=kpi.id)
+                names |= _values_read(text) if is_value_read else names_in(text, where=kpi.id)
         names |= {part.distinct, part.start, part.end, part.latest_by, part.bucket_by, part.group, part.dim, part.as_of}
         names |= set(part.latest_of)
         for column in reversed(entities[part.entity].columns):  # `until` names an earlier one
             if column.name in names and column.until:
                 names.add(column.until)
     return used
+
+
+def _values_read(text: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse(text.strip(), mode="eval")))
+    comparisons = [node for node in nodes if isinstance(node, ast.Compare)]
+    asked = {id(node.left) for node in comparisons if isinstance(node.ops[0], ast.Is | ast.IsNot)}
+    return {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in asked}
 
 
 def _specs(column: Column, entity: EntityDefinition) -> list[tuple[EventType, str]]:
@@ -249,9 +260,9 @@ def _order_mutants(column: Column, entity: EntityDefinition) -> Iterator[tuple[s
     told = [event_type for event_type, _ in _specs(column, entity)]
     is_key = bool(told) and all(column.argument in event_type.entity_key for event_type in told)
     is_state = all(event_type.is_state for event_type in told)  # the row remembers the newest only
-    if column.operator in ("newest", "first", "first_per") and not (is_key or is_state or column.prefer):
+    if column.operator in ("newest", "first", "first_per") and not (is_key or is_state):
         other = "first" if column.operator in ("newest", "first_per") else "newest"
-        yield f"{column.operator} -> {other}", _CORRECTION, replace(column, operator=other, by="")
+        yield f"{column.operator} -> {other}", _CORRECTION, replace(column, operator=other, by="", prefer="")
     if not told:
         return
     storing = [t.name for t in entity.types if column.argument in t.stored]
