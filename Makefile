@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
 ARGS ?=
 
 .PHONY: help setup demo test check bench faults clean
@@ -19,8 +21,10 @@ test: $(READY) ## all tests, on a real embedded Kafka
 	deploy/ensure-tools && if [ -n "$(ARGS)" ]; then $(BIN)/pytest $(ARGS); else $(BIN)/pytest -n 2 tests/unit tests/contract && $(BIN)/pytest tests/recount tests/integration; fi
 check: $(READY) ## format, lint, types, imports
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
-bench: $(READY) ## measure against the floors, with the peer in the same run (exit 1 below a floor)
-	$(BIN)/ioc bench events $(ARGS) && $(BIN)/ioc bench frames $(ARGS)
+$(PEERS_READY): deploy/peers/requirements.txt deploy/peers/constraints.txt
+	$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet --disable-pip-version-check --constraint deploy/peers/constraints.txt --requirement deploy/peers/requirements.txt && touch $@
+bench: $(READY) $(PEERS_READY) ## measure against the floors, with the peers in the same run (exit 1 below a floor)
+	$(BIN)/ioc bench all $(ARGS)
 faults: $(READY) ## the longer fault tests: kill -9, broker restarts
 	$(BIN)/pytest tests/faults $(ARGS)
 clean: ## remove what the targets made

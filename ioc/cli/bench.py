@@ -1,34 +1,119 @@
 """`ioc bench …`: measures the product against its floors, with the peer in the same run."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from ioc.cli.bench_table import Measure
+
 __all__ = ["register"]
 
-_EXAMPLE_EVENTS = "Example: `ioc bench events --json events.json`. About two minutes; keep the machine quiet."
-_EXAMPLE_FRAMES = "Example: `ioc bench frames --json frames.json`. About half a minute."
-
 JsonOption = Annotated[Path | None, typer.Option("--json", help="write the figures to this file")]
+PassesOption = Annotated[int, typer.Option(min=1, help="the median of this many is taken")]
 
 
 def register(app: typer.Typer) -> None:
     bench = typer.Typer(name="bench", help="Benchmarks with their floors; exit 1 below one.", no_args_is_help=True)
+    for add in (_add_events, _add_peers, _add_growth, _add_rows, _add_latency, _add_replay, _add_frames, _add_all):
+        add(bench)
+    app.add_typer(bench)
 
-    @bench.command("events", epilog=_EXAMPLE_EVENTS)
+
+def _add_events(bench: typer.Typer) -> None:
+    @bench.command("events", epilog="Example: `ioc bench events --json events.json`. Two minutes; on a quiet machine.")
     def events(
         json_: JsonOption = None,
         count: Annotated[int, typer.Option(min=10_000, help="events of each mix")] = 200_000,
-        passes: Annotated[int, typer.Option(min=1, help="the median of this many is taken")] = 3,
+        passes: PassesOption = 3,
     ) -> None:
-        """CPU of the events agent per event, in ratio to plain aiokafka that decodes and counts the same records."""
+        """CPU of the events role an event, in ratio to plain aiokafka that decodes and counts the same records."""
         from ioc.cli.bench_events import measure_events
         from ioc.cli.bench_table import finish
 
         finish("events", measure_events(count=count, passes=passes), json_)
 
-    @bench.command("frames", epilog=_EXAMPLE_FRAMES)
+
+def _add_peers(bench: typer.Typer) -> None:
+    @bench.command(
+        "peers", epilog="Example: `ioc bench peers --json peers.json`. Two minutes; `make bench` installs them."
+    )
+    def peers(
+        json_: JsonOption = None,
+        count: Annotated[int, typer.Option(min=10_000, help="events; the stock agent gets a tenth")] = 200_000,
+        passes: PassesOption = 3,
+    ) -> None:
+        """The events role beside a stock Faust agent, Quix Streams and Bytewax on the same topic."""
+        from ioc.cli.bench_peers import measure_peers
+        from ioc.cli.bench_table import finish
+
+        finish("peers", measure_peers(count=count, passes=passes), json_)
+
+
+def _add_growth(bench: typer.Typer) -> None:
+    @bench.command("growth", epilog="Example: `ioc bench growth --passes 5`. One minute; on a quiet machine.")
+    def growth(
+        json_: JsonOption = None,
+        count: Annotated[int, typer.Option(min=10_000, help="events of each run")] = 200_000,
+        passes: PassesOption = 3,
+    ) -> None:
+        """CPU of an event with every KPI of the catalogue, in ratio to eight of them."""
+        from ioc.cli.bench_growth import measure_growth
+        from ioc.cli.bench_table import finish
+
+        finish("growth", measure_growth(count=count, passes=passes), json_)
+
+
+def _add_rows(bench: typer.Typer) -> None:
+    @bench.command(
+        "rows", epilog="Example: `ioc bench rows --rows 100000`. Five minutes and 4 GB of disk with a million."
+    )
+    def rows(
+        json_: JsonOption = None,
+        rows: Annotated[int, typer.Option(min=20_000, help="dossiers of four facts each")] = 1_000_000,
+        count: Annotated[int, typer.Option(min=10_000, help="events whose CPU is compared")] = 100_000,
+        passes: PassesOption = 3,
+    ) -> None:
+        """Memory and restart of a worker with a million rows, and what an event costs beside them."""
+        from ioc.cli.bench_rows import measure_rows
+        from ioc.cli.bench_table import finish
+
+        finish("rows", measure_rows(rows=rows, count=count, passes=passes), json_)
+
+
+def _add_latency(bench: typer.Typer) -> None:
+    @bench.command("latency", epilog="Example: `ioc bench latency --rate 2000 --seconds 60`. A minute and a half.")
+    def latency(
+        json_: JsonOption = None,
+        rate: Annotated[int, typer.Option(min=50, help="events a second")] = 2_000,
+        seconds: Annotated[int, typer.Option(min=5, help="how long to publish")] = 60,
+    ) -> None:
+        """From an event that the broker has acknowledged to the figure on /metrics, at a steady rate."""
+        from ioc.cli.bench_latency import measure_latency
+        from ioc.cli.bench_table import finish
+
+        finish("latency", measure_latency(rate=rate, seconds=seconds), json_)
+
+
+def _add_replay(bench: typer.Typer) -> None:
+    @bench.command(
+        "replay", epilog="Example: `ioc bench replay --count 500000`. Five minutes and 3 GB of disk with all."
+    )
+    def replay(
+        json_: JsonOption = None,
+        count: Annotated[int, typer.Option(min=50_000, help="events of the year")] = 5_000_000,
+    ) -> None:
+        """A province-year of events replayed with a fixed clock by one worker on one core, and checked to be exact."""
+        from ioc.cli.bench_replay import measure_replay
+        from ioc.cli.bench_table import finish
+
+        finish("replay", measure_replay(count=count), json_)
+
+
+def _add_frames(bench: typer.Typer) -> None:
+    @bench.command("frames", epilog="Example: `ioc bench frames --json frames.json`. About half a minute.")
     def frames(
         json_: JsonOption = None,
         count: Annotated[int, typer.Option(min=20, help="frames of 1280×720")] = 120,
@@ -39,4 +124,41 @@ def register(app: typer.Typer) -> None:
 
         finish("frames", measure_frames(count=count), json_)
 
-    app.add_typer(bench)
+
+def _add_all(bench: typer.Typer) -> None:
+    @bench.command("all", epilog="Example: `ioc bench all --json bench.json`. About 20 minutes; `make bench` runs it.")
+    def all_(
+        json_: JsonOption = None,
+        scale: Annotated[float, typer.Option(min=0.05, max=1, help="share of the events, to try things out")] = 1.0,
+        passes: PassesOption = 3,
+    ) -> None:
+        """Every benchmark, one after the other; a floor that was missed does not stop the rest."""
+        from ioc.cli.bench_process import require_peers
+        from ioc.cli.bench_table import attempted, finish
+
+        require_peers()  # now, rather than after ten minutes
+        measures: list[Measure] = []
+        for name, measure in _benchmarks(scale, passes).items():
+            measures += attempted(name, measure)
+        finish("all", measures, json_)
+
+
+def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measure]]]":
+    from ioc.cli.bench_events import measure_events
+    from ioc.cli.bench_frames import measure_frames
+    from ioc.cli.bench_growth import measure_growth
+    from ioc.cli.bench_latency import measure_latency
+    from ioc.cli.bench_peers import measure_peers
+    from ioc.cli.bench_replay import measure_replay
+    from ioc.cli.bench_rows import measure_rows
+
+    count = round(200_000 * scale)
+    return {
+        "events": lambda: measure_events(count=count, passes=passes),
+        "peers": lambda: measure_peers(count=count, passes=passes),
+        "growth": lambda: measure_growth(count=count, passes=passes),
+        "latency": lambda: measure_latency(rate=2_000, seconds=max(5, round(60 * scale))),
+        "rows": lambda: measure_rows(rows=round(1_000_000 * scale), count=round(100_000 * scale), passes=passes),
+        "replay": lambda: measure_replay(count=round(5_000_000 * scale)),
+        "frames": lambda: measure_frames(count=max(30, round(120 * scale))),
+    }
