@@ -184,13 +184,15 @@ PERMITS = {"permit_valid": 0, "valid": 0, "valid_permit": 0, "permitted": 0, "no
 
 @pytest.mark.parametrize(("rule", "counts"), PERMITS.items())
 def test_a_construction_candidate_has_no_valid_permit(teller: Teller, rule: str | None, counts: int) -> None:
-    changed = {"incident_id": "I", "kind": "construction", "opened_at": march(5), "permit_rule": rule}
+    changed: dict[str, object] = {"incident_id": "I", "kind": "construction", "opened_at": march(5)}
+    changed["permit_rule"] = rule
     teller.say("incident.changed", changed)
     assert teller.total("construction_candidates", "day") == (counts, None)
 
 
 def test_a_mean_is_weighted_by_samples_and_one_that_tells_none_counts_as_one(teller: Teller) -> None:
-    for minute, fields in enumerate(({"down_mbps": 100, "samples": 3}, {"down_mbps": 300.5}, {"samples": 9})):
+    told: list[dict[str, object]] = [{"down_mbps": 100, "samples": 3}, {"down_mbps": 300.5}, {"samples": 9}]
+    for minute, fields in enumerate(told):
         key: dict[str, object] = {"admin_unit": "24778", "tech": "5G", "at": march(4, f"08:{minute:02d}")}
         teller.say("telecom.speed_test", {**key, **fields})
     assert teller.figure("speed_5g", "r7d", unit="24778") == (150_125_000.0, 600_500_000, 4)
@@ -201,7 +203,7 @@ PLAYED = {"in time": ("08:05:00", 7), "a second late": ("08:05:01", 0)}
 
 @pytest.mark.parametrize(("first", "played"), PLAYED.values(), ids=PLAYED)
 def test_an_urgent_bulletin_reaches_whom_it_reaches_in_five_minutes(teller: Teller, first: str, played: int) -> None:
-    said = {"issued_at": march(4), "first_played_at": f"2026-03-04T{first}+07:00"}
+    said: dict[str, object] = {"issued_at": march(4), "first_played_at": f"2026-03-04T{first}+07:00"}
     clusters = {"target_clusters": 9, "played_clusters": 7}
     for kind in ("urgent", "routine"):
         teller.say("loudspeaker.bulletin", {"bulletin_id": kind, "kind": kind, **said, **clusters})
@@ -223,7 +225,8 @@ def test_a_corrected_parcel_moves_from_one_operator_to_the_other(teller: Teller)
 
 def test_violations_count_on_the_local_day_of_the_decision_beside_the_total(teller: Teller) -> None:
     for case, decision_at in (("1", "2026-02-28T16:59:59Z"), ("2", "2026-02-28T17:00:00Z"), ("3", None)):
-        data = {"case_id": case, "detected_at": march(1), "decision_at": decision_at, "field": "forest"}
+        data: dict[str, object] = {"case_id": case, "detected_at": march(1), "field": "forest"}
+        data["decision_at"] = decision_at
         teller.say("violation.recorded", data)
     assert teller.total("violations_fined", "mtd") == (1, None)
     assert teller.total("violations_fined", "ytd", dim="forest") == (2, None)
