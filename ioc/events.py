@@ -4,33 +4,24 @@ CloudEvents 1.0 in binary mode (`ce_` headers), structured mode and batched mode
 "Accepting", that needs no stored state is here; duplicates are the entity rows' business.
 """
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
-from operator import attrgetter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ioc.errors import InvalidRecord
-from ioc.event_types import EventType, FieldSpec, StoredValue, struct_of
+from ioc.event_reading import FUTURE_TOLERANCE_US, KEY_SEPARATOR, MAX_ID_CHARS, Event, EventReader, has_control
+from ioc.event_types import EventType, FieldSpec, StoredValue
 from ioc.rejections import (
     bad_header,
-    bad_id,
-    bad_instant,
     bad_json,
-    bad_time,
     bad_version,
     foreign_source,
-    invalid_field,
     missing_attribute,
     too_large,
-    unknown_camera,
     unknown_type,
-    unknown_unit,
     wrong_topic,
 )
-from ioc.windows import EPOCH, MICROSECONDS
 
 __all__ = [
     "FUTURE_TOLERANCE_US",
@@ -46,36 +37,12 @@ __all__ = [
 ]
 
 MAX_EVENT_BYTES = 256 * 1024
-MAX_ID_CHARS = 512
-MAX_STORED_CHARS = 1_024  # what a row keeps of a free text; ids and keys are never cut
-MAX_STORED_ITEMS = 64
-KEY_SEPARATOR = "\x1f"
 MAX_REMEMBERED = 10_000  # texts of types and sources; a flood of invented ones must not fill the memory
-FUTURE_TOLERANCE_US = 15 * 60 * MICROSECONDS
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_NEVER = (1, 0)
 _VERSION = b"1.0"
 _STRUCTURED = "application/cloudevents+json"
 _BATCHED = "application/cloudevents-batch+json"
 
 Headers = Sequence[tuple[str, bytes]]
-
-
-class Event(NamedTuple):
-    """A valid event. `values` are the stored fields in the type's order; times in microseconds since 1970."""
-
-    type: EventType
-    source: str
-    id: str
-    order_us: int
-    entity_id: str
-    partition_key: str
-    values: tuple[StoredValue, ...]
-    is_tombstone: bool
-    size_bytes: int
-
-
-_new_event = tuple.__new__  # a named tuple's own constructor takes twice as long
 
 
 class Rejected(NamedTuple):
@@ -95,65 +62,6 @@ class _Envelope(msgspec.Struct, gc=False):
     time: Any = None
     data: msgspec.Raw = msgspec.Raw(b"")
     data_base64: Any = None
-
-
-class _Compiled:
-    """What the hot path needs of one event type."""
-
-    __slots__ = (
-        "as_tombstone",
-        "cameras_at",
-        "dates_at",
-        "decode",
-        "either_at",
-        "family",
-        "has_odd_fields",
-        "is_key_partition",
-        "is_odd_key",
-        "key_at",
-        "key_place",
-        "names",
-        "own_times",
-        "partition_at",
-        "read",
-        "texts_at",
-        "time_at",
-        "times_at",
-        "topic",
-        "type",
-        "units_at",
-    )
-
-    def __init__(self, event_type: EventType) -> None:
-        self.type = event_type
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(
-            struct_of(event_type, event_type.name, tombstone=False)
-        ).decode
-        self.as_tombstone = msgspec.json.Decoder(struct_of(event_type, event_type.name, tombstone=True)).decode
-        self.names = event_type.stored
-        getter: Callable[[Any], Any] = attrgetter(*(f"f_{name}" for name in self.names)) if self.names else lambda _: ()
-        self.read: Callable[[Any], Sequence[Any]] = getter if len(self.names) != 1 else lambda struct: (getter(struct),)
-        specs = {spec.name: spec for spec in event_type.fields}
-        self.times_at = [place for place, name in enumerate(self.names) if specs[name].type == "time"]
-        self.dates_at = [place for place, name in enumerate(self.names) if specs[name].type == "date"]
-        self.either_at = [place for place, name in enumerate(self.names) if specs[name].type == "date_or_time"]
-        self.texts_at = [
-            place
-            for place, name in enumerate(self.names)
-            if specs[name].type in ("string", "list") and not specs[name].enum and name not in event_type.entity_key
-        ]
-        self.has_odd_fields = bool(self.dates_at or self.either_at)
-        self.topic, self.family = event_type.topic, event_type.family
-        self.units_at = [event_type.position(s.name) for s in event_type.fields if s.type == "admin_unit"]
-        self.cameras_at = [event_type.position(s.name) for s in event_type.fields if s.type == "camera"]
-        self.key_at = [event_type.position(name) for name in event_type.entity_key]
-        self.time_at = -1 if event_type.time_field == "ce_time" else event_type.position(event_type.time_field)
-        self.own_times = [event_type.position(name) for name in event_type.fact_times]
-        self.partition_at = [
-            event_type.position(name) for name in event_type.partition_key.split(":") if name in self.names
-        ]
-        self.is_key_partition = self.partition_at == self.key_at
-        self.key_place, self.is_odd_key = self.key_at[0], len(self.key_at) != 1
 
 
 class EventDecoder:
@@ -176,14 +84,16 @@ class EventDecoder:
         units: Mapping[str, tuple[int, int]],
         cameras: Collection[str],
     ) -> None:
-        self._compiled = {event_type.ce_type: _Compiled(event_type) for event_type in types if event_type.entity}
-        self._accept_since_us = accept_since_us
-        self._units, self._cameras = units, frozenset(cameras)
+        self._compiled = {
+            event_type.ce_type: EventReader(event_type, accept_since_us=accept_since_us, units=units, cameras=cameras)
+            for event_type in types
+            if event_type.entity
+        }
         self._province = province
         self._families: dict[str, str] = {}
         self._known_families = frozenset(compiled.family for compiled in self._compiled.values())
         self._texts: dict[bytes, str] = {}
-        self._routes: dict[tuple[str, bytes, bytes | None], tuple[_Compiled, str]] = {}
+        self._routes: dict[tuple[str, bytes, bytes | None], tuple[EventReader, str]] = {}
         self._decode_envelope = msgspec.json.Decoder(_Envelope).decode
         self._decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -206,7 +116,7 @@ class EventDecoder:
             and found.get("ce_specversion", _VERSION) == _VERSION
         ):  # seen and found right before: nearly every event
             try:
-                return [self._read(*route, event_id.decode(), ce_time.decode(), body, now_us)]
+                return [route[0].read(route[1], event_id.decode(), ce_time.decode(), body, now_us)]
             except InvalidRecord as error:
                 return [Rejected(error, route[1])]
             except UnicodeDecodeError:
@@ -225,7 +135,7 @@ class EventDecoder:
             if len(self._routes) < MAX_REMEMBERED and len(source or b"") <= MAX_ID_CHARS:
                 self._routes[topic, ce_type, source] = (compiled, readable)
             time = ce_time.decode() if ce_time else ""
-            return [self._read(compiled, readable, event_id.decode(), time, body, now_us)]
+            return [compiled.read(readable, event_id.decode(), time, body, now_us)]
         except InvalidRecord as error:
             return [Rejected(error, readable)]
         except UnicodeDecodeError:
@@ -282,13 +192,13 @@ class EventDecoder:
                     en="the data must be JSON in `data`, not data_base64",
                 )
             compiled = self._route(topic, ce_type, source)
-            return self._read(compiled, source, event_id, ce_time, bytes(envelope.data), now_us)
+            return compiled.read(source, event_id, ce_time, bytes(envelope.data), now_us)
         except InvalidRecord as error:
             return Rejected(error, source)
 
     # ---- one event -------------------------------------------------------------------------------------------------
 
-    def _route(self, topic: str, ce_type: str, source: str) -> "_Compiled":
+    def _route(self, topic: str, ce_type: str, source: str) -> EventReader:
         """Returns the type's own reader, where type, topic and source go together."""
         compiled = self._compiled.get(ce_type)
         if compiled is None:
@@ -300,159 +210,17 @@ class EventDecoder:
             raise foreign_source(source, event_type.name, f"/{self._province}/{event_type.family}")
         return compiled
 
-    def _read(self, compiled: "_Compiled", source: str, event_id: str, ce_time: str, body: bytes, now_us: int) -> Event:
-        if not 0 < len(event_id) <= MAX_ID_CHARS or (not event_id.isprintable() and _has_control(event_id)):
-            raise bad_id("id", event_id, MAX_ID_CHARS)
-        try:
-            struct = compiled.decode(body)
-            is_tombstone = struct.f_deleted is True
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            struct, is_tombstone = _tombstone(compiled, body, error), True
-        values = list(compiled.read(struct))
-        for place in compiled.cameras_at:
-            if values[place] is not None and values[place] not in self._cameras:
-                raise unknown_camera(values[place])
-        for place in compiled.times_at:
-            moment = values[place]
-            if moment is not None:
-                delta = moment - EPOCH  # microseconds_of, without the call: two of these in every event
-                values[place] = (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
-        if compiled.has_odd_fields or len(body) > MAX_STORED_CHARS:
-            _to_stored(compiled, values)
-        earliest, latest = self._accept_since_us, now_us + FUTURE_TOLERANCE_US
-        order_us = _parse_time(ce_time, "time") if ce_time else None
-        if order_us is not None and not earliest <= order_us <= latest:
-            raise bad_instant("time", order_us, latest)
-        place = compiled.time_at
-        if place >= 0 and values[place] is not None:  # the fact's own time goes before the CloudEvents time
-            order_us = values[place]
-            if not earliest <= order_us <= latest:
-                raise bad_instant(compiled.names[place], values[place], latest)
-        if order_us is None:
-            raise _no_time(compiled)
-        for place in compiled.own_times:
-            if values[place] is not None and not earliest <= values[place] <= latest:
-                raise bad_instant(compiled.names[place], values[place], latest)
-        for place in compiled.units_at:
-            if values[place] is not None:
-                first_us, last_us = self._units.get(values[place], _NEVER)
-                if not first_us <= order_us <= last_us:
-                    raise unknown_unit(compiled.names[place], values[place])
-        entity_id = values[compiled.key_place]
-        if (
-            compiled.is_odd_key
-            or entity_id.__class__ is not str
-            or not entity_id.isprintable()
-            or not 0 < len(entity_id) <= MAX_ID_CHARS
-        ):
-            entity_id = _key_text(compiled, values)
-        partition_key = entity_id if compiled.is_key_partition else _partition_key(compiled, values)
-        return _new_event(
-            Event,
-            (
-                compiled.type,
-                source,
-                event_id,
-                order_us,
-                entity_id,
-                partition_key,
-                tuple(values),
-                is_tombstone,
-                len(body),
-            ),
-        )
-
     def _family(self, source: str) -> str:
         """The source is /PROVINCE/FAMILY[/SYSTEM…]; returns FAMILY, "" for a source that is none of ours."""
         parts = source.split("/")
         family = ""
-        if len(source) <= MAX_ID_CHARS and not _CONTROL.search(source) and len(parts) >= 3:
+        if len(source) <= MAX_ID_CHARS and not has_control(source) and len(parts) >= 3:
             family = parts[2] if parts[0] == "" and parts[1] == self._province else ""
         if (
             len(self._families) < MAX_REMEMBERED and len(source) <= MAX_ID_CHARS
         ):  # sources are few; a flood of invented ones must not fill the memory
             self._families[source] = family
         return family
-
-
-# ---- compiling a type ----------------------------------------------------------------------------------------------
-
-
-def _to_stored(compiled: _Compiled, values: list[Any]) -> None:
-    """Turns what is not a time into what a row keeps: dates as text, dates or times as microseconds, long texts cut."""
-    for place in compiled.dates_at:
-        if values[place] is not None:
-            values[place] = values[place].isoformat()
-    for place in compiled.either_at:
-        if values[place] is not None:
-            values[place] = _date_or_time(values[place], compiled.names[place])
-    for place in compiled.texts_at:
-        value = values[place]
-        if value.__class__ is str:
-            values[place] = value[:MAX_STORED_CHARS]
-        elif value.__class__ is list:
-            values[place] = [text[:MAX_STORED_CHARS] for text in value[:MAX_STORED_ITEMS]]
-
-
-def _no_time(compiled: _Compiled) -> InvalidRecord:
-    name = "time" if compiled.time_at < 0 else compiled.names[compiled.time_at]
-    return InvalidRecord(
-        "missing_field", field=name, vi=f"Sự kiện thiếu thời gian ({name}).", en=f"the event has no {name}"
-    )
-
-
-def _date_or_time(text: str, name: str) -> int:
-    """An instant; a bare date means its local midnight."""
-    if len(text) == 10:
-        text += "T00:00:00+07:00"
-    return _parse_time(text, name)
-
-
-def _parse_time(text: str, name: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(text.upper())  # RFC 3339 allows a lower-case t and z
-        except ValueError:
-            raise bad_time(name, text) from None
-    if moment.tzinfo is None:
-        raise bad_time(name, text)
-    delta = moment - EPOCH
-    return (delta.days * 86_400 + delta.seconds) * MICROSECONDS + delta.microseconds
-
-
-def _tombstone(compiled: _Compiled, body: bytes, error: Exception) -> Any:
-    """What failed as an event may be a tombstone, which needs no more than the entity's key; else raises the reason."""
-    if not isinstance(error, msgspec.ValidationError):
-        raise bad_json(str(error)) from None
-    try:
-        struct: Any = compiled.as_tombstone(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        struct = None
-    if struct is None or struct.f_deleted is not True:
-        raise invalid_field(str(error)) from None
-    return struct
-
-
-def _key_text(compiled: _Compiled, values: Sequence[Any]) -> str:
-    """The entity's id: the key fields in their order, joined by a sign that no id may hold."""
-    parts = [values[place] for place in compiled.key_at]
-    for part in parts:
-        if part.__class__ is str and (not part or len(part) > MAX_ID_CHARS or _has_control(part)):
-            raise bad_id(compiled.type.entity_key[0], part, MAX_ID_CHARS)
-    if len(parts) == 1:
-        return str(parts[0])
-    return KEY_SEPARATOR.join([str(part) for part in parts])
-
-
-def _has_control(text: str) -> bool:
-    """`isprintable` answers for nearly every id; it refuses some harmless signs too, which the pattern lets through."""
-    return not text.isprintable() and _CONTROL.search(text) is not None
-
-
-def _partition_key(compiled: _Compiled, values: Sequence[Any]) -> str:
-    return ":".join("" if values[place] is None else str(values[place]) for place in compiled.partition_at)
 
 
 # ---- attributes ----------------------------------------------------------------------------------------
