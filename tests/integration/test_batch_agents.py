@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from faust.types import TP
 
 from streams.apps import build_shard_app, quiet_faust
-from streams.batch_role import app_ended
 from streams.batches import AgentName, ShardApp
 from tests.conftest import KafkaForTests
 from tests.integration.dossiers import DOSSIERS, NOW, Flow, in_thread
@@ -265,31 +265,6 @@ async def test_an_aborted_transaction_is_seen_by_the_stock_agent_only(site: Site
         await soon(lambda: values(shards.records) == seen)
 
 
-# ---- an error of ours that no record explains ------------------------------------------------------------------------
-
-
-class Broken(Held):
-    """A shard with a defect that its own boundary does not catch."""
-
-    async def take(self, event: Any) -> None:
-        if event.value.records[0].value == b"2":
-            raise LookupError("a defect of ours")
-        await super().take(event)
-        self.acknowledge()
-
-
-async def test_an_error_of_a_shard_ends_the_worker_and_nothing_is_committed_past_it(site: Site) -> None:
-    shards = Broken()
-    async with site.app(shards) as app:
-        await site.send(b"1")
-        await soon(lambda: shards.events)
-        await site.send(b"2")
-        with pytest.raises(LookupError, match="a defect of ours"):
-            await asyncio.wait_for(app_ended(app), timeout=20)
-        assert values(shards.records) == [b"1"]
-    assert await site.committed() == 1
-
-
 # ---- back-pressure ---------------------------------------------------------------------------------------------------
 
 
@@ -340,9 +315,23 @@ async def test_a_rebalance_waits_for_what_is_in_work_and_commits_it_for_the_new_
 # ---- the whole worker ------------------------------------------------------------------------------------------------
 
 
-async def test_kill_9_and_a_second_worker_that_comes_and_goes_lose_nothing_with_either_agent(tmp_path: Path) -> None:
-    """Both at the same time, each on its own broker: most of it is waiting for the dead worker's session to end."""
-    await asyncio.gather(*(killed_and_rebalanced(agent, tmp_path / agent) for agent in ("batch", "stock")))
+@pytest.fixture(scope="module", autouse=True)
+def whole_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Future[list[None]]"]:
+    """Started before everything else here, with both agents at the same time, each on a broker of its own: most of it
+    is waiting for the dead worker's session to end."""
+
+    async def both() -> list[None]:
+        folder = tmp_path_factory.mktemp("workers")
+        return await asyncio.gather(*(killed_and_rebalanced(agent, folder / agent) for agent in ("batch", "stock")))
+
+    with ThreadPoolExecutor(1) as threads:
+        yield threads.submit(lambda: asyncio.run(both()))
+
+
+async def test_kill_9_and_a_second_worker_that_comes_and_goes_lose_nothing_with_either_agent(
+    whole_workers: "Future[list[None]]",
+) -> None:
+    await in_thread(whole_workers.result, 50)
 
 
 async def killed_and_rebalanced(agent: str, folder: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.apps import build_batch_app
-from streams.batch_topics import MAX_BATCH_RECORDS, Batch, BatchApp
+from streams.apps import build_batch_app, build_shard_app
+from streams.batch_topics import MAX_BATCH_RECORDS, BatchApp
+from streams.batches import AgentName, Batch
 
 HERE = TP("ioc.onestop.dossiers", 0)
 THERE = TP("ioc.onestop.dossiers", 1)
@@ -313,6 +315,39 @@ async def test_a_batch_topic_hands_out_batches_undecoded(app: BatchApp) -> None:
     message.value = batch
     event = await topic.decode(message)
     assert event.value is batch
+
+
+class Broken:
+    """Shards with a defect that their own boundary does not catch."""
+
+    async def take(self, event: Any) -> None:
+        raise LookupError("a defect of ours")
+
+    async def next_offset(self, topic: str, partition: int) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("agent", ["batch", "stock"])
+async def test_an_error_of_a_shard_ends_the_app_where_faust_would_go_on_past_the_batch(
+    agent: AgentName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app: Any = build_shard_app(agent, "unit", "127.0.0.1:1", tmp_path / "faust")
+    reasons: list[BaseException] = []
+
+    async def crash(reason: BaseException) -> None:
+        reasons.append(reason)
+
+    async def events() -> AsyncIterator[Any]:
+        message = SimpleNamespace(tp=HERE, offset=0, topic=HERE.topic, partition=0, key=b"", value=b"", headers=())
+        yield SimpleNamespace(message=SimpleNamespace(**vars(message), timestamp=1.0))
+
+    monkeypatch.setattr(app, "crash", crash)
+    app.feed([HERE.topic], Broken())
+    (declared,) = app.agents.values()
+    stream = SimpleNamespace(channel=SimpleNamespace(queue=None), noack=lambda: SimpleNamespace(events=events))
+    with pytest.raises(LookupError, match="a defect of ours"):
+        await declared.fun(stream)
+    assert [str(reason) for reason in reasons] == ["a defect of ours"]
 
 
 def test_importing_and_building_an_app_starts_nothing(tmp_path: Path) -> None:
