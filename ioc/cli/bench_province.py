@@ -282,7 +282,7 @@ class Province:
             self._made += 1
             self.expected.duplicate += 1
             yield topic, key, body, headers
-        if number % _REFUSED_EVERY == 1:
+        if number % _REFUSED_EVERY == 7:
             self._made += 1
             self.expected.rejected += 1
             yield topic, key, body, [*headers[:2], ("ce_source", b"/lam-dong/elsewhere"), *headers[3:]]
