@@ -24,13 +24,14 @@ class Catalogue:
 
 
 def load_catalogue() -> Catalogue:
-    """Returns the starting catalogue. sources.yaml: entries named by source or family, each with `promise_s`."""
+    """Returns the starting catalogue. sources.yaml: seconds promised, by family and by source."""
     declared = yaml.safe_load((FOLDER / "cameras.yaml").read_text(encoding="utf-8"))
-    path = FOLDER / "sources.yaml"
-    sources = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    sources = yaml.safe_load((FOLDER / "sources.yaml").read_text(encoding="utf-8"))
+    assert sources["default_interval_s"] == 86_400, "the recount takes a day where nothing is said"
+    promised = {f"/lam-dong/{family}": seconds for family, seconds in sources["families"].items()} | sources["sources"]
     return Catalogue(
         cameras={camera_id: str(camera["admin_unit"]) for camera_id, camera in declared.items()},
         units=communes(),
-        promises={name: timedelta(seconds=source["promise_s"]) for name, source in sources.items()},
-        registered=tuple(sources),
+        promises={name: timedelta(seconds=seconds) for name, seconds in promised.items()},
+        registered=tuple(sources["sources"]),
     )
