@@ -129,7 +129,9 @@ def _add_all(bench: typer.Typer) -> None:
     @bench.command("all", epilog="Example: `ioc bench all --json bench.json`. About 20 minutes; `make bench` runs it.")
     def all_(
         json_: JsonOption = None,
-        scale: Annotated[float, typer.Option(min=0.05, max=1, help="share of the events, to try things out")] = 1.0,
+        scale: Annotated[
+            float, typer.Option(min=0.05, max=1, help="share of the events, to try it out: starts weigh more")
+        ] = 1.0,
         passes: PassesOption = 3,
     ) -> None:
         """Every benchmark, one after the other; a floor that was missed does not stop the rest."""

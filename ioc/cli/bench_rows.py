@@ -10,7 +10,6 @@ from ioc.cli.bench_dossiers import NOW, dossier_events
 from ioc.cli.bench_process import WorkerProcess
 from ioc.cli.bench_progress import progress
 from ioc.cli.bench_publishing import Record, make_topics, publish
-from ioc.cli.bench_sides import run_product
 from ioc.cli.bench_table import Bound, Measure, judged
 
 __all__ = ["measure_rows", "segment"]
@@ -33,17 +32,30 @@ def measure_rows(*, rows: int, count: int, passes: int) -> list[Measure]:
         with EmbeddedKafka(folder / "few") as few, EmbeddedKafka(folder / "many") as many:
             _load(few.address, folder / "few-worker", FEW_ROWS)
             loaded = _load(many.address, folder / "many-worker", rows)
-            restart_s, restarted = _restart(many.address, folder / "many-again")
-            ratios = []
-            with progress("rows: CPU beside few and many", passes) as advance:
-                for number in range(passes):
-                    sides = [(few.address, FEW_ROWS), (many.address, rows)]
-                    in_turn = sides if number % 2 else sides[::-1]  # neither profits from being second
-                    spent = {size: _cpu_us(address, folder, size, count, number) for address, size in in_turn}
-                    beside_few, beside_many = spent[FEW_ROWS], spent[rows]
-                    ratios.append((beside_many / beside_few, beside_few, beside_many))
-                    advance(1)
-    ratio, beside_few, beside_many = sorted(ratios)[len(ratios) // 2]
+            with (
+                _worker(many.address, folder / "many-again") as beside_many,
+                _worker(few.address, folder / "few-again") as beside_few,
+            ):
+                with progress("rows: restarting"):
+                    restart_s, restarted = beside_many.wait_ready(), beside_many.resident_bytes
+                    beside_few.wait_ready()
+                sides = {FEW_ROWS: (beside_few, few.address), rows: (beside_many, many.address)}
+                runs = [_growth(sides, count, number) for number in range(passes + 1)][1:]  # the first warms up
+    return _measures(rows, loaded, restart_s, restarted, runs)
+
+
+def _growth(sides: dict[int, tuple[WorkerProcess, str]], count: int, number: int) -> tuple[float, float, float]:
+    """Returns the ratio of many rows to few, and the CPU (µs) of an event beside few and beside many."""
+    in_turn = sorted(sides, reverse=bool(number % 2))  # neither profits from being second
+    spent = {rows: _cpu_us(*sides[rows], rows, count, number) for rows in in_turn}
+    few, many = spent[min(sides)], spent[max(sides)]
+    return many / few, few, many
+
+
+def _measures(
+    rows: int, loaded: int, restart_s: float, restarted: int, runs: list[tuple[float, float, float]]
+) -> list[Measure]:
+    ratio, beside_few, beside_many = sorted(runs)[len(runs) // 2]
     is_full = rows >= _FULL_ROWS
     return [
         judged(
@@ -72,7 +84,7 @@ def _load(broker: str, folder: Path, rows: int) -> int:
     wanted = rows * FACTS
     publish(broker, dossier_events(rows, facts=FACTS), text=f"rows: filling {rows:,}", total=wanted)
     with (
-        WorkerProcess("events", broker=broker, folder=folder, now=NOW.isoformat()) as worker,
+        _worker(broker, folder) as worker,
         progress(f"rows: loading {rows:,}"),
     ):
         worker.wait(
@@ -84,19 +96,23 @@ def _load(broker: str, folder: Path, rows: int) -> int:
         return worker.resident_bytes
 
 
-def _restart(broker: str, folder: Path) -> tuple[float, int]:
-    """Returns seconds from the start of a new process until it is ready, and its resident memory (bytes) then."""
-    with (
-        WorkerProcess("events", broker=broker, folder=folder, now=NOW.isoformat()) as worker,
-        progress("rows: restarting"),
-    ):
-        return worker.wait_ready(), worker.resident_bytes
+def _worker(broker: str, folder: Path) -> WorkerProcess:
+    return WorkerProcess("events", broker=broker, folder=folder, now=NOW.isoformat())
 
 
-def _cpu_us(broker: str, folder: Path, rows: int, count: int, number: int) -> float:
+def _cpu_us(worker: WorkerProcess, broker: str, rows: int, count: int, number: int) -> float:
+    """Publishes another segment, and returns the CPU (µs) that the worker took for each of its events."""
     events = list(segment(rows, count, number))
-    publish(broker, events, text="rows: another segment", total=len(events))
-    return run_product(broker, len(events), folder, f"{rows}-{number}", is_fresh=False)["cpu_us"]
+    wanted = worker.outcomes()["accepted"] + len(events)
+    before_s = worker.cpu_s
+    publish(broker, events, text=f"rows: CPU beside {rows:,}", total=len(events))
+    worker.wait(
+        lambda worker: worker.outcomes()["accepted"] >= wanted,
+        every_s=0.25,
+        timeout_s=_LOAD_TIMEOUT_S,
+        what=f"{len(events):,} more events",
+    )
+    return (worker.cpu_s - before_s) / len(events) * 1e6
 
 
 def segment(rows: int, count: int, number: int) -> Iterator[Record]:

@@ -30,24 +30,20 @@ class _Task(TypedDict):
     count: int
     folder: str
     name: str
-    fresh: bool
 
 
 def run_peer(broker: str, count: int) -> dict[str, float]:
     """Returns CPU (µs) and events a second of plain aiokafka that decodes and counts `count` dossier events."""
-    task = _Task(broker=broker, count=count, folder="", name="", fresh=True)
+    task = _Task(broker=broker, count=count, folder="", name="")
     return run_child("plain aiokafka", ["-m", _MODULE, "peer", json.dumps(task)])
 
 
-def run_product(
-    broker: str, count: int, folder: Path, name: str, *, is_fresh: bool = True, catalog: Path | None = None
-) -> dict[str, float]:
-    """Returns CPU (µs) and events a second of the events role for `count` events, once it is ready.
+def run_product(broker: str, count: int, folder: Path, name: str, *, catalog: Path | None = None) -> dict[str, float]:
+    """Returns CPU (µs) and events a second of the events role for `count` events.
 
-    A fresh run `name` has its own group and the state topic of `state_topics`; else it goes on where the province's own
-    worker ended.
+    Each run `name` has its own group and the state topic of `state_topics`.
     """
-    task = _Task(broker=broker, count=count, folder=str(folder), name=name, fresh=is_fresh)
+    task = _Task(broker=broker, count=count, folder=str(folder), name=name)
     env = {"IOC_CATALOG": str(catalog)} if catalog else {}
     return run_child("the events role", ["-m", _MODULE, "product", json.dumps(task)], env=env)
 
@@ -91,7 +87,7 @@ async def _product(task: _Task) -> dict[str, float]:
     """The events role as the worker runs it: decode, validate, fold, durable rows, KPIs, partials."""
     from prometheus_client import CollectorRegistry
 
-    from streams.events_to_entities import APP_ID, EventsRole
+    from streams.events_to_entities import EventsRole
     from streams.memory import spare_the_collector
     from streams.metrics import PipelineMetrics
     from streams.slim_records import use_slim_records
@@ -104,18 +100,17 @@ async def _product(task: _Task) -> dict[str, float]:
         flush_s=0.5,
         metrics=PipelineMetrics(CollectorRegistry()),
         folder=Path(task["folder"]) / f"faust-{task['name']}",
-        app_id=f"bench-{task['name']}" if task["fresh"] else APP_ID,
-        state_topic=_state_topic(task["name"]) if task["fresh"] else ENTITY_ROWS_TOPIC,
+        app_id=f"bench-{task['name']}",
+        state_topic=_state_topic(task["name"]),
     )
     await role.start()
+    meter = Meter()  # from here, for no event may be taken before it: shards open one after the other
     try:
         await _until(lambda: role.is_ready)
-        before = _outcome(role.outcomes(), "accepted")  # of earlier runs
         spare_the_collector()  # as the worker does
-        meter = Meter()
-        await _until(lambda: _outcome(role.outcomes(), "in") >= before + task["count"])
+        await _until(lambda: _outcome(role.outcomes(), "in") >= task["count"])
         result = meter.result(task["count"])
-        accepted = _outcome(role.outcomes(), "accepted") - before
+        accepted = _outcome(role.outcomes(), "accepted")
         if accepted != task["count"]:
             raise PermanentError(f"{accepted} of {task['count']} events were accepted")
         return result
