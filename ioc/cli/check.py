@@ -1,6 +1,6 @@
 """`ioc check`: the settings and every file of the catalogue, before anything starts with them."""
 
-from collections import Counter
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -15,21 +15,15 @@ if TYPE_CHECKING:
     import yaml
 
     from ioc.catalog import Catalog
-    from ioc.geography import Geography
-    from ioc.kpis import KpiDefinition
 
 __all__ = ["CatalogReport", "examine", "register"]
 
-MAX_SERIES = 50_000
-"""Series of one province at most: the contract's bound, which keeps one Prometheus and its boards quick."""
-
-# Agencies need no register. A dossier's agency is a commune's committee, or one of about thirty departments, boards and
-# branches of ministries at the province.
-_PROVINCIAL_AGENCIES = 30
-_COMPANIONS = 4  # numerator, as_of, stale, manual; a ratio has a denominator besides
 _SHOWN = 5
 
-_EXAMPLE = "Example: `ioc check --catalog thanh-hoa`. Exit code 2 with one sentence for the first problem."
+_EXAMPLE = (
+    "Example: `ioc check --catalog thanh-hoa`. Exit code 2 with one sentence for the first problem, or with one for "
+    "each worked example that does not hold."
+)
 
 CatalogOption = Annotated[Path | None, typer.Option("--catalog", help="catalogue folder; else IOC_CATALOG")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")]
@@ -42,9 +36,11 @@ def register(app: typer.Typer) -> None:
 
 
 def check(catalog: CatalogOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Validate the settings and all files of a catalogue with their cross-references."""
+    """Validate the settings and all files of a catalogue with their cross-references, and run its worked examples."""
     import json
 
+    from ioc.catalog import load_catalog
+    from ioc.cli.check_figures import example_problems
     from ioc.clock import clock_from_setting
     from ioc.settings import load_settings
     from ioc.windows import LOCAL_ZONE
@@ -52,12 +48,24 @@ def check(catalog: CatalogOption = None, config: ConfigOption = None, as_json: J
     try:
         settings = load_settings(config)
         today = clock_from_setting(settings.now)().astimezone(LOCAL_ZONE).date()
-        report = examine(catalog or settings.catalog, today)
+        folder = catalog or settings.catalog
+        report = examine(folder, today)
     except ConfigurationError as error:
         if not as_json:
             raise
-        print(json.dumps({"ok": False, "problem": str(error)}, ensure_ascii=False))
+        print(json.dumps({"ok": False, "problem": str(error), "problems": [str(error)]}, ensure_ascii=False))
         raise typer.Exit(2) from None
+    problems = list(example_problems(load_catalog(folder)))
+    if problems and as_json:
+        print(json.dumps({"ok": False, "problem": problems[0], "problems": problems}, ensure_ascii=False))
+    elif problems:
+        print("\n".join(f"{folder}/{problem}" for problem in problems), file=sys.stderr)
+        print(
+            f"ioc: {len(problems)} expectations of worked examples are not met; mend the KPI or the example",
+            file=sys.stderr,
+        )
+    if problems:
+        raise typer.Exit(2)
     if as_json:
         print(json.dumps({"ok": True, **asdict(report)}, ensure_ascii=False))
         return
@@ -69,13 +77,14 @@ def check(catalog: CatalogOption = None, config: ConfigOption = None, as_json: J
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogReport:
     """What a sound catalogue holds. `units` are those in force on the day of the check, or on a later day with more.
-    `series` is an estimate of the metric series when every one of them and every agency reports."""
+    `series` is the most metric series that may come, `examples` how many worked examples the KPIs carry."""
 
     folder: str
     province: str
     event_types: int
     topics: int
     kpis: int
+    examples: int
     series: int
     units: int
     cameras: int
@@ -87,19 +96,19 @@ class CatalogReport:
 
 
 def examine(folder: Path, today: date = date.max) -> CatalogReport:
-    """Returns what the catalogue of `folder` holds on the local day `today`, once every check has passed. Left out, it
-    is the day on which everything that the catalogue announces has come to pass.
+    """Returns what the catalogue of `folder` holds on the local day `today`, once every check has passed; the worked
+    examples are not run. Left out, it is the day on which everything that the catalogue announces has come to pass.
 
     Raises:
         ConfigurationError: the first problem; a sentence that names the file and the key.
     """
     from ioc.catalog import load_catalog
+    from ioc.cli import check_figures
 
     for path in _files(folder):
         _refuse_repeated_keys(path)
     catalog = load_catalog(folder)
-    units = _most_units(catalog.geography, today)
-    series = _series_within_bound(catalog, units)
+    check_figures.refuse_short_memory(catalog)
     cameras = catalog.cameras.values()
     zones = [sum(len(pose.zones) for pose in camera.poses.values()) for camera in cameras]
     return CatalogReport(
@@ -108,14 +117,22 @@ def examine(folder: Path, today: date = date.max) -> CatalogReport:
         event_types=len(catalog.event_types),
         topics=len(catalog.topics()),
         kpis=len(catalog.kpis),
-        series=series,
-        units=units,
+        examples=sum(map(len, catalog.examples.values())),
+        series=check_figures.series_within_bound(catalog, today),
+        units=_most_units(catalog, today),
         cameras=len(catalog.cameras),
         cameras_without_zones=zones.count(0),
         cameras_without_coordinates=sum(camera.lon is None or camera.lat is None for camera in cameras),
         zones=sum(zones),
         permits=len(catalog.permits),
-        warnings=(*_cameras_in_no_unit(catalog, today), *_permits_out_of_sight(catalog), *_unread_files(folder)),
+        warnings=(
+            *_cameras_in_no_unit(catalog, today),
+            *_permits_out_of_sight(catalog),
+            *check_figures.kpis_without_examples(catalog),
+            *check_figures.feeds_unnamed(catalog),
+            *check_figures.columns_unused(catalog),
+            *_unread_files(folder),
+        ),
     )
 
 
@@ -123,7 +140,7 @@ def _summary(report: CatalogReport) -> str:
     return (
         f"{report.folder}: province {report.province}, {report.units} units\n"
         f"  {report.event_types} event types, {report.topics} topics, {report.kpis} KPIs "
-        f"(about {report.series:,} series)\n"
+        f"(at most {report.series:,} series; {report.examples} worked examples)\n"
         f"  {report.cameras} cameras ({report.cameras_without_zones} without zones, "
         f"{report.cameras_without_coordinates} without coordinates), {report.zones} zones, {report.permits} permits\n"
         f"the catalogue is sound"
@@ -185,7 +202,8 @@ def _repeated_keys(root: "yaml.Node") -> Iterator[tuple[str, str, int]]:
 
 def _unread_files(folder: Path) -> Iterator[str]:
     """Files that look like the catalogue's and are not read: a KPI saved as .yml would be missed by nobody."""
-    read = {"province.yaml", "event_types.yaml", "entities.yaml", "cameras.yaml", "permits.yaml", "units.yaml"}
+    names = ("province", "event_types", "entities", "cameras", "permits", "sources", "units")
+    read = {f"{name}.yaml" for name in names}
     for path in sorted(folder.glob("*.y*ml")):
         if path.name not in read:
             yield f"{path}: is not read; the catalogue's files are {', '.join(sorted(read))} and kpis/*.yaml"
@@ -196,27 +214,9 @@ def _unread_files(folder: Path) -> Iterator[str]:
 # ---- the catalogue as a whole ----------------------------------------------------------------------------------------
 
 
-def _most_units(geography: "Geography", today: date) -> int:
-    days = [today, *(day for day in geography.changes() if day > today)]
-    return max(len(geography.in_force(day)) for day in days)
-
-
-def _series_within_bound(catalog: "Catalog", units: int) -> int:
-    """Returns the estimate: of each KPI its windows times its groups and the total, times value and companions."""
-    groups = {"none": 0, "admin_unit": units, "agency": units + _PROVINCIAL_AGENCIES}
-    by_kpi = Counter({kpi.id: _series_of(kpi, groups[kpi.group_by]) for kpi in catalog.kpis})
-    series = by_kpi.total() + len(catalog.kpis) + units + 1  # targets; names of the units and of the province
-    if series > MAX_SERIES:
-        largest = ", ".join(f"{kpi_id} ({count:,})" for kpi_id, count in by_kpi.most_common(3))
-        raise ConfigurationError(
-            f"{catalog.folder}/kpis: windows and group_by of the KPIs make about {series:,} series, and a province may "
-            f"have {MAX_SERIES:,}; take windows or the grouping from the largest: {largest}"
-        )
-    return series
-
-
-def _series_of(kpi: "KpiDefinition", groups: int) -> int:
-    return len(kpi.windows) * (1 + groups) * (1 + _COMPANIONS + kpi.is_ratio)
+def _most_units(catalog: "Catalog", today: date) -> int:
+    days = [today, *(day for day in catalog.geography.changes() if day > today)]
+    return max(len(catalog.geography.in_force(day)) for day in days)
 
 
 def _cameras_in_no_unit(catalog: "Catalog", today: date) -> Iterator[str]:

@@ -12,7 +12,10 @@ import typer
 
 from ioc.errors import ConfigurationError
 
-__all__ = ["Place", "find_place", "register", "write_catalog"]
+__all__ = ["SHIPPED", "Place", "find_place", "register", "write_catalog"]
+
+SHIPPED = Path(__file__).parents[1] / "catalog" / "lam-dong"
+"""The catalogue that the product comes with."""
 
 _EXAMPLE = "Example: `ioc init thanh-hoa` or `ioc init 38 --dir /etc/ioc/catalog`."
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,40}")
@@ -135,10 +138,11 @@ def find_place(text: str, code: int | None = None, *, name_vi: str | None = None
     )
 
 
-def write_catalog(place: Place, folder: Path, *, is_forced: bool = False) -> list[str]:
-    """Writes the starting catalogue into `folder` and loads it once; returns the files' names, relative to it.
+def write_catalog(place: Place, folder: Path, *, is_forced: bool = False, source: Path = SHIPPED) -> list[str]:
+    """Writes the starting catalogue of `source` into `folder`, loads it once, returns the files' names relative to it.
 
-    Cameras and permits of the shipped catalogue stay where the province is the same; elsewhere they become examples.
+    Cameras and permits of the shipped catalogue stay where the province is the same; elsewhere they become examples,
+    and the worked examples of the KPIs are told of the province's own sources and communes.
     With `is_forced` files of the same name are written over, and nothing else in the folder is touched.
 
     Raises:
@@ -146,21 +150,19 @@ def write_catalog(place: Place, folder: Path, *, is_forced: bool = False) -> lis
     """
     import yaml
 
-    from ioc import catalog
-    from ioc.catalog.units import units_of
+    from ioc.catalog import load_catalog
 
-    source = Path(catalog.__file__).parent / "lam-dong"
-    if folder.resolve() == source.resolve():
+    if folder.resolve() in (source.resolve(), SHIPPED):
         raise ConfigurationError(f"{folder} is the catalogue that the product ships; give another --dir")
     texts = {
         path.relative_to(source).as_posix(): path.read_text(encoding="utf-8") for path in sorted(source.rglob("*.yaml"))
     }
-    is_same = yaml.safe_load(texts["province.yaml"])["statistical_code"] == place.code
+    shipped = yaml.safe_load(texts["province.yaml"])
     texts["province.yaml"] = _province_yaml(texts["province.yaml"], place)
-    if not is_same:
-        unit = units_of(place.code)[0]
-        texts["cameras.yaml"] = _CAMERAS.format(name=unit.name_vi, code=unit.code)
-        texts["permits.yaml"] = _PERMITS.format(code=unit.code)
+    for name in texts:  # the sources of its own, which begin with the province
+        texts[name] = texts[name].replace(f"/{shipped['province']}/", f"/{place.slug}/")
+    if shipped["statistical_code"] != place.code:
+        _tell_of_another(texts, shipped["statistical_code"], place)
     try:
         if not is_forced and folder.is_dir() and any(folder.iterdir()):
             raise ConfigurationError(
@@ -174,8 +176,27 @@ def write_catalog(place: Place, folder: Path, *, is_forced: bool = False) -> lis
         raise ConfigurationError(
             f"{error.filename or folder} can't be written: {error.strerror}; give another --dir"
         ) from None
-    catalog.load_catalog(folder)
+    load_catalog(folder)
     return list(texts)
+
+
+def _tell_of_another(texts: dict[str, str], shipped_code: int, place: Place) -> None:
+    """Changes the files for a province with other communes: no cameras, permits and past units; examples of its own."""
+    import yaml
+
+    from ioc.catalog.units import units_of
+    from ioc.cli.init_examples import examples_of, unit_codes
+
+    shipped, own = ([unit.code for unit in units_of(code)] for code in (shipped_code, place.code))
+    cameras = yaml.safe_load(texts["cameras.yaml"])
+    first = units_of(place.code)[0]
+    texts["cameras.yaml"] = _CAMERAS.format(name=first.name_vi, code=first.code)
+    texts["permits.yaml"] = _PERMITS.format(code=first.code)
+    texts.pop("units.yaml", None)
+    kpis = [name for name in texts if name.startswith("kpis/")]
+    codes = unit_codes([texts[name] for name in kpis], shipped, own)
+    for name in kpis:
+        texts[name] = examples_of(texts[name], codes, (len(shipped), len(own)), cameras)
 
 
 def _province_yaml(text: str, place: Place) -> str:

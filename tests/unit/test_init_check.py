@@ -3,7 +3,8 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,40 @@ from ioc.catalog import load_catalog
 from ioc.cli import check as check_command
 from ioc.cli import init as init_command
 from ioc.cli.check import examine
+from ioc.cli.check_figures import example_problems, series_within_bound
 from ioc.cli.init import find_place, write_catalog
 from ioc.errors import ConfigurationError
 from ioc.settings import Settings
 
 STARTING = Path(Settings.model_fields["catalog"].get_default())
+CAMERA_KPIS = ["camera_connected", "camera_online"]
+
+
+SEVERAL = (
+    *CAMERA_KPIS,
+    *("dossiers_online", "dossiers_on_time", "dossiers_digitised", "wan_channels_up"),
+    *("source_valid", "source_alive", "source_complete"),
+)
+"""KPIs of every kind. All of them take half a second to read, which is much for fifty tests."""
+
+
+def copied(folder: Path, kpis: Iterable[str]) -> Path:
+    """A copy of the starting catalogue with these KPIs only."""
+    shutil.copytree(STARTING, folder, ignore=lambda where, names: names if where.endswith("/kpis") else [])
+    for kpi in kpis:
+        shutil.copy(STARTING / "kpis" / f"{kpi}.yaml", folder / "kpis")
+    return folder
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return copied(tmp_path / "small", CAMERA_KPIS)
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Not to be changed."""
+    return copied(tmp_path_factory.mktemp("shipped") / "several", SEVERAL)
 
 
 def ioc(*arguments: object) -> Result:
@@ -95,14 +125,16 @@ def test_the_shipped_provinces_catalogue_is_copied_with_its_cameras(tmp_path: Pa
 
 
 @pytest.mark.parametrize("text", ["thanh-hoa", "ha-noi"])
-def test_another_provinces_catalogue_has_its_communes_and_no_cameras_yet(text: str, tmp_path: Path) -> None:
+def test_another_provinces_catalogue_has_its_communes_and_no_cameras_yet(
+    text: str, several: Path, tmp_path: Path
+) -> None:
     place = find_place(text)
-    write_catalog(place, tmp_path)
+    write_catalog(place, tmp_path, source=several)
     found = load_catalog(tmp_path)
     assert (found.province, found.name_vi, found.name_en) == (place.slug, place.name_vi, place.name_en)
     assert (found.cameras, found.permits) == ({}, ())
     assert "24781" not in found.geography
-    assert found.kpis == load_catalog(STARTING).kpis
+    assert found.kpis == load_catalog(several).kpis
     shipped = yaml.safe_load((STARTING / "province.yaml").read_text(encoding="utf-8"))
     own = yaml.safe_load((tmp_path / "province.yaml").read_text(encoding="utf-8"))
     assert own.keys() == shipped.keys()
@@ -110,30 +142,54 @@ def test_another_provinces_catalogue_has_its_communes_and_no_cameras_yet(text: s
     assert "Lâm Đồng" not in (tmp_path / "province.yaml").read_text(encoding="utf-8")
 
 
-def test_the_examples_become_a_camera_and_a_permit_when_the_sign_before_them_is_taken_away(tmp_path: Path) -> None:
-    write_catalog(find_place("thanh-hoa"), tmp_path)
+def test_the_examples_become_a_camera_and_a_permit_when_the_sign_before_them_is_taken_away(
+    several: Path, tmp_path: Path
+) -> None:
+    write_catalog(find_place("thanh-hoa"), tmp_path, source=several)
     for name, first in (("cameras.yaml", "# cam-01"), ("permits.yaml", "# GPXD")):
         head, example = (tmp_path / name).read_text(encoding="utf-8").split(first)
         example = (first + example).replace("\n# ", "\n").removeprefix("# ")
         (tmp_path / name).write_text(head + example, encoding="utf-8")
     report = examine(tmp_path)
-    assert (report.cameras, report.zones, report.permits, report.warnings) == (1, 1, 1, ())
+    assert (report.cameras, report.zones, report.permits) == (1, 1, 1)
+    assert not [warning for warning in report.warnings if "cameras.yaml" in warning or "permits.yaml" in warning]
+
+
+@pytest.mark.parametrize("text", ["thanh-hoa", "ha-noi"])
+def test_the_worked_examples_hold_in_another_province_too(text: str, several: Path, tmp_path: Path) -> None:
+    """Its communes, their number and its sources differ; what rests on the shipped cameras is left out."""
+    write_catalog(find_place(text), tmp_path, source=several)
+    catalog = load_catalog(tmp_path)
+    assert [name for name, examples in catalog.examples.items() if not examples] == CAMERA_KPIS
+    assert list(example_problems(catalog)) == []
+    assert "/lam-dong/" not in "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.yaml"))
+
+
+def test_a_province_of_another_name_on_the_same_ground_keeps_cameras_and_examples(
+    several: Path, tmp_path: Path
+) -> None:
+    write_catalog(find_place("da-lat", 68), tmp_path, source=several)
+    found, shipped = load_catalog(tmp_path), load_catalog(several)
+    assert found.cameras == shipped.cameras
+    assert {kpi: len(examples) for kpi, examples in found.examples.items()} == {
+        kpi: len(examples) for kpi, examples in shipped.examples.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["Huế: #1", "'\"", "null", "x" * 300])
-def test_any_name_survives_the_file(name: str, tmp_path: Path) -> None:
-    write_catalog(find_place("hue", name_vi=name, name_en=name), tmp_path)
-    found = yaml.safe_load((tmp_path / "province.yaml").read_text(encoding="utf-8"))
+def test_any_name_survives_the_file(name: str, small: Path, tmp_path: Path) -> None:
+    write_catalog(find_place("hue", name_vi=name, name_en=name), tmp_path / "new", source=small)
+    found = yaml.safe_load((tmp_path / "new" / "province.yaml").read_text(encoding="utf-8"))
     assert (found["name_vi"], found["name_en"]) == (name, name)
 
 
-def test_a_folder_in_use_is_left_alone_unless_forced(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_left_alone_unless_forced(several: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="is not empty; give another --dir, or --force"):
-        write_catalog(find_place("hue"), tmp_path)
+        write_catalog(find_place("hue"), tmp_path, source=several)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     (tmp_path / "province.yaml").write_text("old", encoding="utf-8")
-    write_catalog(find_place("ca-mau"), tmp_path, is_forced=True)
+    write_catalog(find_place("ca-mau"), tmp_path, is_forced=True, source=several)
     assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
     assert load_catalog(tmp_path).province == "ca-mau"
 
@@ -143,10 +199,10 @@ def test_the_shipped_catalogue_is_never_written_over() -> None:
         write_catalog(find_place("hue"), STARTING, is_forced=True)
 
 
-def test_a_folder_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_a_sentence(several: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="can't be written"):
-        write_catalog(find_place("hue"), tmp_path / "file")
+        write_catalog(find_place("hue"), tmp_path / "file", source=several)
 
 
 def test_init_prints_what_to_do_next(tmp_path: Path) -> None:
@@ -168,24 +224,89 @@ def test_init_answers_a_program(tmp_path: Path) -> None:
 
 def test_a_sound_catalogue_is_summed_up() -> None:
     report = examine(STARTING)
-    assert (report.province, report.units, report.kpis, report.cameras) == ("lam-dong", 124, 8, 37)
+    assert (report.province, report.units, report.cameras) == ("lam-dong", 124, 37)
+    assert report.kpis >= 60
+    assert report.examples > 4 * report.kpis
     assert (report.zones, report.cameras_without_zones, report.cameras_without_coordinates) == (1, 36, 0)
     assert report.topics == len(load_catalog(STARTING).topics())
     assert 1_000 < report.series < 50_000
 
 
-def test_check_exits_0_with_a_summary_and_json_says_the_same() -> None:
-    result = ioc("check", "--catalog", STARTING)
+def test_check_exits_0_with_a_summary_and_json_says_the_same(small: Path) -> None:
+    result = ioc("check", "--catalog", small)
     assert result.exit_code == 0
     assert "37 cameras (36 without zones, 0 without coordinates)" in result.stdout
-    answer = json.loads(ioc("check", "--catalog", STARTING, "--json").stdout)
-    assert (answer["ok"], answer["cameras"], answer["event_types"]) == (True, 37, 56)
+    answer = json.loads(ioc("check", "--catalog", small, "--json").stdout)
+    assert (answer["ok"], answer["cameras"], answer["event_types"], answer["kpis"]) == (True, 37, 56, 2)
 
 
-def test_check_reads_the_catalogue_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    write_catalog(find_place("hue"), tmp_path)
-    monkeypatch.setenv("IOC_CATALOG", str(tmp_path))
-    assert json.loads(ioc("check", "--json").stdout)["province"] == "hue"
+def test_check_reads_the_catalogue_of_the_settings(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOC_CATALOG", str(small))
+    assert json.loads(ioc("check", "--json").stdout)["folder"] == str(small)
+
+
+def test_each_expectation_of_an_example_that_is_not_met_is_a_problem(small: Path) -> None:
+    path = small / "kpis" / "camera_online.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("0/37", "3/37"), encoding="utf-8")
+    wrong = text.count("0/37")
+    result = ioc("check", "--catalog", small)
+    assert result.exit_code == 2
+    assert f"{wrong} expectations of worked examples are not met" in result.stderr
+    assert result.stderr.count("camera_online.yaml: example ") == wrong
+    answer = json.loads(ioc("check", "--catalog", small, "--json").stdout)
+    assert (answer["ok"], len(answer["problems"])) == (False, wrong)
+    assert "expected 3/37, found value 0.0, numerator 0.0, denominator 37.0" in answer["problem"]
+
+
+def test_an_example_that_can_not_be_run_is_a_problem_and_the_others_are_still_run(small: Path) -> None:
+    path = small / "kpis" / "camera_online.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("camera.heartbeat, camera_id: cam-02", "camera.heart, camera_id: cam-02", 1))
+    problems = json.loads(ioc("check", "--catalog", small, "--json").stdout)["problems"]
+    assert [problem for problem in problems if "type 'camera.heart' is not in event_types.yaml" in problem] == problems
+
+
+def test_what_nobody_reads_feeds_or_tells_is_a_warning(small: Path) -> None:
+    path = small / "kpis" / "camera_online.yaml"
+    text, _ = path.read_text(encoding="utf-8").split("examples:")
+    assert "fed_by: [camera.heartbeat]" in text
+    path.write_text(text.replace("fed_by: [camera.heartbeat]", "fed_by: [camera.frame]"), encoding="utf-8")
+    warnings = examine(small).warnings
+    for told in (
+        "camera_online.yaml: has no worked examples",
+        "camera_online.yaml: fed_by: camera.heartbeat is read and not named",
+        "entities.yaml: dossier: no KPI reads agency, channel,",
+    ):
+        assert any(told in warning for warning in warnings), (told, warnings)
+
+
+@pytest.mark.parametrize(
+    ("window", "days", "is_refused"), [("r30d", 30, True), ("r30d", 31, False), ("ytd", 366, True)]
+)
+def test_rows_must_outlive_the_windows_that_count_them(small: Path, window: str, days: int, is_refused: bool) -> None:
+    shutil.copy(STARTING / "kpis" / "dossiers_on_time.yaml", small / "kpis")
+    kpi = small / "kpis" / "dossiers_on_time.yaml"
+    head, _ = kpi.read_text(encoding="utf-8").split("examples:")
+    kpi.write_text(re.sub(r"^windows: .*$", f"windows: [{window}]", head, flags=re.M), encoding="utf-8")
+    changed("entities.yaml", "\ndossier:\n", f"\ndossier:\n  keep_days: {days}\n")(small)
+    if is_refused:
+        with pytest.raises(
+            ConfigurationError, match=rf"dossier\.keep_days: {days} is not longer than the window {window}"
+        ):
+            examine(small)
+    else:
+        assert examine(small).kpis == 3
+
+
+def test_the_bound_of_the_series_is_no_less_than_what_really_comes(small: Path) -> None:
+    """Two KPIs over all 37 cameras, which stand in six units: every figure with all of its companions."""
+    catalog = load_catalog(small)
+    figures = catalog.example_runner().figures(catalog.examples["camera_online"][0], "here")
+    told = [(figure.value, figure.numerator, figure.denominator, 0, 0, 0) for figure in figures]
+    samples = sum(part is not None for parts in told for part in parts)
+    bound = series_within_bound(catalog, date.max) - len(catalog.kpis) - len(catalog.geography) - 1
+    assert samples == bound
 
 
 def changed(name: str, old: str, new: str) -> Callable[[Path], None]:
@@ -234,7 +355,7 @@ def every_kpi_by_day(folder: Path) -> None:
         ),
         pytest.param(
             changed("kpis/camera_online.yaml", "ioc_camera_online_ratio", "ioc_wan_channels_up_ratio"),
-            r"kpis: camera_online and wan_channels_up have the same metric",
+            r"kpis: wan_channels_up and camera_online have the same metric",
             id="a metric of two KPIs",
         ),
         pytest.param(
@@ -266,10 +387,10 @@ def every_kpi_by_day(folder: Path) -> None:
     ],
 )
 def test_the_first_problem_is_a_sentence_with_file_and_key(
-    damage: Callable[[Path], None], says: str, tmp_path: Path
+    damage: Callable[[Path], None], says: str, several: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "catalog"
-    shutil.copytree(STARTING, folder)
+    shutil.copytree(several, folder)
     damage(folder)
     with pytest.raises(ConfigurationError, match=says):
         examine(folder)
@@ -294,14 +415,14 @@ def test_a_wrong_setting_is_a_problem_too(
     assert isinstance(ioc("check").exception, ConfigurationError)  # which the command line turns into exit code 2
 
 
-def test_what_is_odd_and_harmless_is_a_warning(tmp_path: Path) -> None:
-    folder = tmp_path / "catalog"
-    shutil.copytree(STARTING, folder)
+def test_what_is_odd_and_harmless_is_a_warning(small: Path) -> None:
+    folder = small
+    before = examine(folder).warnings
     (folder / "kpis" / "new.yml").touch()
     (folder / "camera.yaml").touch()
     permits = "\n".join(f"P{n}: {{parcel_id: x, valid_from: 2026-01-01, valid_to: 2026-12-31}}" for n in range(8))
     (folder / "permits.yaml").write_text(permits, encoding="utf-8")
-    unseen, stray, misnamed = examine(folder).warnings
+    unseen, stray, misnamed = (told for told in examine(folder).warnings if told not in before)
     assert "8 of 8 permits (P0, P1, P2, P3, P4 …)" in unseen
     assert "camera.yaml: is not read" in stray
     assert "new.yml: is not read; name it new.yaml" in misnamed
