@@ -108,7 +108,7 @@ class Demo:
         show(self._state("starting Kafka (the first time its jars are fetched, 46 MB)"))
         catalog_folder = self._catalog_folder(folder, settings)
         catalog = load_catalog(catalog_folder)
-        self._facts.kpi_names = {kpi.id: kpi.name_vi for kpi in catalog.kpis}
+        self._facts.definitions = {kpi.id: kpi for kpi in catalog.kpis}
         broker = await self._broker(folder, settings)
         if self._stop.is_set():
             return
@@ -190,7 +190,8 @@ class Demo:
         seed = str(plan.seed)
         if plan.rate > 0:
             arguments = ["simulate", "events", "--seed", seed, "--rate", str(plan.rate)]
-            arguments += ["--history", str(_HISTORY_EVENTS), "--duplicates", "0.03", "--invalid", "0.01"]
+            arguments += ["--past-incidents", "--history", str(_HISTORY_EVENTS)]
+            arguments += ["--duplicates", "0.03", "--invalid", "0.01"]
             self._parts.publishers["departments"] = _service("departments", arguments, folder, environment)
         if plan.frames is not None:
             longest = max(len(pictures) for pictures in folder_cameras(plan.frames).values())

@@ -1,5 +1,6 @@
 """What the demo knows of its own run, read from the doors that an operator has too: /metrics and on-call's API."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -7,16 +8,20 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from ioc.kpis import KpiDefinition
 from ioc.oncall.receiver import WebhookReceiver
 
 __all__ = ["DemoState", "Facts", "KpiView", "read_facts"]
 
+_SIMULATED_PAST = "sim-"
+"""How the ids of the incidents begin that `ioc simulate events --past-incidents` tells as long over."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiView:
-    """One total of one KPI in one window."""
+    """The province's total of one KPI in one window. A quantile has no numerator, a count no denominator."""
 
-    kpi: str
+    definition: KpiDefinition
     window: str
     value: float | None
     numerator: float | None
@@ -30,7 +35,7 @@ class Facts:
     """Counts since the start of the run."""
 
     addresses: dict[str, str] = field(default_factory=dict)
-    kpi_names: dict[str, str] = field(default_factory=dict)
+    definitions: dict[str, KpiDefinition] = field(default_factory=dict)
     frames: dict[str, int] = field(default_factory=dict)
     detections: int = 0
     events: dict[str, int] = field(default_factory=dict)
@@ -41,6 +46,10 @@ class Facts:
     pending: int = 0
     forged: int = 0
     alert_delays_s: list[float] = field(default_factory=list)
+
+    def kpis_with_value(self) -> set[str]:
+        """The ids of the KPIs that show a value of the province in at least one window."""
+        return {kpi.definition.id for kpi in self.kpis if kpi.value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +65,7 @@ class DemoState:
         facts = self.facts
         opened = [incident for incident in facts.incidents if incident["state"] != "candidate"]
         kinds = {"smoke", "construction", *(incident["kind"] for incident in opened)}
+        shown = facts.kpis_with_value()
         return {
             "frames": sum(facts.frames.values()),
             "frames_by_outcome": facts.frames,
@@ -64,7 +74,8 @@ class DemoState:
             "candidates": len(facts.incidents) - len(opened),
             "alerts_delivered": facts.delivered,
             "events": {name: facts.events.get(name, 0) for name in ("in", "accepted", "duplicate", "rejected")},
-            "kpis_exported": len({kpi.kpi for kpi in facts.kpis if kpi.value is not None}),
+            "kpis_exported": len(shown),
+            "kpis_without_value": sorted(facts.definitions.keys() - shown),
             "first_frame_to_alert_s": round(facts.alert_delays_s[0], 3) if facts.alert_delays_s else None,
             "incident_list": opened,
             "failure": self.failure,
@@ -85,8 +96,7 @@ def _read_metrics(facts: Facts, text: str) -> None:
     frames: dict[str, int] = {}
     events: dict[str, int] = {}
     detections = lag = 0.0
-    samples: dict[str, dict[tuple[str, str], float]] = {}
-    targets: dict[str, float] = {}
+    totals = _Totals({definition.metric: kpi_id for kpi_id, definition in facts.definitions.items()})
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             labels = sample.labels
@@ -99,34 +109,50 @@ def _read_metrics(facts: Facts, text: str) -> None:
                     detections += sample.value
                 case "ioc_consumer_lag_records":
                     lag += sample.value
-                case "ioc_kpi_target":
-                    targets[labels["kpi"]] = sample.value
-                case "ioc_kpi_numerator" | "ioc_kpi_denominator" | "ioc_kpi_stale":
-                    if labels["admin_unit"] == "*" and not labels["agency"]:
-                        samples.setdefault(sample.name, {})[labels["kpi"], labels["window"]] = sample.value
+                case _:
+                    totals.take(sample.name, labels, sample.value)
     facts.frames, facts.events = frames, events
     facts.detections, facts.lag = int(detections), int(lag)
-    facts.kpis = [_kpi(place, samples, targets) for place in samples.get("ioc_kpi_numerator", {})]
+    facts.kpis = totals.views(facts.definitions)
 
 
-def _kpi(
-    place: tuple[str, str], samples: dict[str, dict[tuple[str, str], float]], targets: dict[str, float]
-) -> KpiView:
-    numerator = samples["ioc_kpi_numerator"][place]
-    denominator = samples.get("ioc_kpi_denominator", {}).get(place)
-    value = numerator if denominator is None else (numerator / denominator if denominator else None)
-    return KpiView(
-        kpi=place[0],
-        window=place[1],
-        value=value,
-        numerator=numerator,
-        denominator=denominator,
-        target=targets.get(place[0]),
-        is_stale=bool(samples.get("ioc_kpi_stale", {}).get(place)),
-    )
+class _Totals:
+    """The province's own samples of the KPIs: no unit's, no agency's and no dimension's."""
+
+    def __init__(self, kpi_of_metric: Mapping[str, str]) -> None:
+        self._kpi_of_metric = kpi_of_metric
+        self._targets: dict[str, float] = {}
+        self._found: dict[tuple[str, str], dict[str, float]] = {}  # by (KPI, window): value, numerator, stale, …
+
+    def take(self, name: str, labels: Mapping[str, str], value: float) -> None:
+        if name == "ioc_kpi_target":
+            self._targets[labels["kpi"]] = value
+        elif labels.get("admin_unit") == "*" and not labels.get("agency") and not labels.get("dim"):
+            kpi = self._kpi_of_metric.get(name) or labels.get("kpi")
+            if kpi is not None:
+                aspect = "value" if name in self._kpi_of_metric else name.removeprefix("ioc_kpi_")
+                self._found.setdefault((kpi, labels["window"]), {})[aspect] = value
+
+    def views(self, definitions: Mapping[str, KpiDefinition]) -> list[KpiView]:
+        return [
+            KpiView(
+                definition=definition,
+                window=window,
+                value=found.get("value"),
+                numerator=found.get("numerator"),
+                denominator=found.get("denominator"),
+                target=self._targets.get(definition.id),
+                is_stale=bool(found.get("stale")),
+            )
+            for definition in definitions.values()
+            for window in definition.windows
+            if (found := self._found.get((definition.id, window))) is not None
+        ]
 
 
 def _read_oncall(facts: Facts, answer: dict[str, Any]) -> None:
+    """Incidents that were told as long over are history for the figures, and nothing that this run has found."""
+    incidents = [i for i in answer["incidents"] if not str(i["incident_id"]).startswith(_SIMULATED_PAST)]
     facts.incidents = [
         {
             name: incident.get(name)
@@ -147,12 +173,10 @@ def _read_oncall(facts: Facts, answer: dict[str, Any]) -> None:
                 "permit_rule",
             )
         }
-        for incident in answer["incidents"]
+        for incident in incidents
     ]
     facts.pending = int(answer["outbox_pending"])
-    told = [
-        incident for incident in answer["incidents"] if incident["first_notified_at"] and incident["first_frame_at"]
-    ]
+    told = [incident for incident in incidents if incident["first_notified_at"] and incident["first_frame_at"]]
     told.sort(key=lambda incident: str(incident["first_notified_at"]))
     facts.alert_delays_s = [
         (

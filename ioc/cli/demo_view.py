@@ -1,6 +1,7 @@
 """The demo on a terminal, and as a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 
@@ -178,7 +179,10 @@ def _addresses(addresses: Mapping[str, str]) -> RenderableType:
 
 
 def _kpis(state: DemoState) -> RenderableType:
-    table = Table(expand=True, border_style="blue", title="chỉ số · figures", title_justify="left", title_style="bold")
+    """One figure of each family: all of them would fill several screens."""
+    shown, all_of_them = len(state.facts.kpis_with_value()), len(state.facts.definitions)
+    title = f"chỉ số · figures: {shown} / {all_of_them} có giá trị · show a value; one of each family:"
+    table = Table(expand=True, border_style="blue", title=title, title_justify="left", title_style="bold")
     for name, justify in (
         ("KPI", "left"),
         ("window", "left"),
@@ -188,37 +192,49 @@ def _kpis(state: DemoState) -> RenderableType:
         ("", "left"),
     ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]  # a literal of rich's own
-    seen: set[str] = set()
-    for kpi in state.facts.kpis:
-        if kpi.kpi in seen:
-            continue  # one window each on this small wall
-        seen.add(kpi.kpi)
-        table.add_row(
-            state.facts.kpi_names.get(kpi.kpi, kpi.kpi), kpi.window, _value(kpi), _parts(kpi), _target(kpi), _mark(kpi)
-        )
+    for kpi in _one_of_each_family(state.facts.kpis):
+        table.add_row(kpi.definition.name_vi, kpi.window, _value(kpi), _parts(kpi), _target(kpi), _mark(kpi))
     return table
 
 
+def _one_of_each_family(kpis: Sequence[KpiView]) -> list[KpiView]:
+    """The first figure of each family, of those with a value and a target where there are any."""
+    chosen: dict[str, KpiView] = {}
+    for kpi in sorted(kpis, key=lambda kpi: (kpi.value is None, kpi.target is None)):
+        chosen.setdefault(kpi.definition.family, kpi)
+    return [chosen[family] for family in sorted(chosen)]
+
+
+def _amount(kpi: KpiView, amount: float) -> str:
+    if kpi.definition.unit == "ratio":
+        return f"{amount:.1%}"
+    if kpi.definition.unit == "seconds":
+        return f"{amount:,.0f} s"
+    return f"{amount / 1e6:,.0f} M" if amount >= 1e7 else f"{amount:,.0f}"
+
+
 def _value(kpi: KpiView) -> str:
-    if kpi.value is None:
-        return "–"
-    return f"[bold]{kpi.value:.0f}" if kpi.denominator is None else f"[bold]{kpi.value:.1%}"
+    return "–" if kpi.value is None else f"[bold]{_amount(kpi, kpi.value)}"
 
 
 def _parts(kpi: KpiView) -> str:
-    return "" if kpi.denominator is None else f"{kpi.numerator:.0f} / {kpi.denominator:.0f}"
+    if kpi.denominator is None:
+        return ""
+    return f"n = {kpi.denominator:,.0f}" if kpi.numerator is None else f"{kpi.numerator:,.0f} / {kpi.denominator:,.0f}"
 
 
 def _target(kpi: KpiView) -> str:
-    return "" if kpi.target is None else f"{kpi.target:.0%}"
+    return "" if kpi.target is None else _amount(kpi, kpi.target)
 
 
 def _mark(kpi: KpiView) -> str:
     if kpi.is_stale:
         return "[yellow]CŨ · stale"
-    if kpi.target is None or kpi.value is None:
+    target = kpi.definition.target(date.max)
+    if target is None or kpi.target is None or kpi.value is None or target.direction == "within_band":
         return ""
-    return "[green]● đạt" if kpi.value >= kpi.target else "[red]▼ dưới mục tiêu · below"
+    is_met = kpi.value >= kpi.target if target.direction == "higher_is_better" else kpi.value <= kpi.target
+    return "[green]● đạt · met" if is_met else "[red]▼ không đạt · missed"
 
 
 def _incidents(state: DemoState) -> RenderableType:

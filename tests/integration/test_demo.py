@@ -146,14 +146,14 @@ def test_scenes_without_smoke_and_building_alert_nobody(runs: dict[str, Run]) ->
 
 
 @pytest.mark.parametrize("name", ["full", "clean"])
-def test_every_event_is_accounted_for_and_eight_figures_are_exported(runs: dict[str, Run], name: str) -> None:
+def test_every_event_is_accounted_for_and_sixty_figures_are_shown(runs: dict[str, Run], name: str) -> None:
     found = runs[name].summary
     events = found["events"]
     assert events["in"] == events["accepted"] + events["duplicate"] + events["rejected"]
-    assert events["in"] > 3_000, "the history alone has 3,000"
+    assert events["in"] > 7_000, "the stock of all departments has 4,000, the history of dossiers and reports 3,000"
     assert events["duplicate"] > 0
     assert events["rejected"] > 0
-    assert found["kpis_exported"] == 8
+    assert found["kpis_exported"] >= 60, f"no value: {', '.join(found['kpis_without_value'])}"
     assert found["failure"] == ""
     assert found["frames"] == sum(found["frames_by_outcome"].values())
     assert set(found["frames_by_outcome"]) == {"analysed"}
