@@ -75,14 +75,18 @@ def _exact(value: object) -> int | Fraction:
 
 
 def manual_share(lives: Lives, province: Province) -> Iterator[Share]:
-    """Of the values in force (the newest period of each indicator and commune), those typed by hand."""
-    in_force: dict[tuple[object, object], tuple[str, Fact]] = {}
+    """Of the values in force (the newest period of each indicator and commune), those typed by hand.
+
+    Automatic beats manual; a fact that tells no method erases none (null is not known), whatever else it tells.
+    """
+    in_force: dict[tuple[object, object], tuple[str, Sequence[Fact]]] = {}
     for (indicator, period, unit), facts in lives["indicator_reported"].items():
         assert isinstance(period, str)
         if (indicator, unit) not in in_force or period > in_force[indicator, unit][0]:
-            in_force[indicator, unit] = period, max(facts, key=_rank)
-    for _, fact in in_force.values():
-        is_manual = fact.data.get("method") == "manual"
+            in_force[indicator, unit] = period, facts
+    for _, facts in in_force.values():
+        methods = {fact.data.get("method") for fact in facts}
+        is_manual = "manual" in methods and "auto" not in methods
         yield Share(kpi="manual_share", numerator=int(is_manual), denominator=1)
 
 

@@ -27,16 +27,15 @@ class Sources:
         self.verdicts[source][outcome] += 1
 
     def told(self, entity: Entity, fact: Fact) -> None:
-        """Takes an accepted fact. A tombstone says that its source is alive, and contradicts nothing."""
+        """Takes an accepted fact. A tombstone says that its source is alive, and of its entity only that it is gone."""
         self.newest[fact.source] = max(fact.time, self.newest.get(fact.source, fact.time))
         if fact.type == "indicator.reported":
             self.newest_summary[fact.source] = max(fact.time, self.newest_summary.get(fact.source, fact.time))
-        if fact.is_tombstone:
-            return
+        body: frozenset[tuple[str, object]] = frozenset({("deleted", True)}) if fact.is_tombstone else fact.told
         earlier = self._bodies[fact.source, fact.type, entity, fact.time]
-        if earlier and fact.told not in earlier:
+        if earlier and body not in earlier:
             self.verdicts[fact.source]["contradiction"] += 1
-        earlier.append(fact.told)
+        earlier.append(body)
 
     def shares(self, province: Province, *, passed_at: datetime) -> Iterator[Share]:
         """`passed_at`: when the verdicts were passed (the clock that events were accepted by)."""

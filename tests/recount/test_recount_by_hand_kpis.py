@@ -98,6 +98,16 @@ def test_automatic_beats_manual_within_a_period_and_then_the_newest(teller: Tell
     assert teller.total("fibre_households") == (31, 100)
 
 
+def test_a_value_is_manual_until_an_automatic_one_comes_whatever_tells_no_method(teller: Teller) -> None:
+    _indicator(teller, "24778", "2026-02", 30, method="manual", as_of=march(1))
+    _indicator(teller, "24778", "2026-02", 31, as_of=march(2))
+    assert teller.total("fibre_households") == (31, 100)
+    assert teller.total("manual_share") == (1, 1)
+    _indicator(teller, "24778", "2026-02", None, method="auto", as_of=march(1))
+    assert teller.total("fibre_households") == (31, 100)
+    assert teller.total("manual_share") == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("period", "start"),
     [
@@ -298,7 +308,11 @@ def test_a_contradiction_tells_of_the_same_moment_what_nobody_told_before(teller
     _channel(teller, "4", False, system="/viettel")  # two sources may differ
     _channel(teller, "5", False, at=march(3))
     assert teller.total("source_clean", "day", dim=source) == (3, 5)
-    assert teller.total("source_clean", "day") == (4, 6)
+    _channel(teller, "6", True)  # told before, though not by the one just before
+    _channel(teller, "7", True, deleted=True)  # here and gone at the same moment
+    _channel(teller, "8", False, deleted=True)  # gone, as the one before said
+    assert teller.total("source_clean", "day", dim=source) == (5, 8)
+    assert teller.total("source_clean", "day") == (6, 9)
 
 
 def test_a_rejected_event_counts_against_its_source_or_in_the_total_only(teller: Teller) -> None:
