@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from ioc.catalog import Catalog, load_catalog
 from ioc.cli import bench_process, build_cli
 from ioc.cli.bench_dossiers import MIXES, mixed
+from ioc.cli.bench_growth import few_kpis
 from ioc.cli.bench_latency import count_in, seen_after
 from ioc.cli.bench_process import parse_metrics, peer_program
 from ioc.cli.bench_province import YEAR_END, Province
@@ -127,6 +128,12 @@ def test_a_segment_is_the_same_mix_beside_few_rows_and_beside_many(rows: int) ->
     others = {key for _, key, _, _ in segment(rows, 2_000, 1)}
     known = {key for key, count in keys.items() if count == 1}
     assert {key for key in keys if key in others} == known  # new dossiers are new every time
+
+
+def test_growth_starts_from_eight_kpis_with_those_of_the_measured_events_among_them(catalog: Catalog) -> None:
+    few = few_kpis(catalog)
+    assert len(few) == 8
+    assert {"dossiers_online", "dossiers_on_time", "dossiers_fully_online"} <= set(few)
 
 
 # ---- the province --------------------------------------------------------------------------------------------------
