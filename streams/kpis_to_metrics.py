@@ -1,61 +1,77 @@
 """Partials become figures, and figures become metrics: the role `figures`."""
 
 import asyncio
-import contextlib
 import logging
-import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from ioc.catalog import Catalog
 from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.clock import Clock
-from ioc.kpis import Figure, Figures, Partial
+from ioc.kpis import Figure, KpiDefinition, Partial
 from ioc.windows import LOCAL_ZONE, MICROSECONDS, microseconds_of
+from streams.fresh_figures import FreshFigures
+from streams.kpi_log import KpiLogWriter
 from streams.partials import Complete, Gone, decode_message
 
 __all__ = ["FiguresRole"]
 
 logger = logging.getLogger(__name__)
 
+_MERGED_AT_ONCE = 1_000  # partials: about 10 ms of the event loop and of the lock
+
 
 class FiguresRole(Collector):
-    """Reads every partial and answers scrapes with the figures current at the clock.
+    """Reads every partial, answers scrapes with the figures current at the clock, and writes the KPI log.
 
     Until it has read all that was there when it started it exports no figure: half a figure is worse than none.
     """
 
     def __init__(self, *, broker: str, catalog: Catalog, clock: Clock) -> None:
         self._broker, self._catalog, self._clock = broker, catalog, clock
-        self._figures = Figures(catalog.engine())
-        self._lock = threading.Lock()  # scrapes come from the HTTP thread
-        self._task: asyncio.Task[None] | None = None
-        self.is_ready = False
+        engine = catalog.engine()
+        self._figures = FreshFigures(engine)
+        self._samples: dict[tuple[str, str], _Samples] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_complete = asyncio.Event()
+        self._log = KpiLogWriter(
+            broker=broker,
+            catalog=catalog,
+            engine=engine,
+            clock=clock,
+            figures=self._figures,
+            is_ready=self._is_complete,
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        return self._is_complete.is_set()
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._read_forever(), name="read partials")
+        self._tasks = [
+            asyncio.create_task(self._read_forever(), name="read partials"),
+            asyncio.create_task(self._log.run(), name="write the KPI log"),
+        ]
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def failed(self) -> None:
-        """Returns when reading has ended; raises what ended it."""
-        assert self._task is not None, "start() comes first"
-        await asyncio.shield(self._task)
+        """Returns when reading or writing has ended; raises what ended it."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
 
     def lag(self) -> dict[str, int]:
         return {}
-
-    def figures(self) -> list[Figure]:
-        with self._lock:
-            return list(self._figures.figures(microseconds_of(self._clock())))
 
     # ---- partials in -----------------------------------------------------------------------------------------------
 
@@ -74,28 +90,14 @@ class FiguresRole(Collector):
             consumer.seek(place, (await consumer.beginning_offsets([place]))[place])
             end = (await consumer.end_offsets([place]))[place]
             while True:
-                found = await consumer.getmany(place, timeout_ms=200, max_records=20_000)
-                with self._lock:
-                    for record in found.get(place, ()):
-                        self._merge(record.key, record.value)
+                found = await consumer.getmany(place, timeout_ms=200, max_records=_MERGED_AT_ONCE)
+                if found:
+                    self._figures.take(_decoded(found[place]))
+                    await asyncio.sleep(0)  # a backlog must not keep the rest of the worker waiting
                 if not self.is_ready and await consumer.position(place) >= end:
-                    self.is_ready = True
+                    self._is_complete.set()
         finally:
             await consumer.stop()
-
-    def _merge(self, key: bytes | None, value: bytes | None) -> None:
-        try:
-            message = decode_message(key, value)
-        except (msgspec.DecodeError, IndexError):
-            logger.warning("a record on %s is no partial; passed over", PARTIALS_TOPIC)
-            return
-        match message:
-            case Partial():
-                self._figures.merge(message)
-            case Gone(cell_key, partition):
-                self._figures.forget(cell_key, partition)
-            case Complete(partition, epoch, newest):
-                self._figures.complete(partition, epoch, newest)
 
     # ---- metrics out -----------------------------------------------------------------------------------------------
 
@@ -105,7 +107,7 @@ class FiguresRole(Collector):
     def collect(self) -> Iterable[Metric]:
         yield from self._declarations()
         if self.is_ready:
-            yield from self._families(self.figures())
+            yield from self._families(microseconds_of(self._clock()))
 
     def _declarations(self) -> Iterable[Metric]:
         target = GaugeMetricFamily("ioc_kpi_target", "Target of a KPI", labels=["kpi"])
@@ -125,34 +127,72 @@ class FiguresRole(Collector):
             units.add_metric([self._catalog.province, unit.code, unit.name_vi, unit.name_en], 1)
         yield units
 
-    def _families(self, figures: list[Figure]) -> Iterable[Metric]:
-        values = {kpi.id: Metric(kpi.metric, kpi.name_en, "gauge") for kpi in self._catalog.kpis}
-        companions = {name: Metric(name, text, "gauge") for name, text in _COMPANIONS.items()}
-        for figure in figures:
-            labels = {
-                "province": self._catalog.province,
-                "admin_unit": figure.admin_unit,
-                "agency": figure.agency,
-                "window": figure.window,
-            }
-            if figure.dim:
-                labels["dim"] = figure.dim
-            if figure.value is not None:
-                metric = values[figure.definition.id]
-                metric.add_sample(metric.name, labels, figure.value)
-            labels = {"kpi": figure.definition.id, **labels}
-            told = (
-                figure.numerator,
-                figure.denominator,
-                None if figure.as_of_us is None else figure.as_of_us / MICROSECONDS,
-                float(figure.is_stale),
-                float(figure.is_manual),
-            )
-            for companion, value in zip(companions.values(), told, strict=True):
-                if value is not None:
-                    companion.add_sample(companion.name, labels, value)
-        yield from values.values()
-        yield from companions.values()
+    def _families(self, clock_us: int) -> Iterable[Metric]:
+        values: list[Metric] = []
+        companions = [Metric(name, text, "gauge") for name, text in _COMPANIONS.items()]
+        for kpi in self._catalog.kpis:
+            metric = Metric(kpi.metric, kpi.name_en, "gauge")
+            for window in kpi.windows:
+                shown = self._shown(kpi, window, clock_us)
+                metric.samples.extend(shown.values)
+                for companion, samples in zip(companions, shown.companions, strict=True):
+                    companion.samples.extend(samples)
+            values.append(metric)
+        yield from values
+        yield from companions
+
+    def _shown(self, kpi: KpiDefinition, window: str, clock_us: int) -> "_Samples":
+        figures = self._figures.of(kpi, window, clock_us)
+        known = self._samples.get((kpi.id, window))
+        if known is None or known.figures is not figures:
+            known = self._samples[kpi.id, window] = _samples(figures, self._catalog.province)
+        return known
+
+
+class _Samples(NamedTuple):
+    """`companions` in the order of `_COMPANIONS`."""
+
+    figures: Sequence[Figure]
+    values: list[Sample]
+    companions: tuple[list[Sample], ...]
+
+
+def _samples(figures: Sequence[Figure], province: str) -> _Samples:
+    values: list[Sample] = []
+    companions: tuple[list[Sample], ...] = tuple([] for _ in _COMPANIONS)
+    for figure in figures:
+        labels = {
+            "province": province,
+            "admin_unit": figure.admin_unit,
+            "agency": figure.agency,
+            "window": figure.window,
+        }
+        if figure.dim:
+            labels["dim"] = figure.dim
+        if figure.value is not None:
+            values.append(Sample(figure.definition.metric, labels, figure.value))
+        labels = {"kpi": figure.definition.id, **labels}
+        told = (
+            figure.numerator,
+            figure.denominator,
+            None if figure.as_of_us is None else figure.as_of_us / MICROSECONDS,
+            float(figure.is_stale),
+            float(figure.is_manual),
+        )
+        for name, samples, value in zip(_COMPANIONS, companions, told, strict=True):
+            if value is not None:
+                samples.append(Sample(name, labels, value))
+    return _Samples(figures, values, companions)
+
+
+def _decoded(records: Iterable[ConsumerRecord]) -> list[Partial | Gone | Complete | None]:
+    messages = []
+    for record in records:
+        try:
+            messages.append(decode_message(record.key, record.value))
+        except (msgspec.DecodeError, IndexError):
+            logger.warning("a record on %s is no partial; passed over", PARTIALS_TOPIC)
+    return messages
 
 
 _COMPANIONS = {

@@ -82,7 +82,7 @@ class Catalog:
         ]
         state = [
             TopicSpec(name=PARTIALS_TOPIC, partitions=1, config=_COMPACT),
-            TopicSpec(name=VALUES_TOPIC, partitions=1, config=year),
+            TopicSpec(name=VALUES_TOPIC, partitions=1, config=_COMPACT | year | {"cleanup.policy": "compact,delete"}),
             TopicSpec(name=ENTITY_ROWS_TOPIC, partitions=self.partitions, config=_COMPACT),
             TopicSpec(name=INCIDENT_ROWS_TOPIC, partitions=self.partitions, config=_COMPACT),
         ]
