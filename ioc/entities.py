@@ -107,8 +107,15 @@ def fold(row: Row, event: Event) -> int:
 
 
 def _contradicts(facts: list[Fact], fact: Fact) -> bool:
-    told = [known[4:] for known in facts if known[0] == fact[0] and known[3] == fact[3] and known[2] == fact[2]]
-    return bool(told) and fact[4:] not in told
+    told = [known for known in facts if known[0] == fact[0] and known[3] == fact[3] and known[2] == fact[2]]
+    return bool(told) and all(_differs(known, fact) for known in told)
+
+
+def _differs(known: Fact, fact: Fact) -> bool:
+    """What the one tells and the other does not know yet is no contradiction."""
+    return known[4] != fact[4] or any(
+        a != b for a, b in zip(known[5], fact[5], strict=True) if a is not None and b is not None
+    )
 
 
 encode_row: Callable[[Row], bytes] = msgspec.msgpack.Encoder().encode

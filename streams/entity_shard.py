@@ -23,6 +23,7 @@ from ioc.timers import Timers
 from ioc.windows import day_number, moment_of
 from streams.batches import Batch
 from streams.partials import encode_complete, encode_gone, encode_partial
+from streams.row_layout import LAYOUT_KEY, Translation, layout_of
 from streams.row_stores import MemoryRows, RowStore
 from streams.shard_log import Outgoing, Restored
 
@@ -86,12 +87,14 @@ class EntityShard:
         self.partition = partition
         self._province = catalog.province
         self._engine, self._decoder, self._partitions_of = engine, decoder, partitions_of
+        self._types = catalog.event_types
         self._type_names = tuple(catalog.event_types)
         self._keep_us = {e.name: e.keep_days * _DAY_US for e in catalog.entities if e.keep_days is not None}
         self._aggregates = Aggregates(engine)
         self._tallies = SourceTallies(catalog.promises)
         self._timers = Timers()
         self._cold: RowStore = MemoryRows()
+        self._changes: dict[str, bytes | None] = {LAYOUT_KEY: layout_of(catalog.event_types.values())}
         self._hot: dict[str, Row] = {}
         self._dirty: dict[str, Event] = {}  # with the last event of each, which knows entity and id
         self._before: dict[str, list[Contribution]] = {}
@@ -118,6 +121,7 @@ class EntityShard:
             self._outcomes = marker.outcomes
             self.committed_outcomes = _copy(marker.outcomes)
         self._cold = restored.rows
+        self._take_layout()
         self._evaluated_us = now_us
         self._aggregates.expire(now_us)
         tallies: list[tuple[str, bytes]] = []
@@ -126,7 +130,7 @@ class EntityShard:
             entity, entity_id = key.split(_SEPARATOR, 1)
             if entity in BUILT_IN:
                 tallies.append((key, data))
-            elif entity in counted:
+            elif entity in counted and key != LAYOUT_KEY:
                 found, wake_us = evaluate(entity, entity_id, decode_row(data), now_us)
                 add(found)
                 if wake_us:
@@ -135,10 +139,39 @@ class EntityShard:
         self._aggregates.settle()
         self._aggregates.mark_all_changed()
 
+    def _take_layout(self) -> None:
+        """Rows that were written under another catalogue are rewritten in today's layout."""
+        written, layout = self._cold.get(LAYOUT_KEY), layout_of(self._types.values())
+        if written == layout:
+            self._changes = {}
+            return
+        changes: dict[str, bytes | None] = {}
+        if written is not None:
+            logger.info("event_types.yaml has changed: rewriting the rows of shard %d", self.partition)
+            translation = Translation(written, self._types)
+            for key, data in self._cold.items():
+                if key != LAYOUT_KEY and key.split(_SEPARATOR, 1)[0] not in BUILT_IN:
+                    row = translation.row(decode_row(data))
+                    changes[key] = None if row is None else encode_row(row)
+        self._changes = changes | {LAYOUT_KEY: layout}
+        for key, new in self._changes.items():
+            self._set(key, new)
+
+    def _set(self, key: str, data: bytes | None) -> None:
+        if data is None:
+            self._cold.pop(key, None)
+        else:
+            self._cold[key] = data
+
     @property
     def rows(self) -> int:
         """Entities held here."""
-        return len(self._cold) + sum(key not in self._cold for key in self._hot) - self._tallies.rows
+        return (
+            len(self._cold)
+            + sum(key not in self._cold for key in self._hot)
+            - self._tallies.rows
+            - (LAYOUT_KEY in self._cold)
+        )
 
     def next_offset(self, topic: str) -> int:
         return self._next_offsets.get(topic, 0)
@@ -271,17 +304,16 @@ class EntityShard:
     def prepare(self, now_us: int) -> PreparedWrite | None:
         """Returns what must be written now, or None where nothing changed."""
         now_us = max(now_us, self._evaluated_us)  # a clock set back must not bring back what it has ended
-        rows = self._encode_dirty(now_us)
+        rows = {key.encode(): data for key, data in self._changes.items()}
+        self._changes = {}
+        rows |= self._encode_dirty(now_us)
         self._tick(now_us)
         self._sweep(now_us, rows)
         self._evaluated_us = now_us
         self._tallies.settle(self._aggregates, self._engine, now_us)
         for key, data in self._tallies.take_rows().items():
             rows[key.encode()] = data
-            if data is None:
-                self._cold.pop(key, None)
-            else:
-                self._cold[key] = data
+            self._set(key, data)
         gone = self._aggregates.expire(now_us)
         self._aggregates.settle()
         changed = self._aggregates.take_changed()

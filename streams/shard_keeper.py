@@ -218,8 +218,13 @@ class ShardKeeper(Generic[S]):
                 for task in list(self._opening.values()):
                     if _is_open(task):
                         await self._write(task.result())
-        except IocError as error:
-            logger.error("%s", error)
+        except (
+            Exception
+        ) as error:  # a flusher that ends in silence would leave a worker that looks alive and does nothing
+            if isinstance(error, IocError):
+                logger.error("%s", error)
+            else:
+                logger.exception("writing the shards failed")
             await self._app.crash(error)
 
     async def _write(self, held: _Open[S]) -> None:

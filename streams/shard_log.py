@@ -59,6 +59,11 @@ class Restored:
     marker: bytes | None = None
 
 
+_Ready = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+"""Key, value, headers (aiokafka takes no tuple of them)."""
+_NO_HEADERS: list[tuple[str, bytes]] = []
+
+
 class ShardLog:
     """One partition of `topic`. `open` fences every earlier owner and restores; then `write`; then `close`."""
 
@@ -106,8 +111,9 @@ class ShardLog:
         self._is_writing = True
         try:
             await producer.begin_transaction()
-            sent = [await self._send(producer, other) for other in others]
-            sent += await self._send_rows(producer, rows)
+            sent = await self._send_others(producer, others)
+            records = ((key, value, _NO_HEADERS) for key, value in rows.items())
+            sent += await self._send_batches(producer, self._topic, self._partition, records)
             sent.append(await producer.send(self._topic, key=MARKER_KEY, value=marker, partition=self._partition))
             receipts = await asyncio.gather(*sent)
             await producer.commit_transaction()
@@ -123,31 +129,36 @@ class ShardLog:
         if producer is not None:
             await producer.stop()
 
-    async def _send(self, producer: AIOKafkaProducer, other: Outgoing) -> "asyncio.Future[Any]":
-        future: asyncio.Future[Any] = await producer.send(
-            other.topic,
-            key=other.key,
-            value=other.value,
-            partition=other.partition,
-            headers=list(other.headers) or None,
-        )
-        return future
+    async def _send_others(self, producer: AIOKafkaProducer, others: Iterable[Outgoing]) -> "list[asyncio.Future[Any]]":
+        by_place: dict[tuple[str, int], list[_Ready]] = {}
+        sent: list[asyncio.Future[Any]] = []
+        for other in others:
+            if other.partition is None:
+                headers = list(other.headers) or None
+                sent.append(await producer.send(other.topic, key=other.key, value=other.value, headers=headers))
+            else:
+                ready = (other.key, other.value, list(other.headers))
+                by_place.setdefault((other.topic, other.partition), []).append(ready)
+        for (topic, partition), records in by_place.items():
+            sent += await self._send_batches(producer, topic, partition, records)
+        return sent
 
-    async def _send_rows(
-        self, producer: AIOKafkaProducer, rows: Mapping[bytes, bytes | None]
+    async def _send_batches(
+        self, producer: AIOKafkaProducer, topic: str, partition: int, records: Iterable["_Ready"]
     ) -> "list[asyncio.Future[Any]]":
-        """Rows go as ready-made batches: 2-5 µs a row, against 40 and more for single sends."""
+        """Records go as ready-made batches: 2-5 µs each, against 40 and more for single sends."""
         sent = []
         batch = producer.create_batch()
-        for key, value in rows.items():
-            if batch.append(key=key, value=value, timestamp=None) is None:
+        for key, value, headers in records:
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
                 batch.close()
-                sent.append(await producer.send_batch(batch, self._topic, partition=self._partition))
+                sent.append(await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)
+                if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                    raise PermanentError(f"a record of {len(value or b'')} bytes on {topic} is larger than a batch")
         if batch.record_count():
             batch.close()
-            sent.append(await producer.send_batch(batch, self._topic, partition=self._partition))
+            sent.append(await producer.send_batch(batch, topic, partition=partition))
         return sent
 
     async def _restore(self, store: RowStore) -> None:

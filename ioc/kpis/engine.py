@@ -1,4 +1,4 @@
-"""From an entity's row to what it adds to the KPIs: a function of the row and, where a KPI reads it, the clock. Pure."""
+"""What an entity's row adds to the KPIs: a function of the row and, where a KPI reads it, of the clock. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace

@@ -53,6 +53,7 @@ class SourceTallies:
         self._promises = promises or Promises()
         self._counts: dict[tuple[str, int], Verdicts] = {}
         self._seen: dict[str, int] = dict.fromkeys(self._promises.by_source, 0)  # registered, heard or not
+        self._named: set[str] = set()  # whose verdicts are counted one by one
         self._changed: set[tuple[str, int]] = set()
         self._changed_seen: set[str] = set()
         self._told: dict[tuple[str, int] | str, list[Contribution]] = {}
@@ -63,23 +64,17 @@ class SourceTallies:
 
     def count(self, source: str, verdicts: Verdicts, now_us: int) -> None:
         """Adds verdicts passed at the clock. `source` "": it could not be read, or is none of the catalogue's."""
-        place = (source if source in self._seen else self._registered(source), minute_number(now_us))
+        place = (source if source in self._named or len(self._named) < MAX_SOURCES else "", minute_number(now_us))
+        self._named.add(place[0])
         known = self._counts.get(place, (0, 0, 0, 0))
         self._counts[place] = tuple(map(int.__add__, known, verdicts))  # type: ignore[assignment]  # four of them
         self._changed.add(place)
 
     def heard(self, source: str, newest_us: int) -> None:
         """The newest accepted fact of a source happened at `newest_us`, as far as this partition knows."""
-        if self._registered(source) and newest_us > self._seen[source]:
+        if newest_us > self._seen.get(source, 0) and (source in self._seen or len(self._seen) < MAX_SOURCES):
             self._seen[source] = newest_us
             self._changed_seen.add(source)
-
-    def _registered(self, source: str) -> str:
-        if source and source not in self._seen:
-            if len(self._seen) >= MAX_SOURCES:
-                return ""
-            self._seen[source] = 0
-        return source
 
     # ---- figures out -----------------------------------------------------------------------------------------------
 
@@ -161,6 +156,7 @@ class SourceTallies:
                 self._seen[source] = msgspec.msgpack.decode(data, type=int)
             elif minute:
                 place = (source, int(minute[0]))
+                self._named.add(source)
                 self._counts[place] = msgspec.msgpack.decode(data, type=Verdicts)
                 self._changed.add(place)
 

@@ -62,17 +62,8 @@ def test_the_starting_catalogue_is_lam_dong_with_37_active_cameras() -> None:
     assert len(found.registers()["cameras"]) == 37
 
 
-def test_the_eight_figures_of_the_starting_catalogue_say_what_feeds_them() -> None:
-    assert [kpi.id for kpi in catalog().kpis] == [
-        "camera_online",
-        "dossiers_fully_online",
-        "dossiers_on_time",
-        "dossiers_online",
-        "lgsp_success",
-        "reports_on_time",
-        "reports_received",
-        "wan_channels_up",
-    ]
+def test_the_figures_of_the_starting_catalogue_say_what_feeds_them() -> None:
+    assert len(catalog().kpis) >= 60
     assert all(kpi.fed_by and kpi.metric.startswith("ioc_") for kpi in catalog().kpis)
 
 
@@ -156,7 +147,7 @@ MISTAKES: dict[str, list[tuple[str, str, str, str]]] = {  # by file: right, wron
         (ONLINE, 'channel = "online"', "numerator", "is not an expression"),
         (ONLINE, 'chanel == "online"', "numerator", "no value named 'chanel'; known"),
         (ONLINE, "open('/etc/passwd')", "numerator", "is not allowed"),
-        ("where: submitted_at is not None", "where: true", "where", "valid string"),
+        ("numerator: channel ==", "where: true\nnumerator: channel ==", "where", "valid string"),
         ("bucket_by: submitted_at", "bucket_by: submitted", "bucket_by", "no column 'submitted'"),
         ("bucket_by: submitted_at\n", "", "bucket_by", "a column that holds a time"),
         ("group: agency\n", "group: agencies\n", "group", "no column 'agencies'"),
@@ -251,7 +242,7 @@ def test_a_camera_may_be_taken_out_of_the_register(tmp_path: Path) -> None:
 
 def test_every_file_of_the_starting_catalogue_is_read(tmp_path: Path) -> None:
     """No file lies there unused: each of them is asked for above, or is a KPI."""
-    read = {"province.yaml", TYPES, ENTITIES, CAMERAS, "permits.yaml"}
+    read = {"province.yaml", TYPES, ENTITIES, CAMERAS, "permits.yaml", "sources.yaml"}
     assert {path.name for path in STARTING.glob("*.yaml")} == read
     assert {path.stem for path in (STARTING / "kpis").glob("*.yaml")} == {kpi.id for kpi in catalog().kpis}
     assert all(isinstance(yaml.safe_load((STARTING / name).read_text(encoding="utf-8")), dict) for name in read)

@@ -343,4 +343,4 @@ def test_a_wrong_kpi_is_a_sentence_with_its_file_and_key(changes: dict[str, obje
 
 
 def test_an_entity_that_no_figure_looks_at_adds_nothing() -> None:
-    assert contributions_of(event("press.output", {"outlet_id": "O1", "date": "2026-11-20"})) == []
+    assert contributions_of(event("permit.construction", {"permit_id": "P1"})) == []
