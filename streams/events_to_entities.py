@@ -1,5 +1,6 @@
 """Department events become entity rows: the agent of the role `events`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ioc.catalog import Catalog
@@ -11,6 +12,7 @@ from streams.batches import AgentName
 from streams.entity_shard import EntityShard
 from streams.metrics import PipelineMetrics
 from streams.partitioning import partitioner
+from streams.row_stores import MemoryRows, RowStore
 from streams.shard_keeper import ShardKeeper
 
 __all__ = ["APP_ID", "EventsRole"]
@@ -34,6 +36,7 @@ class EventsRole(BatchRole):
         metrics: PipelineMetrics,
         folder: Path,
         agent: AgentName = "batch",
+        make_store: Callable[[int], RowStore] = lambda partition: MemoryRows(),
         app_id: str = APP_ID,
         state_topic: str = ENTITY_ROWS_TOPIC,
     ) -> None:
@@ -51,6 +54,7 @@ class EventsRole(BatchRole):
             flush_s=flush_s,
             metrics=metrics,
             stage="events",
+            make_store=make_store,
         )
         super().__init__(app, self.keeper)
         app.feed(catalog.entity_topics(), self.keeper)

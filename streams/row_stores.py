@@ -11,15 +11,17 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
 
 from ioc.errors import ConfigurationError, TransientError
 
-__all__ = ["MemoryRows", "RocksRows", "RowStore", "StoreBusy", "make_store_factory"]
+__all__ = ["MemoryRows", "RocksRows", "RowStore", "StoreBusy", "StoreName", "make_store_factory"]
 
 logger = logging.getLogger(__name__)
+
+StoreName = Literal["memory", "rocksdb"]
 
 
 class RowStore(Protocol):
@@ -225,7 +227,7 @@ class RocksRows:
             logger.warning("%s: %s", self._folder, error)
 
 
-def make_store_factory(kind: str, folder: Path) -> Callable[[int], RowStore]:
+def make_store_factory(kind: StoreName, folder: Path) -> Callable[[int], RowStore]:
     """Returns what makes the store of a partition; `folder` holds one folder a partition (`rocksdb` only).
 
     One folder belongs to one state topic of one worker: its stores share a cache of 64 MiB.

@@ -174,7 +174,8 @@ class ShardKeeper(Generic[S]):
             store = await self._open_store(partition)
             restored = await log.open(store)
             shard = self._make_shard(partition)
-            shard.restore(restored, self._now_us())
+            # A million rows take seconds: in a thread, so that the process answers and its other shards go on.
+            await asyncio.to_thread(shard.restore, restored, self._now_us())
         except BaseException as error:
             await log.close()
             if store is not None:

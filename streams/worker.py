@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from ioc.catalog import Catalog
+from ioc.catalog.model import ENTITY_ROWS_TOPIC
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
 from streams.batches import AgentName
@@ -18,6 +19,7 @@ from streams.health import HealthServer
 from streams.memory import spare_the_collector
 from streams.metrics import LagCollector, OutcomesCollector, PipelineMetrics
 from streams.odd_headers import tolerate_odd_headers
+from streams.row_stores import StoreName, make_store_factory
 from streams.slim_records import use_slim_records
 
 __all__ = ["ROLES", "RoleName", "Worker", "parse_roles", "stop_on_signals"]
@@ -63,6 +65,7 @@ class Worker:
     broker: host:port of Kafka; the catalogue's topics must exist.
     state: folder for evidence and for Faust's own files; must exist.
     flush_s: seconds between writes of changed rows.
+    store: where entity rows lie; each worker with `rocksdb` needs a state folder of its own.
     agent: what feeds events and incidents; `stock` where an upgrade of Faust broke `batch`.
     """
 
@@ -78,6 +81,7 @@ class Worker:
         http_host: str,
         http_port: int,
         agent: AgentName = "batch",
+        store: StoreName = "memory",
     ) -> None:
         use_slim_records()
         tolerate_odd_headers()
@@ -95,6 +99,7 @@ class Worker:
                 flush_s=flush_s,
                 metrics=metrics,
                 agent=agent,
+                store=store,
             )
             for role in roles
         }
@@ -164,6 +169,7 @@ def _build(
     flush_s: float,
     metrics: PipelineMetrics,
     agent: AgentName,
+    store: StoreName,
 ) -> _Role:
     """Makes one role. Imports wait until here: a worker without frames needs no OpenCV in memory."""
     folder = state / "faust" / role
@@ -178,7 +184,14 @@ def _build(
         from streams.events_to_entities import EventsRole
 
         events = EventsRole(
-            broker=broker, catalog=catalog, clock=clock, flush_s=flush_s, metrics=metrics, folder=folder, agent=agent
+            broker=broker,
+            catalog=catalog,
+            clock=clock,
+            flush_s=flush_s,
+            metrics=metrics,
+            folder=folder,
+            agent=agent,
+            make_store=make_store_factory(store, state / "rows" / ENTITY_ROWS_TOPIC),
         )
         metrics.registry.register(OutcomesCollector(events.outcomes))
         return events

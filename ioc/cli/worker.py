@@ -68,6 +68,7 @@ async def _run(roles: "Sequence[RoleName]", settings: "Settings", catalog: "Cata
         http_host=settings.http_host,
         http_port=settings.port(9101),
         agent=settings.agent,
+        store=settings.store,
     )
     print(f"ready http://{worker.address}", flush=True)
     return await worker.run(stop=stop)
