@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from ioc.errors import ConfigurationError
 from ioc.kpis import GroupBy, KpiDefinition
+from ioc.kpis.definitions import FigureForm
 
 __all__ = ["Direction", "KpiPanel", "Language", "checked", "panel_of"]
 
@@ -19,10 +20,13 @@ Direction = Literal["higher_is_better", "lower_is_better", "within_band"]
 class KpiPanel:
     """One KPI as the wall shows it.
 
-    `metric` is the exported name of its value; `unit` the catalogue's word (`ratio` is 0–1, everything else a plain
-    quantity); `target` is in the metric's own unit, None where the catalogue has none; `windows[0]` is the window of
-    the big figure. A figure of fewer than `min_denominator` cases raises no alert: at the start of a month one late
-    dossier of three is no trend. A breach must last `alert_after` before anybody hears of it.
+    `metric` is the exported name of its value; `unit` the catalogue's word (`ratio` is 0–1); `form` how the figure is
+    made, and so which companions it has; `target` is in the metric's own unit, None where the catalogue has none;
+    `windows[0]` is the window of the big figure. `has_dims`: there are series by `dim` beside the total.
+    `may_be_manual`: some of it may be typed by hand. `accumulates`: it starts its period at nothing, so that it can't
+    reach its target before the end. A figure of fewer than `min_cases` (of a ratio's denominator, or samples) raises no
+    alert: at the start of a month one late dossier of three is no trend. A breach must last `alert_after` before
+    anybody hears of it.
     """
 
     id: str
@@ -33,13 +37,23 @@ class KpiPanel:
     target: float | None
     direction: Direction
     windows: tuple[str, ...]
+    form: FigureForm = "ratio"
+    family: str = ""
     group_by: GroupBy = "none"
-    min_denominator: float = 1.0
+    has_dims: bool = False
+    may_be_manual: bool = False
+    accumulates: bool = False
+    min_cases: float = 1.0
     alert_after: timedelta = timedelta(minutes=10)
 
     @property
-    def is_ratio(self) -> bool:
-        return self.unit == "ratio"
+    def has_cases(self) -> bool:
+        """Whether `ioc_kpi_denominator` goes with it: of a quantile the number of samples."""
+        return self.form != "number"
+
+    @property
+    def has_numerator(self) -> bool:
+        return self.form != "p95"
 
     def name(self, language: Language) -> str:
         return self.name_vi if language == "vi" else self.name_en
@@ -67,6 +81,8 @@ def checked(kpis: Sequence[KpiPanel]) -> tuple[KpiPanel, ...]:
 # one late dossier of three is no trend (the catalogue's own alerts on agencies start at 50 dossiers).
 _MIN_CASES = {"now": 1.0, "5m": 20.0, "1h": 20.0}
 _MIN_CASES_OF_DAYS = 50.0
+_MIN_SAMPLES = 20.0  # of fewer, the 95th percentile is little else than the slowest
+_GROWING_WINDOWS = frozenset({"day", "mtd", "qtd", "ytd"})
 _FAST_WINDOWS = frozenset({"now", "5m"})
 
 
@@ -93,7 +109,13 @@ def panel_of(definition: KpiDefinition) -> KpiPanel:
         target=target.value,
         direction=target.direction,
         windows=definition.windows,
+        form=definition.form,
+        family=definition.family,
         group_by=definition.group_by,
-        min_denominator=_MIN_CASES.get(main_window, _MIN_CASES_OF_DAYS),
+        has_dims=any(part.dim for part in definition.parts),
+        may_be_manual=any(part.manual for part in definition.parts),
+        # A count, or a share of a register whose units report one after the other.
+        accumulates=main_window in _GROWING_WINDOWS and (definition.form == "number" or bool(definition.population)),
+        min_cases=_MIN_SAMPLES if definition.form == "p95" else _MIN_CASES.get(main_window, _MIN_CASES_OF_DAYS),
         alert_after=timedelta(minutes=5 if main_window in _FAST_WINDOWS else 10),
     )

@@ -5,8 +5,6 @@ the newest as-of are believed, then equals are merged. A plain `sum` would doubl
 a zombie's older, larger one.
 """
 
-from collections.abc import Sequence
-
 from ioc.wall.panels import Direction, KpiPanel
 
 __all__ = [
@@ -18,6 +16,7 @@ __all__ = [
     "fresh_value",
     "recorded_value",
     "stale_value",
+    "value_by_dim",
 ]
 
 RECORDED_VALUE = "ioc:kpi_value:total"
@@ -33,15 +32,16 @@ EVENTS_UNACCOUNTED = (
 """Events by topic that came in and were neither accepted, nor duplicate, nor rejected. Zero in a sound pipeline."""
 
 _TOTAL = 'admin_unit="*",agency="",dim=""'  # no unit's, no agency's and no dimension's series
+_BY_DIM = 'admin_unit="*",agency="",dim!=""'
 _MISSES: dict[Direction, str] = {"higher_is_better": "<", "lower_is_better": ">"}
 
 
-def _companion_series(name: str, kpi: KpiPanel, window: str) -> str:
-    return f'ioc_kpi_{name}{{kpi="{kpi.id}",{_TOTAL},window="{window}"}}'
+def _companion_series(name: str, kpi: KpiPanel, window: str, series: str = _TOTAL) -> str:
+    return f'ioc_kpi_{name}{{kpi="{kpi.id}",{series},window="{window}"}}'
 
 
-def _value_series(kpi: KpiPanel, window: str) -> str:
-    return f'{kpi.metric}{{{_TOTAL},window="{window}"}}'
+def _value_series(kpi: KpiPanel, window: str, series: str = _TOTAL) -> str:
+    return f'{kpi.metric}{{{series},window="{window}"}}'
 
 
 def _outdated(as_of: str, keys: str) -> str:
@@ -49,31 +49,47 @@ def _outdated(as_of: str, keys: str) -> str:
     return f"({as_of} < on ({keys}) group_left () max by ({keys}) ({as_of}))"
 
 
-def _believed(series: str, kpi: KpiPanel, window: str, *conditions: str) -> str:
-    """One series per province: `series` of the exporters that nobody is ahead of and for which `conditions` hold."""
-    holding = " and on (instance, province) ".join([series, *(f"({condition})" for condition in conditions)])
-    outdated = _outdated(_companion_series("as_of_timestamp_seconds", kpi, window), "province")
-    return f"max by (province) ({holding} unless on (instance, province) {outdated})"
+def _believed(series: str, as_of: str, *conditions: str, keys: str = "province") -> str:
+    """One series by `keys`: `series` of the exporters that nobody is ahead of and for which `conditions` hold."""
+    holding = f" and on (instance, {keys}) ".join([series, *(f"({condition})" for condition in conditions)])
+    return f"max by ({keys}) ({holding} unless on (instance, {keys}) {_outdated(as_of, keys)})"
+
+
+def _as_of(kpi: KpiPanel, window: str) -> str:
+    return _companion_series("as_of_timestamp_seconds", kpi, window)
 
 
 def fresh_value(kpi: KpiPanel, window: str) -> str:
     """The figure where it is known to be current. Without a stale mark there is no answer: doubt is not freshness."""
-    return _believed(_value_series(kpi, window), kpi, window, f"{_companion_series('stale', kpi, window)} == 0")
+    stale = _companion_series("stale", kpi, window)
+    return _believed(_value_series(kpi, window), _as_of(kpi, window), f"{stale} == 0")
 
 
 def stale_value(kpi: KpiPanel, window: str) -> str:
     """The figure where it is marked as old."""
-    return _believed(_value_series(kpi, window), kpi, window, f"{_companion_series('stale', kpi, window)} == 1")
+    stale = _companion_series("stale", kpi, window)
+    return _believed(_value_series(kpi, window), _as_of(kpi, window), f"{stale} == 1")
+
+
+def value_by_dim(kpi: KpiPanel, window: str, *, is_stale: bool) -> str:
+    """The figure by its own dimension, like a source or an operator: those that are current, or those marked as old."""
+    stale = _companion_series("stale", kpi, window, _BY_DIM)
+    return _believed(
+        _value_series(kpi, window, _BY_DIM),
+        _companion_series("as_of_timestamp_seconds", kpi, window, _BY_DIM),
+        f"{stale} == {int(is_stale)}",
+        keys="province, dim",
+    )
 
 
 def companion(name: str, kpi: KpiPanel, window: str) -> str:
     """`ioc_kpi_<name>` beside the figure: numerator, denominator, as_of_timestamp_seconds, stale, manual."""
-    return _believed(_companion_series(name, kpi, window), kpi, window)
+    return _believed(_companion_series(name, kpi, window), _as_of(kpi, window))
 
 
-def companion_of_all(name: str, kpis: Sequence[KpiPanel] = ()) -> str:
-    """`ioc_kpi_<name>` of these KPIs (none named: of all) and windows: one series per `kpi`, `province`, `window`."""
-    only = f'{{kpi=~"{"|".join(kpi.id for kpi in kpis)}",{_TOTAL}}}' if kpis else f"{{{_TOTAL}}}"
+def companion_of_all(name: str) -> str:
+    """`ioc_kpi_<name>` of all KPIs and windows: one series per `kpi`, `province`, `window`."""
+    only = f"{{{_TOTAL}}}"
     outdated = _outdated(f"ioc_kpi_as_of_timestamp_seconds{only}", "kpi, province, window")
     series = f"ioc_kpi_{name}{only} unless on (instance, kpi, province, window) {outdated}"
     return f"max by (kpi, province, window) ({series})"
@@ -86,12 +102,21 @@ def recorded_value(kpi: KpiPanel) -> str:
 
 
 def breach(kpi: KpiPanel) -> str | None:
-    """When the current figure of the main window misses its target with enough cases; None without such a target."""
+    """When the current figure of the main window misses its target with enough cases.
+
+    None where that can't be said: no target, a band, or a count that is to grow until its period ends.
+    """
     sign = _MISSES.get(kpi.direction)
-    if sign is None or kpi.target is None:
+    if sign is None or kpi.target is None or (kpi.accumulates and kpi.direction == "higher_is_better"):
         return None
     window = kpi.windows[0]
     conditions = [f"{_companion_series('stale', kpi, window)} == 0"]
-    if kpi.is_ratio:
-        conditions.append(f"{_companion_series('denominator', kpi, window)} >= {kpi.min_denominator:g}")
-    return f"{_believed(_value_series(kpi, window), kpi, window, *conditions)} {sign} {kpi.target:g}"
+    if kpi.has_cases:
+        conditions.append(f"{_companion_series('denominator', kpi, window)} >= {kpi.min_cases:g}")
+    value = _believed(_value_series(kpi, window), _as_of(kpi, window), *conditions)
+    return f"{value} {sign} {_number(kpi.target)}"
+
+
+def _number(number: float) -> str:
+    """All digits of a target: `:g` writes 3077961 as 3.07796e+06."""
+    return str(int(number)) if number == int(number) else repr(number)

@@ -1,16 +1,24 @@
 """Prometheus rules from KPI definitions: the recorded figures, the missed targets, the pipeline's own alerts."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 
 from ioc.wall import promql
 from ioc.wall.alerts import KPI_MISSED, PIPELINE_ALERTS, PipelineAlert
+from ioc.wall.names import amount_text, window_name
 from ioc.wall.panels import KpiPanel, checked
-from ioc.wall.texts import window_name
 
 __all__ = ["kpi_rule_tests", "kpi_rules", "pipeline_rules"]
 
 _RECORD_EVERY = "5s"  # as often as Prometheus scrapes: recorded figures lag by one scrape at most
+# How Prometheus writes a value into an alert's text; a count in full.
+_SHOWN = {
+    "ratio": "{{ $value | humanizePercentage }}",
+    "seconds": "{{ $value | humanizeDuration }}",
+    "megabits_per_second": "{{ $value | humanize }}bit/s",
+    "kilometres": "{{ $value | humanize }}m",
+}
 _HOLD = timedelta(minutes=5)  # a figure that swings around its target does not alert anew each time
 
 
@@ -47,8 +55,8 @@ def _target_rule(kpi: KpiPanel, public_url: str) -> dict[str, object] | None:
     if expr is None or kpi.target is None:
         return None
     window = kpi.windows[0]
-    value = "{{ $value | humanizePercentage }}" if kpi.is_ratio else "{{ $value | humanize }}"
-    target = f"{kpi.target * 100:g}%" if kpi.is_ratio else f"{kpi.target:g}"
+    value = _SHOWN.get(kpi.unit, '{{ $value | printf "%.0f" }}')
+    target_vi, target_en = amount_text(kpi, kpi.target, "vi"), amount_text(kpi, kpi.target, "en")
     return {
         "alert": KPI_MISSED.alert,
         "expr": expr,
@@ -58,9 +66,9 @@ def _target_rule(kpi: KpiPanel, public_url: str) -> dict[str, object] | None:
         "annotations": {
             "summary": f"{kpi.name_vi}: không đạt mục tiêu",
             "summary_en": f"{kpi.name_en}: misses its target",
-            "description": f"{kpi.name_vi} ({window_name(window, 'vi')}) là {value}, mục tiêu {target}. "
+            "description": f"{kpi.name_vi} ({window_name(window, 'vi')}) là {value}, mục tiêu {target_vi}. "
             "Mở bảng điều hành để xem tử số, mẫu số và đơn vị kéo chỉ số xuống.",
-            "description_en": f"{kpi.name_en} ({window_name(window, 'en')}) is {value}, target {target}. "
+            "description_en": f"{kpi.name_en} ({window_name(window, 'en')}) is {value}, target {target_en}. "
             "Open the wall for numerator, denominator and the units behind it.",
             "runbook_url": _runbook_url(public_url, KPI_MISSED.runbook),
         },
@@ -89,40 +97,80 @@ def _pipeline_rule(alert: PipelineAlert, public_url: str) -> dict[str, object]:
 
 
 def kpi_rule_tests(kpis: Sequence[KpiPanel], *, rule_file: str) -> dict[str, object]:
-    """Returns promtool tests of `kpi_rules`: a miss fires once it lasts; at target, stale or too few cases does not."""
-    tests: list[dict[str, object]] = []
-    for kpi in checked(kpis):
-        if promql.breach(kpi) is None or kpi.target is None:
-            continue
-        step = max(abs(kpi.target) * 0.1, 0.01)
-        missed = kpi.target - step if kpi.direction == "higher_is_better" else kpi.target + step
-        enough = kpi.min_denominator
-        cases = [
-            ("misses its target", missed, 0, enough, True),
-            ("stands at its target", kpi.target, 0, enough, False),
-            ("misses its target but is stale", missed, 1, enough, False),
-        ]
-        if kpi.is_ratio:
-            cases.append(("misses its target with too few cases", missed, 0, enough - 1, False))
-        tests += [_rule_test(kpi, f"{kpi.id} {case[0]}", *case[1:]) for case in cases]
-    return {"rule_files": [rule_file], "evaluation_interval": "30s", "tests": tests}
+    """Returns promtool tests of `kpi_rules`, in scenes that all KPIs play at once.
+
+    A miss fires once it lasts; what stands at its target, is stale or has too few cases does not fire, and neither does
+    a unit, an agency or a dimension that misses alone.
+    """
+    alerting = [kpi for kpi in checked(kpis) if promql.breach(kpi) is not None]
+    silent = [kpi for kpi in kpis if promql.breach(kpi) is None]
+    with_cases = [kpi for kpi in alerting if kpi.has_cases]
+    scenes = (
+        _scene("what misses its target", [_Shown(kpi, _missed(kpi)) for kpi in alerting], fires=True),
+        _scene("what stands at its target", [_Shown(kpi, kpi.target or 0.0) for kpi in alerting]),
+        _scene("what misses its target but is stale", [_Shown(kpi, _missed(kpi), stale=1) for kpi in alerting]),
+        _scene(
+            "what misses its target with too few cases",
+            [_Shown(kpi, _missed(kpi), cases=kpi.min_cases - 1) for kpi in with_cases],
+        ),
+        _scene(
+            "a part that misses the target",
+            [_Shown(kpi, _missed(kpi), labels=labels) for kpi in alerting for labels in _PARTS],
+        ),
+        _scene("what has no target, a band or a period to grow in", [_Shown(kpi, 0.0) for kpi in silent]),
+    )
+    return {
+        "rule_files": [rule_file],
+        "evaluation_interval": "30s",
+        "tests": [scene for scene in scenes if scene["input_series"]],
+    }
 
 
-def _rule_test(
-    kpi: KpiPanel, name: str, value: float, stale: float, denominator: float, fires: bool
-) -> dict[str, object]:
-    window = kpi.windows[0]
-    labels = f'instance="a",province="p",admin_unit="*",agency="",window="{window}"'
-    figures = {"as_of_timestamp_seconds": 1.0, "stale": stale, "denominator": denominator}
-    series = [(f"{kpi.metric}{{{labels}}}", value)]
-    series += [(f'ioc_kpi_{companion}{{kpi="{kpi.id}",{labels}}}', number) for companion, number in figures.items()]
-    count = f'count(ALERTS{{alertname="{KPI_MISSED.alert}",kpi="{kpi.id}",alertstate="firing"}})'
-    minutes = int(kpi.alert_after.total_seconds() // 60) + 1
-    early = [{"expr": count, "eval_time": "30s", "exp_samples": []}]
-    late = {"expr": count, "eval_time": f"{minutes}m", "exp_samples": [{"labels": "{}", "value": 1}] if fires else []}
+_TOTAL = 'admin_unit="*",agency=""'
+_PARTS = ('admin_unit="23005",agency=""', 'admin_unit="*",agency="H14.01"', f'{_TOTAL},dim="a"')
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A figure as an exporter shows it in a scene."""
+
+    kpi: KpiPanel
+    value: float
+    _: KW_ONLY
+    stale: int = 0
+    cases: float | None = None
+    labels: str = _TOTAL
+
+    def series(self) -> list[tuple[str, float]]:
+        labels = f'instance="a",province="p",{self.labels},window="{self.kpi.windows[0]}"'
+        cases = self.kpi.min_cases if self.cases is None else self.cases
+        companions = {"as_of_timestamp_seconds": 1.0, "stale": float(self.stale)}
+        if self.kpi.has_cases:
+            companions["denominator"] = cases
+        own = [(f'ioc_kpi_{name}{{kpi="{self.kpi.id}",{labels}}}', number) for name, number in companions.items()]
+        return [(f"{self.kpi.metric}{{{labels}}}", self.value), *own]
+
+
+def _missed(kpi: KpiPanel) -> float:
+    target = kpi.target or 0.0
+    step = max(abs(target) * 0.1, 0.01)
+    return target - step if kpi.direction == "higher_is_better" else target + step
+
+
+def _scene(name: str, figures: Sequence[_Shown], *, fires: bool = False) -> dict[str, object]:
+    """`fires`: after they have lasted long enough each of the figures has its alert, and before that none."""
+    alerts = f'count by (kpi) (ALERTS{{alertname="{KPI_MISSED.alert}",alertstate="firing"}})'
+    minutes = int(max((shown.kpi.alert_after for shown in figures), default=_HOLD).total_seconds() // 60) + 1
+    firing = [{"labels": f'{{kpi="{shown.kpi.id}"}}', "value": 1} for shown in figures] if fires else []
+    early = [{"expr": alerts, "eval_time": "30s", "exp_samples": []}]
+    late = {"expr": alerts, "eval_time": f"{minutes}m", "exp_samples": firing}
     return {
         "name": name,
         "interval": "30s",
-        "input_series": [{"series": text, "values": f"{number:g}x{2 * minutes + 2}"} for text, number in series],
+        "input_series": [
+            {"series": text, "values": f"{number!r}x{2 * minutes + 2}"}
+            for shown in figures
+            for text, number in shown.series()
+        ],
         "promql_expr_test": [*early, late] if fires else [late],
     }

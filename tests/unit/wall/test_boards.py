@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from ioc.errors import ConfigurationError
+from ioc.kpis.definitions import FigureForm
 from ioc.wall.boards import DATASOURCE_UID, build_board
+from ioc.wall.names import window_name
 from ioc.wall.panels import Direction, KpiPanel, Language
-from ioc.wall.texts import TEXTS, window_name
+from ioc.wall.texts import TEXTS
 
 
 def kpi(
@@ -20,6 +22,11 @@ def kpi(
     target: float | None = 0.9,
     direction: Direction = "higher_is_better",
     windows: tuple[str, ...] = ("mtd", "ytd"),
+    form: FigureForm | None = None,
+    family: str = "public_services",
+    has_dims: bool = False,
+    may_be_manual: bool = False,
+    accumulates: bool = False,
 ) -> KpiPanel:
     return KpiPanel(
         id=kpi_id,
@@ -30,6 +37,11 @@ def kpi(
         target=target,
         direction=direction,
         windows=windows,
+        form=form or ("ratio" if unit == "ratio" else "number"),
+        family=family,
+        has_dims=has_dims,
+        may_be_manual=may_be_manual,
+        accumulates=accumulates,
     )
 
 
@@ -53,7 +65,10 @@ def all_exprs(board: dict[str, Any]) -> Iterator[str]:
 MANY = [
     kpi(),
     kpi("received", unit="reports", target=None, direction="within_band"),
-    kpi("down", unit="sites", target=0, direction="lower_is_better"),
+    kpi("down", unit="sites", target=0, direction="lower_is_better", family="telecom"),
+    kpi("latency", unit="seconds", form="p95", target=90, direction="lower_is_better", windows=("r7d",), has_dims=True),
+    kpi("by_source", has_dims=True, may_be_manual=True, family="ioc_platform"),
+    kpi("speed", unit="megabits_per_second", form="ratio", target=2e8, family="telecom"),
 ]
 
 
@@ -87,7 +102,9 @@ def test_ids_are_unique(board: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("count", [1, 4, 5, 8, 13])
 def test_panels_neither_overlap_nor_leave_the_grid(count: int) -> None:
-    board: dict[str, Any] = build_board([kpi(f"k{index}") for index in range(count)], language="vi")
+    families = ("public_services", "telecom", "a_familys_own")
+    kpis = [kpi(f"k{n}", family=families[n % 3], has_dims=n % 2 == 0) for n in range(count)]
+    board: dict[str, Any] = build_board(kpis, language="vi")
     taken: set[tuple[int, int]] = set()
     for panel in board["panels"]:
         pos = panel["gridPos"]
@@ -111,7 +128,7 @@ def test_a_figure_is_an_instant_query_since_a_range_would_show_a_dead_exporters_
     board: dict[str, Any],
 ) -> None:
     for panel in panels_of(board):
-        if panel["type"] in {"stat", "table"}:
+        if panel["type"] in {"stat", "table", "bargauge"}:
             assert all(target["instant"] and not target["range"] for target in panel["targets"]), panel["title"]
 
 
@@ -124,8 +141,9 @@ def test_no_query_invents_a_value(board: dict[str, Any]) -> None:
 def test_every_kpi_query_asks_for_the_provinces_total_only(board: dict[str, Any]) -> None:
     total = 'admin_unit="*",agency="",dim=""'
     for expr in all_exprs(board):
-        for metric, labels in re.findall(r"(ioc_kpi_\w+|ioc_on_time_ratio|ioc_received|ioc_down)\{([^}]*)\}", expr):
-            assert total in labels, (metric, labels)
+        for metric, labels in re.findall(r"(ioc_\w+)\{([^}]*)\}", expr):
+            if metric.startswith("ioc_kpi_") or metric in {k.metric for k in MANY}:
+                assert total in labels or 'admin_unit="*",agency="",dim!=""' in labels, (metric, labels)
 
 
 def test_the_tile_shows_a_current_and_an_old_figure_as_two_different_things(language: Language) -> None:
@@ -163,22 +181,77 @@ def test_the_target_itself_is_good(direction: Direction, target: float, value: f
 
 
 @pytest.mark.parametrize(
-    ("definition", "units_seen"),
+    ("definition", "unit", "target"),
     [
-        pytest.param(kpi(), "percentunit", id="ratio"),
-        pytest.param(kpi("received", unit="reports", target=None, direction="within_band"), "none", id="count"),
-        pytest.param(kpi("latency", unit="seconds", target=2, direction="lower_is_better"), "s", id="seconds"),
+        pytest.param(kpi(target=0.985), "percentunit", "≥ 98,5 %", id="ratio"),
+        pytest.param(kpi(unit="reports", target=None), "suffix: phản ánh", "chưa đặt mục tiêu", id="count"),
+        pytest.param(kpi(unit="gold_bars", target=12_696), "suffix: gold bars", "≥ 12696 gold bars", id="own word"),
+        pytest.param(kpi(unit="seconds", form="p95", target=90), "s", "≥ 90 s", id="seconds"),
+        pytest.param(kpi(unit="seconds", form="p95", target=300), "s", "≥ 5 phút", id="minutes"),
+        pytest.param(kpi(unit="seconds", form="p95", target=21_600), "s", "≥ 6 giờ", id="hours"),
+        pytest.param(kpi(unit="megabits_per_second", target=2e8), "bps", "≥ 200 Mbit/s", id="bits"),
+        pytest.param(kpi(unit="kilometres", target=1_500), "lengthm", "≥ 1,5 km", id="metres"),
     ],
 )
-def test_a_figure_has_its_unit(definition: KpiPanel, units_seen: str) -> None:
+def test_a_figure_and_its_target_have_their_unit(definition: KpiPanel, unit: str, target: str) -> None:
     board: dict[str, Any] = build_board([definition], language="vi")
-    assert panel_titled(board, definition.name_vi)["fieldConfig"]["defaults"]["unit"] == units_seen
+    shown = panel_titled(board, definition.name_vi)
+    assert shown["fieldConfig"]["defaults"]["unit"] == unit
+    assert shown["targets"][0]["legendFormat"].endswith(target)
 
 
-def test_a_count_asks_for_no_denominator() -> None:
-    board: dict[str, Any] = build_board([kpi("received", unit="reports", target=None)], language="vi")
+def test_a_count_that_grows_until_its_period_ends_is_not_bad_before() -> None:
+    board: dict[str, Any] = build_board([kpi(target=100, unit="orders", accumulates=True)], language="en")
+    steps = panel_titled(board, "Figure on_time")["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    assert [step["color"] for step in steps] == ["#5B5B66", "#0072B2"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "parts"),
+    [
+        pytest.param(kpi(), {"numerator": "Numerator", "denominator": "Denominator"}, id="ratio"),
+        pytest.param(kpi(unit="reports", target=None), {"numerator": "Numerator"}, id="count"),
+        pytest.param(kpi(unit="seconds", form="p95"), {"denominator": "Samples"}, id="quantile"),
+        pytest.param(
+            kpi(may_be_manual=True),
+            {"numerator": "Numerator", "denominator": "Denominator", "source": "Source"},
+            id="may be typed by hand",
+        ),
+    ],
+)
+def test_under_a_figure_stands_what_it_is_made_of(definition: KpiPanel, parts: dict[str, str]) -> None:
+    board: dict[str, Any] = build_board([definition], language="en")
     strip = next(panel for panel in panels_of(board) if panel["title"] == "")
-    assert set(exprs_of(strip)) == {"numerator", "as_of", "state"}
+    legends = {target["refId"]: target["legendFormat"] for target in strip["targets"]}
+    assert legends == {**parts, "as_of": "As of", "state": "State"}
+
+
+def test_a_figure_with_a_dimension_has_a_bar_for_each_value_of_it(language: Language) -> None:
+    definition = kpi(has_dims=True)
+    board: dict[str, Any] = build_board([definition, kpi("other")], language=language)
+    bars = [panel for panel in panels_of(board) if panel["type"] == "bargauge"]
+    assert [panel["title"].split(":")[0] for panel in bars] == [definition.name(language)]
+    exprs = exprs_of(bars[0])
+    assert all(expr.startswith("max by (province, dim) (ioc_on_time_ratio{") for expr in exprs.values())
+    assert [re.search(r'dim!="",window="mtd"\} == (\d)', expr)[1] for expr in exprs.values()] == ["0", "1"]  # type: ignore[index]
+
+
+def test_families_follow_one_another_under_their_names(language: Language) -> None:
+    board = build_board([*MANY, kpi("own", family="river_levels")], language=language)
+    rows: list[str] = [panel["title"] for panel in board["panels"] if panel["type"] == "row"]  # type: ignore[attr-defined]
+    names = {
+        "vi": ["Dịch vụ công", "Trung tâm và nguồn dữ liệu", "Viễn thông"],
+        "en": ["Public services", "The centre and its sources", "Telecoms"],
+    }[language]
+    assert rows[1:-1] == [*names, "river levels"]
+
+
+def test_the_table_has_a_column_of_values_for_each_way_of_writing_them(board: dict[str, Any]) -> None:
+    table = next(panel for panel in panels_of(board) if "value_percentunit" in exprs_of(panel))
+    values = {ref: expr for ref, expr in exprs_of(table).items() if ref.startswith("value_")}
+    assert set(values) == {"value_percentunit", "value_s", "value_bps", "value_none"}
+    for ref, ids in (("value_percentunit", "by_source|on_time"), ("value_none", "down|received")):
+        assert f'kpi=~"{ids}"' in values[ref]
 
 
 def test_both_languages_hold_the_same_panels_and_queries_and_different_words() -> None:
