@@ -25,6 +25,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "oncall",
     "simulate",
     "dlq",
+    "kpi",
     "evaluate",
     "bench",
     "dashboards",
