@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ioc.kpis import KpiDefinition
 from ioc.oncall.receiver import WebhookReceiver
 
-__all__ = ["DemoState", "Facts", "KpiView", "read_facts"]
+__all__ = ["DemoState", "Facts", "KpiView", "read_facts", "read_metrics", "read_oncall"]
 
 _SIMULATED_PAST = "sim-"
 """How the ids of the incidents begin that `ioc simulate events --past-incidents` tells as long over."""
@@ -85,14 +85,15 @@ class DemoState:
 async def read_facts(facts: Facts, session: aiohttp.ClientSession, receiver: WebhookReceiver | None) -> None:
     """Brings `facts` up to date. Raises aiohttp's errors where a service does not answer."""
     async with session.get(f"{facts.addresses['worker']}/metrics") as answer:
-        _read_metrics(facts, await answer.text())
+        read_metrics(facts, await answer.text())
     async with session.get(f"{facts.addresses['oncall']}/api/incidents", params={"limit": "1000"}) as answer:
-        _read_oncall(facts, await answer.json())
+        read_oncall(facts, await answer.json())
     if receiver is not None:
         facts.delivered, facts.forged = receiver.unique, receiver.forged
 
 
-def _read_metrics(facts: Facts, text: str) -> None:
+def read_metrics(facts: Facts, text: str) -> None:
+    """Takes the counts and the province's figures from the worker's `/metrics`."""
     frames: dict[str, int] = {}
     events: dict[str, int] = {}
     detections = lag = 0.0
@@ -150,8 +151,11 @@ class _Totals:
         ]
 
 
-def _read_oncall(facts: Facts, answer: dict[str, Any]) -> None:
-    """Incidents that were told as long over are history for the figures, and nothing that this run has found."""
+def read_oncall(facts: Facts, answer: dict[str, Any]) -> None:
+    """Takes the incidents from on-call's answer.
+
+    Those that were told as long over are history for the figures, and nothing that this run has found.
+    """
     incidents = [i for i in answer["incidents"] if not str(i["incident_id"]).startswith(_SIMULATED_PAST)]
     facts.incidents = [
         {

@@ -1,7 +1,6 @@
 """The demo on a terminal, and as a picture."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +14,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from ioc.cli.demo_state import DemoState, KpiView
+from ioc.wall.panels import panel_of
 
 __all__ = ["LiveView", "draw_picture"]
 
@@ -183,15 +183,15 @@ def _kpis(state: DemoState) -> RenderableType:
     shown, all_of_them = len(state.facts.kpis_with_value()), len(state.facts.definitions)
     title = f"chỉ số · figures: {shown} / {all_of_them} có giá trị · show a value; one of each family:"
     table = Table(expand=True, border_style="blue", title=title, title_justify="left", title_style="bold")
+    table.add_column("KPI", no_wrap=True, overflow="ellipsis", ratio=1)
     for name, justify in (
-        ("KPI", "left"),
         ("window", "left"),
         ("value", "right"),
         ("num / den", "right"),
         ("target", "right"),
         ("", "left"),
     ):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # a literal of rich's own
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # a literal of rich's own
     for kpi in _one_of_each_family(state.facts.kpis):
         table.add_row(kpi.definition.name_vi, kpi.window, _value(kpi), _parts(kpi), _target(kpi), _mark(kpi))
     return table
@@ -230,10 +230,12 @@ def _target(kpi: KpiView) -> str:
 def _mark(kpi: KpiView) -> str:
     if kpi.is_stale:
         return "[yellow]CŨ · stale"
-    target = kpi.definition.target(date.max)
-    if target is None or kpi.target is None or kpi.value is None or target.direction == "within_band":
+    panel = panel_of(kpi.definition)
+    if kpi.target is None or kpi.value is None or panel.direction == "within_band":
         return ""
-    is_met = kpi.value >= kpi.target if target.direction == "higher_is_better" else kpi.value <= kpi.target
+    is_met = kpi.value >= kpi.target if panel.direction == "higher_is_better" else kpi.value <= kpi.target
+    if not is_met and panel.accumulates and panel.direction == "higher_is_better":
+        return "… đang tăng · growing"
     return "[green]● đạt · met" if is_met else "[red]▼ không đạt · missed"
 
 
