@@ -5,12 +5,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
 from ioc.catalog.model import ENTITY_ROWS_TOPIC
 from ioc.errors import PermanentError, TransientError
 from ioc.event_reading import KEY_SEPARATOR
+from streams.row_layout import LAYOUT_KEY
 from streams.shard_log import MARKER_KEY
 
 __all__ = ["Shard", "read_shards"]
@@ -19,6 +20,7 @@ _START_TIMEOUT_S = 15.0
 _STALL_TIMEOUT_S = 30.0
 _FETCH_BYTES = 2 * 1024 * 1024
 _READ_AT_ONCE = 10_000
+_LAYOUT_KEY = LAYOUT_KEY.encode()
 
 Advance = Callable[[float, float], object]
 """Told (records read, records in all)."""
@@ -27,10 +29,12 @@ Advance = Callable[[float, float], object]
 @dataclass(slots=True)
 class Shard:
     """`rows`: state rows as they lie in the changelog, by key (`entity␟id`), of the wanted entities only. `newest`: the
-    newest fact's time in µs by event type."""
+    newest fact's time in µs by event type. `layout`: how the rows' facts are laid out, see `streams.row_layout`; None:
+    not said."""
 
     rows: dict[str, bytes] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
+    layout: bytes | None = None
 
 
 class _Marker(msgspec.Struct, array_like=True):
@@ -49,6 +53,7 @@ async def read_shards(broker: str, entities: Collection[str], advance: Advance) 
         TransientError: no broker, or it stopped answering. PermanentError: no such topic, or no right to read it.
     """
     consumer = AIOKafkaConsumer(
+        ENTITY_ROWS_TOPIC,
         bootstrap_servers=broker,
         client_id="ioc-kpi-explain",
         group_id=None,
@@ -59,13 +64,12 @@ async def read_shards(broker: str, entities: Collection[str], advance: Advance) 
     )
     try:
         await asyncio.wait_for(consumer.start(), _START_TIMEOUT_S)
-        numbers = consumer.partitions_for_topic(ENTITY_ROWS_TOPIC) if await _knows_topic(consumer) else None
-        if not numbers:
-            raise PermanentError(
-                f"Kafka at {broker} has no topic {ENTITY_ROWS_TOPIC}: no worker has counted anything yet; "
-                f"start one with: ioc worker"
-            )
-        return await _read(consumer, sorted(numbers), tuple(entities), advance)
+        return await _read(consumer, tuple(entities), advance)
+    except UnknownTopicOrPartitionError as error:
+        raise PermanentError(
+            f"Kafka at {broker} has no topic {ENTITY_ROWS_TOPIC}: no worker has counted anything yet; start one with: "
+            f"ioc worker"
+        ) from error
     except TopicAuthorizationFailedError as error:
         raise PermanentError(f"this user may not read {ENTITY_ROWS_TOPIC}; ask the administrator") from error
     except (KafkaError, TimeoutError, OSError, ValueError) as error:
@@ -76,16 +80,9 @@ async def read_shards(broker: str, entities: Collection[str], advance: Advance) 
         await consumer.stop()
 
 
-async def _knows_topic(consumer: AIOKafkaConsumer) -> bool:
-    return ENTITY_ROWS_TOPIC in await consumer.topics()
-
-
-async def _read(
-    consumer: AIOKafkaConsumer, numbers: Collection[int], entities: tuple[str, ...], advance: Advance
-) -> dict[int, Shard]:
-    places = {TopicPartition(ENTITY_ROWS_TOPIC, number): Shard() for number in numbers}
+async def _read(consumer: AIOKafkaConsumer, entities: tuple[str, ...], advance: Advance) -> dict[int, Shard]:
+    places = {place: Shard() for place in consumer.assignment()}
     wanted = tuple(f"{entity}{KEY_SEPARATOR}".encode() for entity in entities)
-    consumer.assign(list(places))
     starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
     for place in places:
         consumer.seek(place, starts[place])
@@ -113,6 +110,8 @@ def _take(shard: Shard, records: Collection[object], wanted: tuple[bytes, ...]) 
         value: bytes | None = record.value  # type: ignore[attr-defined]
         if key == MARKER_KEY and value is not None:
             shard.newest = msgspec.msgpack.decode(value, type=_Marker).newest
+        elif key == _LAYOUT_KEY:
+            shard.layout = value
         elif key.startswith(wanted):
             if value is None:
                 shard.rows.pop(key.decode(), None)

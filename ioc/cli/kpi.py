@@ -108,6 +108,7 @@ async def _explain(
     from ioc.kpis import KpiEngine
     from ioc.kpis.audit import Audit
     from streams.entity_rows import read_shards
+    from streams.row_layout import layout_of
 
     engine = KpiEngine(catalog.entities, [kpi], catalog.registers(), catalog.geography)
     audit = Audit(
@@ -120,7 +121,13 @@ async def _explain(
     )
     with _progress(f"reading rows of {', '.join(sorted(audit.entities))}") as advance:
         shards = await read_shards(broker, audit.entities, advance)
+    layout = layout_of(catalog.event_types.values())
     for partition, shard in shards.items():
+        if shard.layout not in (None, layout):
+            raise ConfigurationError(
+                f"the rows were written with another event_types.yaml than {catalog.folder}/event_types.yaml; point "
+                f"IOC_CATALOG to the workers' catalogue, or start the workers with this one first"
+            )
         audit.newest(partition, shard.newest)
         for key, data in shard.rows.items():
             entity, entity_id = key.split("\x1f", 1)
