@@ -39,6 +39,7 @@ _PORTS = {"worker": 9101, "oncall": 8081}  # as the documents name them
 _BAD_CONFIGURATION = 2  # the exit code of a service whose port is taken
 _READY_TIMEOUT_S = 60.0
 _DRAIN_TIMEOUT_S = 20.0
+_LOOK_EVERY_S = 2.0  # the worker takes a quarter of a second to tell its 18,000 series
 _STOP_GRACE_S = 2.0  # Ctrl-C ends everything within five seconds
 _SCENE_FPS = 1.0
 _HISTORY_EVENTS = 3_000
@@ -206,11 +207,14 @@ class Demo:
     # ---- watch -----------------------------------------------------------------------------------------------------
 
     async def _watch(self, show: Callable[[DemoState], None]) -> None:
-        started = self._started
+        started, looked = self._started, -_LOOK_EVERY_S
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             while not self._stop.is_set() and not self._is_over(started):
-                await self._look(session)
-                show(self._state("running", time.monotonic() - started))
+                seconds = time.monotonic() - started
+                if seconds - looked >= _LOOK_EVERY_S:
+                    looked = seconds
+                    await self._look(session)
+                show(self._state("running", seconds))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), timeout=1.0)
             if not self._stop.is_set() and not self._failure:
