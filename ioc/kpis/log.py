@@ -200,6 +200,8 @@ class KpiLog:
     def tick(self, clock_us: int) -> list[Due]:
         """Makes due what closed since the last call; the first call, since the newest closed period of the log.
 
+        Where the log has none, only what facts touched is due: of the time before there is nothing to tell.
+
         Returns the `now` figures of the day that ended: they have to be taken at once.
         """
         before_us, self._clock_us = self._clock_us, max(self._clock_us, clock_us)
@@ -221,7 +223,7 @@ class KpiLog:
     def _close(self, definition: KpiDefinition, running: Period, before_us: int, clock_us: int) -> None:
         period = running.before()
         newest = self._newest_closed.get((definition.id, period.window))
-        since_us = before_us or (newest.end_us if newest is not None else period.end_us - 1)
+        since_us = before_us or (newest.end_us if newest is not None else clock_us)
         while period.end_us > since_us and self.is_in_reach(definition.id, period, clock_us):
             self._due[definition.id, period.window, period.name] = Due(definition, period)
             period = period.before()

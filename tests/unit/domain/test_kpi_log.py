@@ -115,14 +115,10 @@ def test_last_years_months_may_be_restated_for_thirty_five_days_after_they_ended
 # ---- what is due -----------------------------------------------------------------------------------------------------
 
 
-def test_the_first_look_makes_the_newest_closed_period_of_each_window_due() -> None:
+def test_an_empty_log_owes_nothing_of_the_time_before_it_began() -> None:
     book = log()
     assert book.tick(NOW_US) == []
-    due = drain(book)
-    assert ("reports_received", "day", "2026-11-21") in due
-    assert ("reports_received", "mtd", "2026-10") in due
-    assert ("dossiers_online", "ytd", "2025") not in due, "it ended too long ago"
-    assert not any(window in ("now", "1h", "5m") for _, window, _ in due)
+    assert book.due == 0
 
 
 def test_after_a_restart_every_period_since_the_newest_closed_one_of_the_log_is_due() -> None:
