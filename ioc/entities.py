@@ -23,6 +23,7 @@ __all__ = [
     "CONTRADICTS",
     "DUPLICATE",
     "NEW",
+    "AloneView",
     "Column",
     "EntityDefinition",
     "Fact",
@@ -214,12 +215,25 @@ class _Newest(NamedTuple):
     one_by_one: tuple[_Reader, ...]
 
 
-class _Alone(NamedTuple):
-    """How a row of a single fact is read: `pick` takes all columns at once from the fact's values and (None, 0); only
-    those in `others` need looking at the fact."""
+class AloneView:
+    """The columns of a row that holds one fact of one type: they are read from the fact itself, nothing is copied.
 
-    pick: Callable[[tuple[Value, ...]], tuple[Value, ...]]
-    others: tuple[tuple[int, _Reader], ...]
+    The values are the fact's own, then None, 0, its time, its source, what must be computed, and the clock.
+    """
+
+    def __init__(self, places: Mapping[str, int], computed: Sequence[_Reader], samples: Mapping[int, Value]) -> None:
+        self.columns, self._computed, self._samples = places, tuple(computed), samples
+
+    def samples(self) -> list[Value]:
+        return [self._samples.get(place) for place in range(self.columns["clock"] + 1)]
+
+    def read(self, fact: Fact, clock_us: int) -> tuple[Value, ...]:
+        """Returns the values by position; the fact must be no tombstone."""
+        if self._computed:
+            facts = [fact]
+            computed = [reader(facts, []) for reader in self._computed]
+            return (*fact[5], None, 0, fact[0], fact[2], *computed, clock_us)
+        return (*fact[5], None, 0, fact[0], fact[2], clock_us)
 
 
 class View:
@@ -230,30 +244,47 @@ class View:
         definition: EntityDefinition,
         newest: Sequence[_Newest],
         others: Sequence[tuple[int, frozenset[int], _Reader]],
-        alone: Mapping[int, _Alone],
     ) -> None:
         self.definition = definition
         self.columns = {column.name: place for place, column in enumerate(definition.columns)}
         self.columns["clock"] = len(definition.columns)
-        self._newest, self._others, self._alone = newest, others, alone
+        self._newest, self._others = newest, others
         self._empty: list[Value] = [0 if column.operator == "time_in" else None for column in definition.columns]
 
     def samples(self) -> list[Value]:
         """A value of the right kind for each column, for checking the expressions that read them."""
         return [_sample(self.definition, column) for column in self.definition.columns] + [0]
 
+    def alone(self, event_type: EventType) -> AloneView | None:
+        """Returns the view of rows that hold one fact of this type; None where that takes more than the fact."""
+        unknown = len(event_type.stored)
+        zero, time, source = unknown + 1, unknown + 2, unknown + 3
+        readers = {target: reader for target, numbers, reader in self._others if event_type.number in numbers}
+        places: dict[str, int] = {}
+        computed: list[_Reader] = []
+        for target, column in enumerate(self.definition.columns):
+            is_of_type = not column.of or event_type.name in column.of
+            is_plain = column.operator in ("newest", "first") and not column.where
+            if is_plain and is_of_type and column.argument in event_type.stored:
+                places[column.name] = event_type.position(column.argument)
+            elif target not in readers:
+                places[column.name] = zero if column.operator == "time_in" else unknown
+            elif column.operator == "time_in":
+                return None  # it looks at other columns
+            elif column.operator in ("newest_time", "newest_source"):
+                places[column.name] = time if column.operator == "newest_time" else source
+            else:
+                places[column.name] = source + 1 + len(computed)
+                computed.append(readers[target])
+        places["clock"] = source + 1 + len(computed)
+        samples = dict(zip(places.values(), self.samples(), strict=True)) | {unknown: None, zero: 0}
+        return AloneView(places, computed, samples)
+
     def read(self, row: Row, clock_us: int) -> list[Value] | None:
         """Returns the values by position, or None where the newest fact is a tombstone (the entity counts nowhere)."""
         facts = row.facts
         if not facts or facts[-1][4]:
             return None
-        if len(facts) == 1:  # half of all rows, and most that are new
-            fact = facts[0]
-            pick, others = self._alone[fact[3]]
-            values = [*pick(fact[5] + _NONE_AND_ZERO), clock_us]
-            for target, reader in others:
-                values[target] = reader(facts, values)
-            return values
         values = [*self._empty, clock_us]
         newest = {fact[3]: fact for fact in facts if not fact[4]}  # the last of each type
         for type_number, targets, pick, one_by_one in self._newest:
@@ -267,9 +298,6 @@ class View:
             if not type_numbers.isdisjoint(newest):
                 values[target] = reader(facts, values)
         return values
-
-
-_NONE_AND_ZERO: tuple[Value, ...] = (None, 0)
 
 
 def _sample(definition: EntityDefinition, column: Column) -> Value:
@@ -310,37 +338,14 @@ def compile_view(definition: EntityDefinition) -> View:
             by_type.setdefault(types[0].number, []).append((target, place, reader))
         else:
             others.append((target, frozenset(event_type.number for event_type in types), reader))
-    newest = [_together(number, wanted) for number, wanted in by_type.items()]
-    alone = {event_type.number: _alone(definition, event_type, others) for event_type in definition.types}
-    return View(definition, newest, others, alone)
+    return View(definition, [_together(number, wanted) for number, wanted in by_type.items()], others)
 
 
 def _together(type_number: int, wanted: Sequence[tuple[int, int, _Reader]]) -> _Newest:
     targets, places, readers = zip(*wanted, strict=True)
-    return _Newest(type_number, targets, _picker(places), readers)
-
-
-def _picker(places: Sequence[int]) -> Callable[[tuple[Value, ...]], tuple[Value, ...]]:
-    if len(places) > 1:
-        return itemgetter(*places)
-    return (lambda values: (values[places[0]],)) if places else (lambda values: ())
-
-
-def _alone(
-    definition: EntityDefinition, event_type: EventType, others: Sequence[tuple[int, frozenset[int], _Reader]]
-) -> _Alone:
-    unknown, zero = len(event_type.stored), len(event_type.stored) + 1
-    readers = {target: reader for target, type_numbers, reader in others if event_type.number in type_numbers}
-    places = []
-    for target, column in enumerate(definition.columns):
-        is_of_type = not column.of or event_type.name in column.of
-        is_plain = column.operator in ("newest", "first") and not column.where
-        if is_plain and is_of_type and column.argument in event_type.stored:
-            places.append(event_type.position(column.argument))
-            readers.pop(target, None)
-        else:
-            places.append(zero if column.operator == "time_in" else unknown)
-    return _Alone(_picker(places), tuple(readers.items()))
+    single = places[0]
+    pick = itemgetter(*places) if len(places) > 1 else lambda values: (values[single],)
+    return _Newest(type_number, targets, pick, readers)
 
 
 def _reader(definition: EntityDefinition, column: Column, earlier: Mapping[str, int], where: str) -> _Reader:

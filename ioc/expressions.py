@@ -8,7 +8,7 @@ but `seconds(x)` (to µs), `round(x)` (to an integer) and `filled(x)` (a text th
 import ast
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ioc.errors import ConfigurationError
 
@@ -53,30 +53,29 @@ def _names(tree: ast.expr) -> frozenset[str]:
 
 
 class ClockTerm(NamedTuple):
-    """A comparison that reads the clock. `left` and `right` are linear in it; where `guard` is false the comparison
-    can't matter."""
+    """A comparison that reads the clock: it may turn at `root` of the row (in µs), or 1 µs after it. `root` gives None
+    where something is not known. Where `guard` is false the comparison can't matter."""
 
     guard: Evaluate
-    left: Evaluate
-    right: Evaluate
+    root: Evaluate
 
 
 def clock_terms(text: str, columns: Mapping[str, int], *, where: str) -> list[ClockTerm]:
     """Returns the comparisons of an expression that read `clock`: they alone can make it change without an event.
 
     Raises:
-        ConfigurationError: the clock is read outside of a comparison.
+        ConfigurationError: the clock is read outside of a comparison, or not only added and subtracted in it.
     """
     tree = _parse(text, where)
     compiler = _Compiler(text, columns, where)
     conjuncts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
-    still = [compiler._expression(node) for node in conjuncts if "clock" not in _names(node)]
+    still = [node for node in conjuncts if "clock" not in _names(node)]
+    guard = compiler._bool(ast.And(), [compiler._expression(node) for node in still])
     terms = []
     counted = 0
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and "clock" in _names(node):
-            left, right = compiler._expression(node.left), compiler._expression(node.comparators[0])
-            terms.append(ClockTerm(lambda row: all(holds(row) for holds in still), left, right))
+            terms.append(ClockTerm(guard, compiler.root(node)))
             counted += _reads_of_clock(node)
     if counted != _reads_of_clock(tree):
         raise ConfigurationError(f"{where}: in {text!r}: `clock` may only stand in a comparison")
@@ -94,12 +93,46 @@ def _parse(text: str, where: str) -> ast.expr:
         raise ConfigurationError(f"{where}: {text!r} is not an expression: {error.msg}") from None
 
 
+def _slope(node: ast.expr) -> int | None:
+    """How often the clock is added (less: subtracted) in an expression; None where it is used in another way."""
+    if isinstance(node, ast.Name):
+        return int(node.id == "clock")
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        left, right = _slope(node.left), _slope(node.right)
+        if left is None or right is None:
+            return None
+        return left + right if isinstance(node.op, ast.Add) else left - right
+    return None if "clock" in _names(node) else 0
+
+
 class _Compiler:
     def __init__(self, text: str, columns: Mapping[str, int], where: str) -> None:
         self._text, self._columns, self._where = text, columns, where
 
     def compile(self) -> Evaluate:
         return self._expression(_parse(self._text, self._where))
+
+    def root(self, node: ast.Compare) -> Evaluate:
+        """From a row to the clock at which both sides of the comparison are equal."""
+        left, right = node.left, node.comparators[0]
+        slopes = _slope(left), _slope(right)
+        if None in slopes or slopes[0] == slopes[1]:
+            raise self._refuse("`clock` may only be added or subtracted, and on one side")
+        if isinstance(right, ast.Name) and slopes == (0, 1):
+            return self._expression(left)
+        if isinstance(left, ast.Name) and slopes == (1, 0):
+            return self._expression(right)
+        difference = self._expression(ast.BinOp(left=left, op=ast.Sub(), right=right))
+        slope = (slopes[0] or 0) - (slopes[1] or 0)
+        clock_at = self._columns["clock"]
+
+        def root(row: Sequence[Value]) -> Value:
+            at_zero = [*row]
+            at_zero[clock_at] = 0
+            found = difference(at_zero)
+            return -found // slope if isinstance(found, int) else None
+
+        return root
 
     def _refuse(self, problem: str) -> ConfigurationError:
         return ConfigurationError(f"{self._where}: in {self._text!r}: {problem}")
@@ -112,6 +145,9 @@ class _Compiler:
                 return self._column(name)
             case ast.BoolOp(op=op, values=values):
                 return self._bool(op, [self._expression(value) for value in values])
+            case ast.UnaryOp(op=ast.Not(), operand=ast.Name(id=name)) if name in self._columns:
+                place = self._columns[name]
+                return lambda row: not row[place]
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 inner = self._expression(operand)
                 return lambda row: not inner(row)
@@ -132,14 +168,14 @@ class _Compiler:
         return operator.itemgetter(self._columns[name])
 
     def _bool(self, op: ast.boolop, parts: list[Evaluate]) -> Evaluate:
-        if len(parts) == 2:  # by far the most common: no generator on the hot path
-            first, second = parts
-            if isinstance(op, ast.And):
-                return lambda row: bool(first(row)) and bool(second(row))
-            return lambda row: bool(first(row)) or bool(second(row))
+        if not parts:
+            return lambda row: True
+        if len(parts) == 1:
+            return parts[0]
+        first, second = parts[0], self._bool(op, parts[1:])  # nested pairs: a generator costs more than all of them
         if isinstance(op, ast.And):
-            return lambda row: all(part(row) for part in parts)
-        return lambda row: any(part(row) for part in parts)
+            return lambda row: bool(first(row)) and bool(second(row))
+        return lambda row: bool(first(row)) or bool(second(row))
 
     def _compare(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Evaluate:
         first = self._expression(left)
@@ -147,6 +183,13 @@ class _Compiler:
             simple = _column_against(self._columns[left.id], op, right.value)
             if simple is not None:
                 return simple
+        if (
+            isinstance(left, ast.Name)
+            and isinstance(right, ast.Name)
+            and type(op) in _COMPARE
+            and right.id in self._columns
+        ):
+            return _columns_against(self._columns[left.id], _COMPARE[type(op)], self._columns[right.id])
         if isinstance(op, ast.Is | ast.IsNot):
             if not (isinstance(right, ast.Constant) and right.value is None):
                 raise self._refuse("`is` compares only with None")
@@ -171,13 +214,29 @@ class _Compiler:
         return holds
 
 
-def _column_against(place: int, op: ast.cmpop, constant: object) -> Evaluate | None:
-    """The two comparisons that most conditions are made of, without a call inside the call; None for any other."""
+def _column_against(place: int, op: ast.cmpop, constant: Any) -> Evaluate | None:
+    """The comparisons that most conditions are made of, without calls inside the call; None for any other."""
     if isinstance(op, ast.IsNot) and constant is None:
         return lambda row: row[place] is not None
-    if isinstance(op, ast.Eq) and isinstance(constant, str):
+    if constant is None or type(op) not in _COMPARE:
+        return None
+    if isinstance(op, ast.Eq):
         return lambda row: row[place] == constant
-    return None
+    compare = _COMPARE[type(op)]
+
+    def holds(row: Sequence[Value]) -> bool:
+        value = row[place]
+        return value is not None and compare(value, constant)
+
+    return holds
+
+
+def _columns_against(first: int, compare: Callable[..., bool], second: int) -> Evaluate:
+    def holds(row: Sequence[Value]) -> bool:
+        left, right = row[first], row[second]
+        return left is not None and right is not None and compare(left, right)
+
+    return holds
 
 
 def _comparison(compare: Callable[..., bool], first: Evaluate, second: Evaluate) -> Evaluate:

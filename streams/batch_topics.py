@@ -19,6 +19,7 @@ upgrade breaks them, `IOC_AGENT=stock` runs without this module), and why:
 - `Consumer.perform_seek`, `_seek`, `on_partitions_revoked`: whatever moves the read position forgets the batches that
   were on their way.
 - `Consumer._new_consumer_thread`, `ConsumerThread._create_worker_consumer`: read committed records only.
+- `ConsumerThread._fetch_records`: records stay as the parser made them (see `streams.slim_records`).
 - `ConsumerMessage.on_final_ack`: marks the batch's ticket, which is what commits count.
 - `Topic._compile_decode`: there is nothing to decode per message.
 - `App._new_transport`: makes this consumer.
@@ -38,6 +39,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types.tuples import ConsumerMessage
 
 from streams.batches import Batch, Shards
+from streams.slim_records import leave_records_raw
 
 __all__ = ["Batch", "BatchApp", "BatchTopic"]
 
@@ -85,6 +87,10 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # read when the consumer starts; Faust ties it to exactly_once
         return consumer
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        leave_records_raw(consumer)
+        return await super()._fetch_records(consumer, *args, **kwargs)
 
 
 class _BatchConsumer(driver.Consumer):

@@ -265,7 +265,7 @@ class EntityShard:
         """A known row as an object; `_before` keeps what it adds to the figures."""
         row = decode_row(data)
         entity = event.type.entity
-        self._before[key] = self._engine.contributions(entity, event.entity_id, row, self._evaluated_us)
+        self._before[key] = self._engine.evaluate(entity, event.entity_id, row, self._evaluated_us)[0]
         return row
 
     def _is_here(self, partition_key: str) -> bool:
@@ -370,7 +370,7 @@ class EntityShard:
             entity, entity_id = key.split(_SEPARATOR, 1)
             row = decode_row(data)
             now, wake_us = self._engine.evaluate(entity, entity_id, row, now_us)
-            before = self._engine.contributions(entity, entity_id, row, self._evaluated_us)
+            before, _ = self._engine.evaluate(entity, entity_id, row, self._evaluated_us)
             if before != now:
                 self._aggregates.retract(before)
                 self._aggregates.add(now)

@@ -65,7 +65,7 @@ class Catalog:
         return tuple(name for name in names if name not in OWN_TOPICS)
 
     def entity_topics(self) -> tuple[str, ...]:
-        """The topics whose events become entity rows: the departments', and what the centre does about its incidents."""
+        """The topics whose events become entity rows: the departments', and the centre's own incidents and actions."""
         return (*self.department_topics(), *INCIDENT_TOPICS)
 
     def topics(self) -> tuple[TopicSpec, ...]:

@@ -91,7 +91,11 @@ class Aggregates:
                     self._shift(contribution, times)
 
     def _shift(self, contribution: Contribution, times: int) -> None:
-        part, group, dim, bucket, a, b, c = contribution
+        if len(contribution) == 4:
+            part, group, bucket, a = contribution
+            dim, b, c = TOTAL, self._parts[part].constant, 0
+        else:
+            part, group, dim, bucket, a, b, c = contribution
         grains = self._grains[part]
         is_bag, changed = self._is_bag[part], self._changed
         # The bucket is by minute where the part has minutes at all, else by day.

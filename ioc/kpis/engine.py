@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
-from ioc.entities import EntityDefinition, Row, View, compile_view
+from ioc.entities import AloneView, EntityDefinition, Row, View, compile_view
 from ioc.errors import ConfigurationError
+from ioc.event_types import EventType
 from ioc.expressions import ClockTerm, Evaluate, Value, clock_terms, compile_expression
 from ioc.geography import Geography
 from ioc.kpis.definitions import KpiDefinition, Part
@@ -40,6 +41,7 @@ Contribution = tuple[Any, ...]
 """(part's number, group, dim, bucket, a, b, c), a plain tuple because the hot path counts equal ones.
 
 bucket: minutes or local days since 1970, 0 for the window `now`.
+A part that only sums and needs no dim may be told shorter: (part's number, group, bucket, numerator).
 a, b, c by measure: sum (numerator, denominator, is manual); distinct (value, is in the numerator, is in the
 denominator); p95 (bin, 1, 0); as_of (time in µs, 1, 0). A part with `latest_of` has three more: (key, rank, entity id).
 """
@@ -66,7 +68,7 @@ class _BuiltIn:
         return list(self._samples)
 
 
-_Add = Callable[[list[Contribution], str, list[Value], int], None]
+_Add = Callable[[list[Contribution], str, Sequence[Value], int], None]
 _DAY_US = 86_400_000_000
 _OFFSET_US = 7 * 3_600_000_000
 _MINUTE_US = 60_000_000
@@ -112,7 +114,12 @@ class CompiledPart:
             for key in ("where", "numerator", "denominator")
             for term in clock_terms(getattr(part, key), view.columns, where=f"{self.place}: {key}")
         ]
+        self.plain: tuple[int, Evaluate] | None = None
+        """Number and numerator of a sum that needs nothing else: most parts are such."""
+        self.constant = 0  # the denominator of each row of such a sum
         self.add = self._adder()
+        if part.latest_of:
+            self.plain = None
 
     def _expression(self, text: str, key: str) -> Evaluate:
         """A text that is compared with a number is a mistake of the file: found now, not at the first event."""
@@ -135,6 +142,8 @@ class CompiledPart:
                 f"{self.place}: {key}: no column {name!r} in entity {self.part.entity}; known: {known}"
             )
         sample = self._view.samples()[columns[name]]
+        if sample is None:  # what a row of one fact can't know; the whole view was checked
+            return columns[name]
         is_right = {"time": sample.__class__ is int, "text": isinstance(sample, str), "times": isinstance(sample, list)}
         if kind == "time or times":
             if not (is_right["time"] or is_right["times"]):
@@ -169,7 +178,7 @@ class CompiledPart:
         counts_above = part.counts != "denominator"
         manual = self._expression(part.manual, "manual") if part.manual else None
 
-        def add(found: list[Contribution], entity_id: str, values: list[Value], bucket: int) -> None:
+        def add(found: list[Contribution], entity_id: str, values: Sequence[Value], bucket: int) -> None:
             if register is not None:
                 if entity_id not in register:
                     return
@@ -189,12 +198,8 @@ class CompiledPart:
             )
 
         if dim_at is None and register is None and manual is None and constant is not None and counts_above:
-
-            def add_plain(found: list[Contribution], entity_id: str, values: list[Value], bucket: int) -> None:
-                group = (values[group_at] or TOTAL) if group_at is not None else TOTAL
-                found.append((number, group, TOTAL, bucket, numerator(values) or 0, constant, 0))
-
-            return add_plain
+            self.plain = (number, numerator)
+            self.constant = constant
         return add
 
     def _distinct(self) -> _Add:
@@ -207,7 +212,7 @@ class CompiledPart:
         numerator = self._expression(part.numerator, "numerator")
         is_above, is_below = part.counts != "denominator", part.counts != "numerator"
 
-        def add(found: list[Contribution], entity_id: str, values: list[Value], bucket: int) -> None:
+        def add(found: list[Contribution], entity_id: str, values: Sequence[Value], bucket: int) -> None:
             key = values[key_at]
             if key is None or key == "":
                 return
@@ -226,7 +231,7 @@ class CompiledPart:
         if start_at is None or end_at is None:
             raise ConfigurationError(f"{self.place}: a p95 needs `from` and `to`: the columns of the two times")
 
-        def add(found: list[Contribution], entity_id: str, values: list[Value], bucket: int) -> None:
+        def add(found: list[Contribution], entity_id: str, values: Sequence[Value], bucket: int) -> None:
             start, end = values[start_at], values[end_at]
             if not isinstance(start, int) or not isinstance(end, int | list):
                 return
@@ -242,7 +247,7 @@ class CompiledPart:
         number, group_at = self.number, self.group_at
         time_at = self._column(self.part.as_of, "as_of", "time")
 
-        def add(found: list[Contribution], entity_id: str, values: list[Value], bucket: int) -> None:
+        def add(found: list[Contribution], entity_id: str, values: Sequence[Value], bucket: int) -> None:
             moment = values[time_at] if time_at is not None else None
             if moment.__class__ is int:
                 group = (values[group_at] or TOTAL) if group_at is not None else TOTAL
@@ -256,7 +261,7 @@ class CompiledPart:
         if rank_at is None:
             raise ConfigurationError(f"{self.place}: latest_of needs `latest_by`: the column whose greatest value wins")
 
-        def add(found: list[Contribution], entity_id: str, values: list[Value], bucket: int) -> None:
+        def add(found: list[Contribution], entity_id: str, values: Sequence[Value], bucket: int) -> None:
             rank = values[rank_at]
             if rank is None:
                 return
@@ -268,13 +273,19 @@ class CompiledPart:
         return add
 
 
-class _Branch(NamedTuple):
-    """Parts of one entity with the same condition and bucket: both are looked at once for all of them."""
-
+class _Condition(NamedTuple):
     where: Evaluate | None
+    plain: tuple[tuple[int, Evaluate], ...]
+    adds: tuple[_Add, ...]
+
+
+class _Branch(NamedTuple):
+    """Parts of one entity with the same bucket and group: both are looked at once for all of them."""
+
     bucket_at: int | None
     is_by_minute: bool
-    adds: tuple[_Add, ...]
+    group_at: int | None
+    conditions: tuple[_Condition, ...]
 
 
 class _Rules(NamedTuple):
@@ -320,34 +331,72 @@ class KpiEngine:
         self._rules = {
             name: rules for name, view in views.items() if (rules := _rules_of(name, view, self.parts)) is not None
         }
+        self._alone = {
+            event_type.number: (alone, rules)
+            for name, view in views.items()
+            if isinstance(view, View) and name in self._rules
+            for event_type in view.definition.types
+            if (alone := view.alone(event_type)) is not None
+            and (rules := self._alone_rules(name, alone, event_type)) is not None
+        }
         self.counted = frozenset(self._rules)
         """The entities that any KPI looks at."""
 
+    def _alone_rules(self, entity: str, alone: AloneView, event_type: EventType) -> _Rules | None:
+        """The rules for a row of one fact. Parts whose bucket that fact can't tell are left out."""
+        unknown = len(event_type.stored)
+        parts = [
+            CompiledPart(part.number, part.index, part.definition, part.part, alone, self.registers)
+            for part in self.parts
+            if part.part.entity == entity and alone.columns.get(part.part.bucket_by) != unknown
+        ]
+        return _rules_of(entity, alone, parts) or _Rules(None, (), ())
+
     def evaluate(self, entity: str, entity_id: str, row: Row, clock_us: int) -> Evaluated:
         """Returns what the row adds to each KPI of its entity at the clock."""
+        facts = row.facts
+        if not facts or facts[-1][4]:
+            return [], 0
+        if len(facts) == 1:  # half of all rows, and most that are new
+            alone = self._alone.get(facts[0][3])
+            if alone is not None:
+                return _evaluated(alone[1], entity_id, alone[0].read(facts[0], clock_us), clock_us)
         rules = self._rules.get(entity)
         values = rules.view.read(row, clock_us) if rules is not None and rules.view is not None else None
-        return ([], 0) if values is None else self.evaluate_values(entity, entity_id, values, clock_us)
+        return ([], 0) if values is None or rules is None else _evaluated(rules, entity_id, values, clock_us)
 
-    def evaluate_values(self, entity: str, entity_id: str, values: list[Value], clock_us: int) -> Evaluated:
+    def evaluate_values(self, entity: str, entity_id: str, values: Sequence[Value], clock_us: int) -> Evaluated:
         """The same of a row's columns, the last of which is the clock."""
-        rules = self._rules[entity]
-        found: list[Contribution] = []
-        for where, bucket_at, is_by_minute, adds in rules.branches:
-            if where is not None and not where(values):
-                continue
-            bucket = 0
-            if bucket_at is not None:
-                time_us = values[bucket_at]
-                if time_us.__class__ is not int:
-                    continue
-                bucket = time_us // _MINUTE_US if is_by_minute else (time_us + _OFFSET_US) // _DAY_US  # type: ignore[operator]
-            for add in adds:
-                add(found, entity_id, values, bucket)
-        return found, _next_wake(rules.clock_terms, values, clock_us) if rules.clock_terms else 0
+        return _evaluated(self._rules[entity], entity_id, values, clock_us)
 
     def contributions(self, entity: str, entity_id: str, row: Row, clock_us: int) -> list[Contribution]:
-        return self.evaluate(entity, entity_id, row, clock_us)[0]
+        """What a row adds, each told in full."""
+        return [self.in_full(found) for found in self.evaluate(entity, entity_id, row, clock_us)[0]]
+
+    def in_full(self, contribution: Contribution) -> Contribution:
+        if len(contribution) != 4:
+            return contribution
+        number, group, bucket, numerator = contribution
+        return (number, group, TOTAL, bucket, numerator, self.parts[number].constant, 0)
+
+
+def _evaluated(rules: _Rules, entity_id: str, values: Sequence[Value], clock_us: int) -> Evaluated:
+    found: list[Contribution] = []
+    for bucket_at, is_by_minute, group_at, conditions in rules.branches:
+        bucket = 0
+        if bucket_at is not None:
+            time_us = values[bucket_at]
+            if time_us.__class__ is not int:
+                continue
+            bucket = time_us // _MINUTE_US if is_by_minute else (time_us + _OFFSET_US) // _DAY_US
+        group = (values[group_at] or TOTAL) if group_at is not None else TOTAL
+        for where, plain, adds in conditions:
+            if where is None or where(values):
+                for number, numerator in plain:
+                    found.append((number, group, bucket, numerator(values) or 0))
+                for add in adds:
+                    add(found, entity_id, values, bucket)
+    return found, _next_wake(rules.clock_terms, values, clock_us) if rules.clock_terms else 0
 
 
 def _with_as_of(parts: Iterable[Part]) -> Iterable[Part]:
@@ -359,45 +408,39 @@ def _with_as_of(parts: Iterable[Part]) -> Iterable[Part]:
 
 
 def _rules_of(name: str, view: _Columns, parts: Sequence[CompiledPart]) -> _Rules | None:
-    branches: dict[tuple[str, int | None, bool], list[CompiledPart]] = {}
+    branches: dict[tuple[int | None, bool, int | None], dict[str, list[CompiledPart]]] = {}
     terms: dict[str, list[ClockTerm]] = {}
     for part in parts:
         if part.part.entity == name:
-            key = (part.part.where.strip(), part.bucket_at, "minute" in part.grains)
-            branches.setdefault(key, []).append(part)
+            key = (part.bucket_at, "minute" in part.grains, part.group_at)
+            branches.setdefault(key, {}).setdefault(part.part.where.strip(), []).append(part)
             terms.setdefault(f"{part.part.where}|{part.part.numerator}|{part.part.denominator}", part.clock_terms)
     if not branches:
         return None
     return _Rules(
         view if isinstance(view, View) else None,
-        tuple(
-            _Branch(members[0].where, bucket_at, is_by_minute, tuple(member.add for member in members))
-            for (_, bucket_at, is_by_minute), members in branches.items()
-        ),
+        tuple(_Branch(*key, tuple(map(_condition, by_where.values()))) for key, by_where in branches.items()),
         tuple(term for found in terms.values() for term in found),
     )
 
 
-def _next_wake(terms: Sequence[ClockTerm], values: list[Value], clock_us: int) -> int:
-    """Returns the next clock after `clock_us` at which a comparison may turn. Both sides are linear in the clock: their
-    difference at the clocks 0 and 1 gives the root; `<` and `<=` turn at the root or 1 µs after it."""
+def _condition(parts: Sequence[CompiledPart]) -> _Condition:
+    return _Condition(
+        parts[0].where,
+        tuple(part.plain for part in parts if part.plain is not None),
+        tuple(part.add for part in parts if part.plain is None),
+    )
+
+
+def _next_wake(terms: Sequence[ClockTerm], values: Sequence[Value], clock_us: int) -> int:
+    """Returns the next clock after `clock_us` at which a comparison may turn: its root, or 1 µs after it."""
     wake = 0
-    for guard, left, right in terms:
-        if not guard(values):
+    for guard, root in terms:
+        moment = root(values)
+        if not isinstance(moment, int) or moment < clock_us:
             continue
-        values[-1] = 0
-        zero = _difference(left(values), right(values))
-        values[-1] = 1
-        one = _difference(left(values), right(values))
-        values[-1] = clock_us
-        if zero is None or one is None or one == zero:
-            continue
-        root = -zero // (one - zero)
-        moment = root if root > clock_us else root + 1
-        if moment > clock_us and (not wake or moment < wake):
+        if moment == clock_us:
+            moment += 1
+        if (not wake or moment < wake) and guard(values):
             wake = moment
     return wake
-
-
-def _difference(left: Value, right: Value) -> int | None:
-    return left - right if isinstance(left, int) and isinstance(right, int) else None
