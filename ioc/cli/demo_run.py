@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import re
@@ -43,6 +44,7 @@ _LOOK_EVERY_S = 2.0  # the worker takes a quarter of a second to tell its 18,000
 _STOP_GRACE_S = 2.0  # Ctrl-C ends everything within five seconds
 _SCENE_FPS = 1.0
 _HISTORY_EVENTS = 3_000
+_DEPARTMENTS_WAIT_S = 8.0  # for the first frame: their 7,000 events of the past would keep two cores from drawing it
 _PLAY_SHARE = 0.6  # of the time; the rest is for the last frames to become alerts
 
 
@@ -80,6 +82,7 @@ class Demo:
         self._facts = Facts()
         self._failure = ""
         self._started = 0.0
+        self._departments: Callable[[], None] | None = None  # starts them, until that is done
 
     async def run(self, show: Callable[[DemoState], None]) -> DemoState:
         """Returns how it ended; `show` gets the state about once a second."""
@@ -135,7 +138,9 @@ class Demo:
         for name in _PORTS:
             self._facts.addresses[name] = await self._ready(name, folder, environment)
         if not self._stop.is_set():
-            self._publish(folder, environment)
+            self._publish_frames(folder, environment)
+            if self._plan.rate > 0:
+                self._departments = functools.partial(self._publish_events, folder, environment)
 
     def _catalog_folder(self, folder: Path, settings: Settings) -> Path:
         """The catalogue of the run: the province's own, with the folders of --frames as further cameras."""
@@ -186,23 +191,24 @@ class Demo:
             return ""
         raise PermanentError(f"the {name} was not ready after {_READY_TIMEOUT_S:g} s: {_tail(log)}")
 
-    def _publish(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def _publish_frames(self, folder: Path, environment: Mapping[str, str]) -> None:
         plan = self._plan
-        seed = str(plan.seed)
-        if plan.rate > 0:
-            arguments = ["simulate", "events", "--seed", seed, "--rate", str(plan.rate)]
-            arguments += ["--past-incidents", "--history", str(_HISTORY_EVENTS)]
-            arguments += ["--duplicates", "0.03", "--invalid", "0.01"]
-            self._parts.publishers["departments"] = _service("departments", arguments, folder, environment)
         if plan.frames is not None:
             longest = max(len(pictures) for pictures in folder_cameras(plan.frames).values())
             fps = plan.fps or (max(_SCENE_FPS, longest / (plan.seconds * _PLAY_SHARE)) if plan.seconds else _SCENE_FPS)
             arguments = ["capture", "folder", str(plan.frames.resolve()), "--fps", f"{fps:.3f}", "--every-frame"]
         else:
-            arguments = ["simulate", "scenes", "--publish", "--seed", seed, "--fps", str(plan.fps or _SCENE_FPS)]
+            arguments = ["simulate", "scenes", "--publish", "--seed", str(plan.seed)]
+            arguments += ["--fps", str(plan.fps or _SCENE_FPS)]
             arguments += ["--plume" if plan.plume else "--no-plume"]
             arguments += ["--building" if plan.building else "--no-building"]
         self._parts.publishers["cameras"] = _service("cameras", arguments, folder, environment)
+
+    def _publish_events(self, folder: Path, environment: Mapping[str, str]) -> None:
+        arguments = ["simulate", "events", "--seed", str(self._plan.seed), "--rate", str(self._plan.rate)]
+        arguments += ["--past-incidents", "--history", str(_HISTORY_EVENTS)]
+        arguments += ["--duplicates", "0.03", "--invalid", "0.01"]
+        self._parts.publishers["departments"] = _service("departments", arguments, folder, environment)
 
     # ---- watch -----------------------------------------------------------------------------------------------------
 
@@ -214,6 +220,9 @@ class Demo:
                 if seconds - looked >= _LOOK_EVERY_S:
                     looked = seconds
                     await self._look(session)
+                if self._departments is not None and (self._facts.frames or seconds >= _DEPARTMENTS_WAIT_S):
+                    self._departments()
+                    self._departments = None
                 show(self._state("running", seconds))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), timeout=1.0)
