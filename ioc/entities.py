@@ -96,7 +96,7 @@ def fold(row: Row, event: Event) -> int:
     fact: Fact = (event.order_us, event_id, source, event.type.number, event.is_tombstone, event.values)
     outcome = NEW
     if facts and facts[-1][0] >= fact[0]:  # not simply the next one
-        if _contradicts(facts, fact):
+        if not is_state and _contradicts(facts, fact):  # a state row has forgotten what was overtaken
             outcome = CONTRADICTS
         facts.append(fact)
         facts.sort(key=_order)
@@ -108,15 +108,13 @@ def fold(row: Row, event: Event) -> int:
 
 
 def _contradicts(facts: list[Fact], fact: Fact) -> bool:
-    told = [known for known in facts if known[0] == fact[0] and known[3] == fact[3] and known[2] == fact[2]]
-    return bool(told) and all(_differs(known, fact) for known in told)
+    told = [_said(known) for known in facts if known[0] == fact[0] and known[3] == fact[3] and known[2] == fact[2]]
+    return bool(told) and _said(fact) not in told
 
 
-def _differs(known: Fact, fact: Fact) -> bool:
-    """What the one tells and the other does not know yet is no contradiction."""
-    return known[4] != fact[4] or any(
-        a != b for a, b in zip(known[5], fact[5], strict=True) if a is not None and b is not None
-    )
+def _said(fact: Fact) -> tuple[StoredValue, ...] | None:
+    """A tombstone's own fields say nothing."""
+    return None if fact[4] else fact[5]
 
 
 encode_row: Callable[[Row], bytes] = msgspec.msgpack.Encoder().encode
@@ -172,8 +170,8 @@ class Column:
     newest for which that holds too, if there is one.
     `first` FIELD: the value of the earliest fact that carries it and for which `where` holds.
     `first_per` FIELD: the list of its earliest values, one for each value of the field `by`.
-    `time_in` CONDITION: the µs spent in facts for which it holds, each until the next fact of that type, summed up to
-    the time in the column `until`.
+    `time_in` CONDITION: the µs spent in facts for which it holds, each until the next fact of that type for which
+    `where` holds, summed up to the time in the column `until`.
     `newest_time`: when the newest fact happened. `newest_source`: who told it.
     `newest_is` CONDITION: whether it holds for the newest fact for which `where` holds.
     `period_start` FIELD: the first local midnight, in µs, of the newest value: a year, quarter (2026-Q4), month or day.
@@ -508,7 +506,7 @@ def _time_in(types: tuple[EventType, ...], column: Column, earlier: Mapping[str,
     if column.until not in earlier:
         raise ConfigurationError(f"{where}: `until` must name an earlier column; known: {', '.join(earlier)}")
     number, until = types[0].number, earlier[column.until]
-    condition = _condition(column.argument, types[0], where)
+    condition, counts = _condition(column.argument, types[0], where), _condition(column.where, types[0], where)
     if condition is None:
         raise ConfigurationError(f"{where}: time_in needs a condition")
 
@@ -518,7 +516,7 @@ def _time_in(types: tuple[EventType, ...], column: Column, earlier: Mapping[str,
             return 0
         total, since = 0, None
         for fact in facts:
-            if fact[3] != number or fact[4]:
+            if fact[3] != number or fact[4] or not (counts is None or counts(fact[5])):
                 continue
             if since is not None:
                 total += max(0, min(fact[0], end) - since)

@@ -130,9 +130,9 @@ def _reader(of: EventReader, earliest: int, units: Mapping[str, tuple[int, int]]
             if moment is not None:
                 delta = moment - epoch  # microseconds_of, without the call: two of these in every event
                 values[place] = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+        latest = now_us + FUTURE_TOLERANCE_US
         if has_odd_fields or len(body) > MAX_STORED_CHARS:
             _to_stored(of, values)
-        latest = now_us + FUTURE_TOLERANCE_US
         order_us = None
         if ce_time:
             try:
@@ -146,6 +146,8 @@ def _reader(of: EventReader, earliest: int, units: Mapping[str, tuple[int, int]]
             order_us = values[time_at]
             if not earliest <= order_us <= latest:
                 raise bad_instant(names[time_at], order_us, latest)
+        elif time_at >= 0:
+            values[time_at] = order_us  # not known: the CloudEvents time stands for it
         if order_us is None:
             raise _no_time(of)
         for place in own_times:
@@ -264,4 +266,6 @@ def has_control(text: str) -> bool:
 
 
 def _partition_key(of: EventReader, values: Sequence[Any]) -> str:
-    return ":".join("" if values[place] is None else str(values[place]) for place in of.partition_at)
+    """The key that the record should have, "" where the event does not tell it (a tombstone need not)."""
+    parts = [values[place] for place in of.partition_at]
+    return "" if None in parts else ":".join(map(str, parts))

@@ -105,6 +105,8 @@ class EventDecoder:
         content_type = found.get("content-type") or found.get("Content-Type") or b""
         body = value or b""
         if ce_type is None or content_type.startswith(b"application/cloudevents"):
+            if ce_type is None and "ce_source" in found and not content_type.startswith(b"application/cloudevents"):
+                return [Rejected(missing_attribute("type"), found["ce_source"].decode("utf-8", "replace"))]
             return self._decode_enveloped(topic, content_type, body, now_us)
         source, event_id, ce_time = found.get("ce_source"), found.get("ce_id"), found.get("ce_time")
         route = self._routes.get((topic, ce_type, source))
@@ -123,9 +125,9 @@ class EventDecoder:
                 return [Rejected(bad_header("id or ce_time"), route[1])]
         readable = ""
         try:
+            readable = self._texts.get(source) or self._remembered(source, "source")  # type: ignore[arg-type]  # None misses
             if len(body) > MAX_EVENT_BYTES:
                 raise too_large(len(body), MAX_EVENT_BYTES)
-            readable = self._texts.get(source) or self._remembered(source, "source")  # type: ignore[arg-type]  # None misses
             kind = self._texts.get(ce_type) or self._remembered(ce_type, "type")
             if event_id is None:
                 raise missing_attribute("id")
@@ -173,13 +175,13 @@ class EventDecoder:
     def _structured(self, topic: str, body: bytes, now_us: int) -> Event | Rejected:
         source = ""
         try:
-            if len(body) > MAX_EVENT_BYTES:
-                raise too_large(len(body), MAX_EVENT_BYTES)
             try:
                 envelope = self._decode_envelope(body)
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
                 raise bad_json(str(error)) from None
             source = _attribute(envelope.source, "source")
+            if len(body) > MAX_EVENT_BYTES:
+                raise too_large(len(body), MAX_EVENT_BYTES)
             event_id, ce_type = _attribute(envelope.id, "id"), _attribute(envelope.type, "type")
             if envelope.specversion not in (None, "1.0"):
                 raise bad_version(str(envelope.specversion))

@@ -269,6 +269,8 @@ class EntityShard:
         return row
 
     def _is_here(self, partition_key: str) -> bool:
+        if not partition_key:
+            return True  # only its publisher knows where it belongs
         key = partition_key.encode()
         known = self._places.get(key)
         return (self._partitions_of([key])[0] if known is None else known) == self.partition

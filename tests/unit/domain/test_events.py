@@ -276,7 +276,7 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes, reason: str) -> N
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        pytest.param({"type": None}, ("missing_field", "source"), id="no type header: taken as structured"),
+        pytest.param({"type": None}, ("missing_field", "type"), id="no type header"),
         pytest.param({"source": None}, ("missing_field", "source"), id="no source"),
         pytest.param({"id": None}, ("missing_field", "id"), id="no id"),
         pytest.param({"time": None}, ("missing_field", "time"), id="no time, and the type has none of its own"),
