@@ -36,6 +36,7 @@ _SUPPLEMENT_SHARE = 0.08
 _RATED_SHARE = 0.45  # Huế 2019: about 45 % are rated
 _SYSTEMS = {"dossier": "motcua", "report": "dalat-truc-tuyen"}
 _REPORT_TERM = timedelta(hours=6)  # Đà Lạt trực tuyến: a report back within 6 hours, an officer on site within 2
+_STUCK_SHARE = 0.015
 _REPORT_LATE_SHARE = 0.09
 
 
@@ -112,6 +113,8 @@ def _handling(rng: Random, dossier_id: str, submitted_at: datetime, due_at: date
         steps.append(_status(dossier_id, "in_process", process_at))
     ends_at = process_at + max(due_at + pause - process_at, timedelta(hours=2)) * rng.uniform(0.15, 0.97)
     fate = rng.random()
+    if fate > 1 - _STUCK_SHARE:
+        return steps  # it lies on somebody's desk
     if fate < 0.02:
         steps.append(
             _status(dossier_id, rng.choice(("rejected", "withdrawn", "returned")), ends_at, reason="Hồ sơ không hợp lệ")
@@ -187,6 +190,9 @@ def plan_report(rng: Random, report_id: str, submitted_at: datetime, units: Sequ
     if rng.random() < 0.03:
         steps.append(_report_status(report_id, "rejected", accepted_at, reason="Không thuộc phạm vi tiếp nhận"))
         return Life(steps=steps)
+    if rng.random() < _STUCK_SHARE:
+        steps.append(_report_status(report_id, "accepted", accepted_at, agency_code=agency))
+        return Life(steps=steps)  # nobody ever went there
     on_site_at = accepted_at + timedelta(minutes=rng.uniform(10, 95))
     late = rng.random() < _REPORT_LATE_SHARE
     resolved_at = due_at + timedelta(hours=rng.uniform(0.1, 40)) if late else _between(rng, on_site_at, due_at)
@@ -194,8 +200,14 @@ def plan_report(rng: Random, report_id: str, submitted_at: datetime, units: Sequ
         _report_status(report_id, "accepted", accepted_at, agency_code=agency),
         _report_status(report_id, "assigned", accepted_at + timedelta(minutes=4), agency_code=agency),
         _report_status(report_id, "on_site", on_site_at, agency_code=agency),
+        _report_status(report_id, "reported", _between(rng, on_site_at, resolved_at), agency_code=agency),
         _report_status(report_id, "resolved", resolved_at, agency_code=agency),
     ]
+    if late and rng.random() < 0.5:
+        extended = rfc3339(resolved_at + timedelta(hours=4), rng)
+        asked_at = due_at - timedelta(minutes=10)
+        steps.insert(-1, _report_status(report_id, "extended", asked_at, due_at=extended, reason="Chờ vật tư thay thế"))
+        steps.sort(key=lambda step: step.at)
     if rng.random() < 0.45:
         rating = rng.choices(("satisfied", "accept", "unsatisfied"), weights=(62, 16, 22))[0]  # Huế 2022: 77.7 %
         rated_at = resolved_at + timedelta(hours=rng.uniform(0.2, 30))
