@@ -1,13 +1,13 @@
 """Partials of all source partitions, merged into figures of whatever clock is asked for. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
 from ioc.kpis.aggregates import Cell, CellKey, Number, Sum
 from ioc.kpis.definitions import KpiDefinition
-from ioc.kpis.engine import COMMUNES, TOTAL, CompiledPart, KpiEngine
+from ioc.kpis.engine import BUILT_IN, COMMUNES, TOTAL, CompiledPart, KpiEngine
 from ioc.kpis.sketch import quantile
 from ioc.windows import grain_of, local_date, window_range
 
@@ -248,7 +248,10 @@ class Figures:
         return {code for code in resolved if code is not None}
 
     def _newest_of(self, definition: KpiDefinition, clock_us: int) -> int | None:
-        times = [newest_us for (event_type, _), newest_us in self._newest.items() if event_type in definition.fed_by]
+        feeds: Container[str] = definition.fed_by
+        if any(part.part.entity in BUILT_IN for part in self._of_kpi[definition.id]):
+            feeds = {event_type for event_type, _ in self._newest}  # every event moves a figure about the sources
+        times = [newest_us for (event_type, _), newest_us in self._newest.items() if event_type in feeds]
         return min(max(times), clock_us) if times else None
 
 
