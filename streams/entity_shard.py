@@ -192,12 +192,17 @@ class EntityShard:
         for record in batch.records:
             if record.offset < place:
                 continue
-            self._has_news = True
             try:
                 items = decode(topic, record.headers, record.value, now_us)
             except Exception as error:  # the agent's boundary: a defect of ours must cost one record, not the worker
                 logger.exception("%s/%d/%d", topic, batch.partition, record.offset)
                 items = [Rejected(internal_error(error), "")]
+            if len(items) == 1 and isinstance(items[0], Event):  # nearly all: no loop, no look at what else it may be
+                try:
+                    if take_event(items[0], now_us) != _REROUTED:
+                        continue
+                except InvalidRecord as error:
+                    items = [Rejected(error, items[0].source)]
             for index, item in enumerate(items):
                 if isinstance(item, Rejected):
                     self._reject(topic, record, index, item, now_us)
@@ -211,8 +216,9 @@ class EntityShard:
                     self._reroute(topic, record, index, item, is_alone=len(items) == 1)
                     counts["rerouted"] += 1
         self._count_outcomes(counts, now_us)
-        if batch.records:
-            self._next_offsets[topic] = max(place, batch.records[-1].offset + 1)
+        if batch.records and batch.records[-1].offset >= place:
+            self._next_offsets[topic] = batch.records[-1].offset + 1
+            self._has_news = True
 
     def _count_outcomes(self, counts: dict[str, int], now_us: int) -> None:
         for source, told in self._by_source.items():
