@@ -360,7 +360,8 @@ def _reader(definition: EntityDefinition, column: Column, earlier: Mapping[str, 
             return _newest_is(types, column, where)
     places = {t.number: t.position(column.argument) for t in types if column.argument in t.stored}
     if not places:
-        raise ConfigurationError(f"{where}: no type of this entity stores a field {column.argument!r}")
+        known = ", ".join(dict.fromkeys(name for event_type in types for name in event_type.stored))
+        raise ConfigurationError(f"{where}: no type of this entity stores a field {column.argument!r}; known: {known}")
     conditions = {t.number: _condition(column.where, t, where) for t in types if t.number in places}
     match column.operator:
         case "first":
@@ -375,7 +376,8 @@ def _reader(definition: EntityDefinition, column: Column, earlier: Mapping[str, 
             return lambda facts, values: _period_start(newest(facts, values))
     if not column.where and not column.prefer:
         return _newest(places)
-    return _newest_where(places, conditions, {t.number: _condition(column.prefer, t, where) for t in types})
+    preferences = {t.number: _condition(column.prefer, t, where) for t in types if t.number in places}
+    return _newest_where(places, conditions, preferences)
 
 
 def _types_of(definition: EntityDefinition, column: Column, where: str) -> tuple[EventType, ...]:

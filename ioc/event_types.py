@@ -104,7 +104,7 @@ def _annotation(spec: FieldSpec) -> Any:
                 ),
             ]
         case "number":
-            return float if lowest is None else Annotated[float, msgspec.Meta(ge=lowest)]
+            return Annotated[float, msgspec.Meta(ge=lowest, le=highest)]
         case "boolean":
             return bool
         case "time":

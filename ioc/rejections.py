@@ -1,9 +1,11 @@
 """Why an event is refused: one stable code each, the field, and a sentence in Vietnamese and in English."""
 
 import re
+from collections.abc import Sequence
 
 from ioc.errors import InvalidRecord
-from ioc.windows import moment_of
+from ioc.event_types import EventType, StoredValue
+from ioc.windows import LOCAL_ZONE, moment_of
 
 __all__ = [
     "bad_header",
@@ -58,13 +60,17 @@ def too_large(size_bytes: int, limit_bytes: int) -> InvalidRecord:
     )
 
 
-def too_late(entity: str, order_us: int, keep_days: int) -> InvalidRecord:
-    moment = moment_of(order_us).isoformat()
+def too_late(event_type: EventType, values: Sequence[StoredValue], order_us: int, keep_days: int) -> InvalidRecord:
+    """Names the field whose time ordered the fact: the type's own, or the CloudEvents time where that is not told."""
+    name, entity = event_type.time_field, event_type.entity
+    if name == "ce_time" or values[event_type.position(name)] is None:
+        name = "time"
+    moment = moment_of(order_us).astimezone(LOCAL_ZONE).isoformat()
     return InvalidRecord(
         "too_late",
-        field="time",
-        vi=f"Sự kiện lúc {moment} đến quá muộn: {entity} chỉ lưu {keep_days} ngày; hãy gửi số liệu thống kê.",
-        en=f"{moment} is too late: {entity} is kept for {keep_days} days; report it as a statistical figure instead",
+        field=name,
+        vi=f"{name}={moment} đến quá muộn: {entity} chỉ lưu {keep_days} ngày; hãy gửi số liệu thống kê.",
+        en=f"{name}={moment} is too late: {entity} is kept for {keep_days} days; report it as a statistical figure",
     )
 
 
@@ -97,7 +103,7 @@ def bad_time(name: str, text: str) -> InvalidRecord:
 
 def bad_instant(name: str, instant_us: int, latest_us: int) -> InvalidRecord:
     try:
-        shown = moment_of(instant_us).isoformat()
+        shown = moment_of(instant_us).astimezone(LOCAL_ZONE).isoformat()
     except OverflowError:  # year 9999 in the west, year 1 in the east
         shown = "a year that no calendar has"
     if instant_us > latest_us:

@@ -234,7 +234,8 @@ class EntityShard:
     def _take_event(self, event: Event, now_us: int) -> int:
         event_type, order_us = event.type, event.order_us
         if event_type.entity in self._keep_us and order_us < now_us - self._keep_us[event_type.entity]:
-            raise too_late(event_type.entity, order_us, self._keep_us[event_type.entity] // _DAY_US)
+            keep_days = self._keep_us[event_type.entity] // _DAY_US
+            raise too_late(event_type, event.values, order_us, keep_days)
         key = event_type.entity + _SEPARATOR + event.entity_id
         outcome = NEW
         row = self._hot.get(key)

@@ -2,16 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ioc.catalog.cameras import Camera, Pose
-from ioc.catalog.model import Catalog
+from ioc.catalog.model import OWN_TOPICS, Catalog
+from ioc.catalog.sentences import KPI_ID, METRIC, PROVINCE_ID, TOPIC, sentence_of
 from ioc.catalog.units import UnitsFile, geography_of, units_of
 from ioc.entities import Column, EntityDefinition, Operator
 from ioc.errors import ConfigurationError
@@ -36,7 +37,7 @@ class _File(BaseModel):
 
 
 class _Province(_File):
-    province: str = Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")
+    province: str = Field(pattern=PROVINCE_ID)
     name_vi: str
     name_en: str
     statistical_code: int
@@ -53,7 +54,7 @@ class _Field(_File):
 
 
 class _EventType(_File):
-    topic: str = Field(pattern=r"^ioc\.[a-z0-9-]+(\.[a-z0-9-]+)?$")
+    topic: str = Field(pattern=TOPIC)
     ce_type: str
     department: str
     partition_key: str
@@ -120,18 +121,18 @@ class _Part(_File):
 
 class _Example(_File):
     name: str
-    now: datetime
+    now: AwareDatetime
     events: tuple[dict[str, Any], ...] = ()
     expect: dict[str, dict[str, Any]] = Field(min_length=1)
 
 
 class _Kpi(_Part):
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    id: str = Field(pattern=KPI_ID)
     name_vi: str
     name_en: str
     family: str
     unit: str
-    metric: str = Field(pattern=r"^ioc_[a-z0-9_]+$")
+    metric: str = Field(pattern=METRIC)
     kind: Literal["event", "state", "aggregate", "snapshot"]
     figure: Literal["number", "ratio", "p95"] | None = None
     parts: tuple[_Part, ...] = ()
@@ -219,12 +220,15 @@ def load_catalog(folder: Path) -> Catalog:
         permits=_permits(folder),
         promises=_promises(folder, province.province),
     )
-    catalog.engine()  # compiles every expression: a wrong one stops us here, not at the first event
-    catalog.decoder()
+    try:
+        catalog.engine()  # compiles every expression: a wrong one stops us here, not at the first event
+        catalog.decoder()
+    except ConfigurationError as error:  # it names the file within the folder
+        raise ConfigurationError(f"{folder}/{error}") from None
     return catalog
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _parsed(text: str) -> Any:
     """The content of a YAML text, remembered: several parts of one process load the same catalogue. Nobody changes what
     comes back: pydantic copies it into models of its own."""
@@ -243,17 +247,16 @@ def _read(path: Path, adapter: TypeAdapter[_M]) -> _M:
     try:
         return adapter.validate_python(content if content is not None else {})
     except ValidationError as error:
-        first = error.errors()[0]
-        # Where a value may have one of two forms, pydantic names the form too: `_Target`, `tuple[…]`.
-        parts = [str(part) for part in first["loc"]]
-        key = ".".join(part for part in parts if part[:1] != "_" and "[" not in part) or "the file"
-        raise ConfigurationError(f"{path}: {key}: {first['msg']} (found {str(first.get('input'))[:80]!r})") from None
+        raise ConfigurationError(f"{path}: {sentence_of(error)}") from None
 
 
 def _geography(folder: Path, statistical_code: int) -> Geography:
     path = folder / "units.yaml"  # optional: without it the province has today's units, at all times
     declared = _read(path, TypeAdapter(UnitsFile)) if path.exists() else UnitsFile()
-    today = () if declared.only else units_of(statistical_code)
+    try:
+        today = () if declared.only else units_of(statistical_code)
+    except ConfigurationError as error:  # it names province.yaml
+        raise ConfigurationError(f"{folder}/{error}") from None
     try:
         return geography_of(declared, today)
     except ConfigurationError as error:
@@ -293,9 +296,20 @@ def _event_types(folder: Path) -> dict[str, EventType]:
 
 def _check_event_type(path: Path, name: str, spec: _EventType, before: Mapping[str, EventType]) -> None:
     parts = spec.partition_key.split(":")
-    unknown = {*spec.entity_key, *spec.fact_times, spec.time_field, *parts} - {*spec.fields, "ce_time"}
+    own_time = {spec.time_field} - {"ce_time"}
+    unknown = {*spec.entity_key, *spec.fact_times, *own_time, *parts} - spec.fields.keys()
     if unknown:
-        raise ConfigurationError(f"{path}: {name}: {sorted(unknown)[0]!r} is not one of its fields")
+        raise ConfigurationError(
+            f"{path}: {name}: {min(unknown)!r} is not one of its fields; known: {', '.join(spec.fields)}"
+        )
+    odd = next((part for part in parts if spec.fields[part].type in ("any", "list")), None)
+    if odd is not None:
+        raise ConfigurationError(f"{path}: {name}: partition_key: {odd} must not be of type any or list")
+    if not spec.entity and spec.topic not in OWN_TOPICS:
+        raise ConfigurationError(
+            f"{path}: {name}: entity is empty, so its events would be refused; name what they tell about, like "
+            f"{name.replace('.', '_')}"
+        )
     twin = next((other for other in before.values() if other.ce_type == spec.ce_type), None)
     if twin is not None:
         raise ConfigurationError(f"{path}: {name}: ce_type {spec.ce_type!r} belongs to {twin.name} already")

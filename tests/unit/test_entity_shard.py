@@ -253,6 +253,15 @@ def test_an_entity_that_is_full_is_a_dead_letter_and_the_next_event_goes_on() ->
     assert orjson.loads(disk.letters[0].value or b"")["reason"] == "entity_full"
 
 
+def test_what_is_older_than_its_entity_is_kept_is_refused_with_the_field_that_says_so() -> None:
+    disk, shard = Disk(), new_shard()
+    take(shard, calls(0, "2025-01-02T06:30"), topic="ioc.lgsp.calls")
+    disk.write(shard)
+    letter = orjson.loads(disk.letters[0].value or b"")
+    assert (letter["reason"], letter["field"]) == ("too_late", "window_start")
+    assert "window_start=2025-01-02T06:30:00+07:00" in str(letter)
+
+
 # ---- keys that landed elsewhere ------------------------------------------------------------------------------------
 
 

@@ -321,3 +321,11 @@ def test_a_wrong_column_is_a_sentence_with_its_file_and_key(column: Column, sent
     with pytest.raises(ConfigurationError, match=r"^entities\.yaml: dossier\.x: ") as refused:
         compile_view(of_dossier(column))
     assert sentence in str(refused.value)
+
+
+def test_a_preference_is_asked_only_of_the_types_that_tell_the_field() -> None:
+    """`service_level` is a field of dossier.submitted; the entity's other types know nothing of it."""
+    column = Column(name="x", operator="newest", argument="service_level", prefer='service_level == "full"')
+    facts = [dossier(service_level="full"), dossier(service_level="partial", submitted="20T10:00")]
+    row = row_of(*facts, status("received", "21T10:00"))
+    assert compile_view(of_dossier(column)).read(row, NOW_US) == ["full", NOW_US]
