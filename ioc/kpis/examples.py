@@ -1,7 +1,8 @@
 """Worked examples of a KPI: events in, figures out, written in the KPI's own file and run by `ioc check` and the tests.
 
-An event is its type and data, with `id`, `source` and `time` where they matter; `rejected: REASON` says that it must be
-refused. An expectation is by window, then by series: "*" the total, a unit's or agency's code, or "dim=VALUE":
+An event is its type and data, with `id`, `source` and `time` where they matter; `received: TIME` is the clock at which
+it came (else the example's `now`), `rejected: REASON` says that it must be refused. An expectation is by window, then
+by series: "*" the total, a unit's or agency's code, or "dim=VALUE":
 
     2/3            numerator and denominator of a ratio; 0/0 has no value
     7              a count or a sum
@@ -29,7 +30,9 @@ from ioc.windows import microseconds_of
 
 __all__ = ["Example", "ExampleRunner"]
 
+_NO_EXPECTATION = "is no expectation; write 2/3, 7, absent, {p95_s: 1800, samples: 3} or {is: 2/3, as_of: TIME}"
 _TOLERANCE = 0.01
+_AS_A_TIME = "give the time with its offset, like 2026-11-22T08:00:00+07:00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,11 @@ class ExampleRunner:
                 raise ConfigurationError(f"{where}: {window!r} is not a window of this KPI")
             for series, wanted in expected.items():
                 figure = found.get((window, series))
-                if not _is_met(figure, wanted):
+                try:
+                    is_met = _is_met(figure, wanted)
+                except (ValueError, TypeError, LookupError):
+                    raise ConfigurationError(f"{where}: {window} {series}: {wanted} {_NO_EXPECTATION}") from None
+                if not is_met:
                     problems.append(f"{where}: {window} {series}: expected {wanted}, found {_told(figure)}")
         return problems
 
@@ -86,7 +93,8 @@ class ExampleRunner:
         tallies = SourceTallies(self._promises)
         newest: dict[str, int] = {}
         for number, told in enumerate(example.events):
-            event = self._take(rows, tallies, told, f"e{number + 1}", example.now, f"{where}: event {number + 1}")
+            place = f"{where}: event {number + 1}"
+            event = self._take(rows, tallies, told, f"e{number + 1}", _received(told, example.now, place), place)
             if event is not None:
                 newest[event.type.name] = max(newest.get(event.type.name, 0), event.order_us)
         aggregates = Aggregates(self._engine)
@@ -107,18 +115,18 @@ class ExampleRunner:
         tallies: SourceTallies,
         told: Mapping[str, Any],
         default_id: str,
-        now: datetime,
+        received: datetime,
         where: str,
     ) -> Event | None:
         """Returns the event where it was accepted."""
-        now_us = microseconds_of(now)
-        event, reason = self._decoded(told, default_id, now, where)
+        received_us = microseconds_of(received)
+        event, reason = self._decoded(told, default_id, received, where)
         if isinstance(event, Rejected):
             if event.error.reason != reason:
                 raise ConfigurationError(
                     f"{where}: refused: {event.error}; write `rejected: {event.error.reason}` if so"
                 )
-            tallies.count(self._decoder.own_source(event.source), (0, 0, 1, 0), now_us)
+            tallies.count(self._decoder.own_source(event.source), (0, 0, 1, 0), received_us)
             return None
         if reason:
             raise ConfigurationError(f"{where}: it is accepted, though the example says `rejected: {reason}`")
@@ -129,38 +137,50 @@ class ExampleRunner:
         else:
             rows[key] = first_row(event)
         if outcome == DUPLICATE:
-            tallies.count(event.source, (0, 1, 0, 0), now_us)
+            tallies.count(event.source, (0, 1, 0, 0), received_us)
             return None
-        tallies.count(event.source, (1, 0, 0, 1 if outcome == CONTRADICTS else 0), now_us)
+        tallies.count(event.source, (1, 0, 0, 1 if outcome == CONTRADICTS else 0), received_us)
         tallies.heard(event.source, event.order_us)
         return event
 
     def _decoded(
-        self, told: Mapping[str, Any], default_id: str, now: datetime, where: str
+        self, told: Mapping[str, Any], default_id: str, received: datetime, where: str
     ) -> tuple[Event | Rejected, str]:
-        data = dict(told)
+        data = {name: _text(value, where) for name, value in told.items() if name != "received"}
         type_name, reason = data.pop("type", ""), data.pop("rejected", "")
         event_type = self._types.get(type_name)
         if event_type is None:
             raise ConfigurationError(f"{where}: type {type_name!r} is not in event_types.yaml")
-        own_time = data.get(event_type.time_field, now) if event_type.time_field != "ce_time" else now
+        own_time = None if event_type.time_field == "ce_time" else data.get(event_type.time_field)
         headers = {
             "ce_specversion": "1.0",
             "ce_type": event_type.ce_type,
             "ce_id": str(data.pop("id", default_id)),
-            "ce_source": data.pop("source", f"/{self._province}/{event_type.family}"),
-            "ce_time": _text(data.pop("time", own_time)),
+            "ce_source": str(data.pop("source", f"/{self._province}/{event_type.family}")),
+            "ce_time": str(data.pop("time", own_time or received.isoformat())),
         }
-        value = orjson.dumps({name: _text(field) for name, field in data.items()})
+        try:
+            value = orjson.dumps(data)
+        except TypeError as error:
+            raise ConfigurationError(f"{where}: no event can carry it: {error}") from None
         raw = [(name, text.encode()) for name, text in headers.items()]
-        (event,) = self._decoder.decode(event_type.topic, raw, value, microseconds_of(now))
+        (event,) = self._decoder.decode(event_type.topic, raw, value, microseconds_of(received))
         return event, reason
 
 
-def _text(value: Any) -> Any:
+def _received(told: Mapping[str, Any], now: datetime, where: str) -> datetime:
+    received = told.get("received", now)
+    if not isinstance(received, datetime) or received.tzinfo is None:
+        raise ConfigurationError(f"{where}: received: {received}: {_AS_A_TIME}")
+    if received > now:
+        raise ConfigurationError(f"{where}: received: {received} is after the example's `now`")
+    return received
+
+
+def _text(value: Any, where: str) -> Any:
     """YAML reads times and dates by itself; events carry them as text."""
     if isinstance(value, datetime) and value.tzinfo is None:
-        raise ConfigurationError(f"{value}: give the time with its offset, like 2026-11-22T08:00:00+07:00")
+        raise ConfigurationError(f"{where}: {value}: {_AS_A_TIME}")
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 

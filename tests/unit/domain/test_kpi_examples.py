@@ -15,23 +15,14 @@ from ioc.kpis import BUILT_IN, KpiDefinition, KpiEngine
 from ioc.kpis.examples import Example, ExampleRunner
 from ioc.windows import LOCAL_ZONE, grain_of
 from tests.unit.domain.kpi_mutants import Mutant, mutants_of, only_used
-from tests.unit.domain.making import catalog
+from tests.unit.domain.making import NOW, catalog, minutes
 
 KPIS = [kpi.id for kpi in catalog().kpis]
-AT_THE_CLOCK = "all verdicts of an example are passed at its clock; test_source_figures holds the windows"
 ONE_PARTITION = "an example has one partition, with one row a source; test_source_figures holds two"
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("agencies_signing", "parts[0].counts both"): "every sender is in the denominator already, by part 1",
     ("ioc_centres", "each row counts"): ONE_PARTITION,
     ("source_alive", "each row counts"): ONE_PARTITION,
-    ("source_clean", "window day -> 1h"): AT_THE_CLOCK,
-    ("source_clean", "window day -> mtd"): AT_THE_CLOCK,
-    ("source_clean", "window day -> r2d"): AT_THE_CLOCK,
-    ("source_valid", "window 1h -> 5m"): AT_THE_CLOCK,
-    ("source_valid", "window 1h -> day"): AT_THE_CLOCK,
-    ("source_valid", "window day -> 1h"): AT_THE_CLOCK,
-    ("source_valid", "window day -> mtd"): AT_THE_CLOCK,
-    ("source_valid", "window day -> r2d"): AT_THE_CLOCK,
 }
 """Mutants that no example can tell from the KPI, by (KPI, mutant), each with the reason."""
 
@@ -100,6 +91,40 @@ def test_every_example_holds(kpi_id: str) -> None:
     examples = catalog().examples[kpi_id]
     assert [problem for example in examples for problem in runner.problems(kpi_id, example)] == []
     assert len({example.name for example in examples}) == len(examples), "examples need names of their own"
+
+
+# ---- mistakes in them ----------------------------------------------------------------------------------------------
+
+UP = {"type": "network.channel_state", "channel_id": "k1", "up": True}
+NAIVE = datetime(2026, 11, 22, 7)  # noqa: DTZ001  (as YAML reads a time without its offset)
+
+
+@pytest.mark.parametrize(
+    ("event", "wanted", "says"),
+    [
+        ({"received": NAIVE}, "1/1", "event 1: received: 2026-11-22 07:00:00: give the time with its offset"),
+        ({"received": NAIVE.date()}, "1/1", "event 1: received: 2026-11-22: give the time with its offset"),
+        ({"received": NOW + minutes(1)}, "1/1", "event 1: received: 2026-11-22 08:01:00+07:00 is after the example's"),
+        ({"at": NAIVE}, "1/1", "event 1: 2026-11-22 07:00:00: give the time with its offset"),
+        ({"latency_ms": 10**30}, "1/1", "event 1: no event can carry it: "),
+        ({}, "1/one", "1h *: 1/one is no expectation"),
+        ({}, {"manual": True}, "1h *: {'manual': True} is no expectation"),
+        ({}, {"is": "1/1", "as_of": NAIVE}, "is no expectation"),
+    ],
+)
+def test_a_mistake_in_an_example_is_a_sentence(event: dict[str, Any], wanted: Any, says: str) -> None:
+    example = Example(name="x", now=NOW, events=(UP | event,), expect={"1h": {"*": wanted}})
+    with pytest.raises(ConfigurationError) as refused:
+        catalog().example_runner().problems("source_valid", example)
+    assert str(refused.value).startswith("kpis/source_valid.yaml: example 'x': ")
+    assert says in str(refused.value)
+
+
+def test_a_time_of_null_is_the_clock_at_which_the_event_came() -> None:
+    event = UP | {"at": None, "received": NOW - minutes(7)}
+    wanted = {"is": "1/1", "as_of": NOW - minutes(7)}
+    example = Example(name="x", now=NOW, events=(event,), expect={"now": {"*": wanted}})
+    assert catalog().example_runner().problems("wan_channels_up", example) == []
 
 
 # ---- they are of every kind ----------------------------------------------------------------------------------------
