@@ -16,7 +16,7 @@ from ioc.clock import Clock
 from ioc.errors import ConfigurationError
 from streams.batches import AgentName
 from streams.health import HealthServer
-from streams.memory import spare_the_collector
+from streams.memory import collect_garbage_forever, spare_the_collector
 from streams.metrics import LagCollector, OutcomesCollector, PipelineMetrics
 from streams.odd_headers import tolerate_odd_headers
 from streams.row_stores import StoreName, make_store_factory
@@ -128,7 +128,11 @@ class Worker:
             for role in self._roles.values():
                 await role.start()
             spare_the_collector()
-            await self._watch(stop)
+            collector = asyncio.create_task(collect_garbage_forever(), name="collect garbage")
+            try:
+                await self._watch(stop)
+            finally:
+                collector.cancel()
         finally:
             await self._stop_all()
             self._health.stop()
