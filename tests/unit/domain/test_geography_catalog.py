@@ -12,7 +12,7 @@ from ioc.catalog import load_catalog
 from ioc.catalog.topics import TopicSpec
 from ioc.errors import ConfigurationError
 from ioc.geography import Geography, Unit
-from tests.unit.domain.making import catalog
+from tests.unit.domain.making import catalog, copy_of_catalog
 
 STARTING = Path(catalog().folder)
 
@@ -93,16 +93,9 @@ def test_kafka_would_refuse_such_a_topic(name: str) -> None:
 # ---- one mistake at a time -----------------------------------------------------------------------------------------
 
 
-FEW_KPIS = {"dossiers_online.yaml", "camera_online.yaml"}
-"""All of them take half a second to read, which is much for a hundred tests."""
-
-
 def small_copy(folder: Path) -> Path:
-    """A copy of the starting catalogue with `FEW_KPIS` only."""
-    shutil.copytree(
-        STARTING, folder, ignore=lambda where, names: {*names} - FEW_KPIS if where.endswith("/kpis") else set()
-    )
-    return folder
+    """A copy of the starting catalogue with the KPIs that are spoilt below only."""
+    return copy_of_catalog(folder, lambda path: path.stem in ("dossiers_online", "camera_online"))
 
 
 def broken_copy(folder: Path, file: str, old: str, new: str) -> Path:

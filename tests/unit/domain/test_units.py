@@ -1,7 +1,6 @@
 """`units.yaml`: what a province says of its units beyond today's list, and the provinces of the articles' figures."""
 
 import re
-import shutil
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from ioc.catalog.units import UnitsFile, geography_of, units_of
 from ioc.errors import ConfigurationError
 from ioc.geography import Geography, Unit
 from tests.fixtures.units.make_units import PROVINCES, codes_of, yaml_of
-from tests.unit.domain.making import catalog
+from tests.unit.domain.making import catalog, copy_of_catalog
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "units"
 BEFORE, REFORM = date(2025, 6, 30), date(2025, 7, 1)
@@ -27,9 +26,14 @@ def geography(text: str) -> Geography:
     return geography_of(UnitsFile.model_validate(yaml.safe_load(text)), TODAY)
 
 
+def is_few(path: Path) -> bool:
+    """Units have nothing to do with most KPIs."""
+    return path.stem in ("dossiers_online", "source_complete", "reports_off_site")
+
+
 def loaded(folder: Path, text: str) -> Catalog:
     """The starting catalogue with a units.yaml of `text`, and without the cameras, which lie in today's units."""
-    shutil.copytree(catalog().folder, folder)
+    copy_of_catalog(folder, is_few)
     (folder / "cameras.yaml").write_text("{}", encoding="utf-8")
     (folder / "units.yaml").write_text(text, encoding="utf-8")
     return load_catalog(folder)
@@ -118,9 +122,7 @@ MISTAKES = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("catalog") / "lam-dong"
-    shutil.copytree(catalog().folder, folder)
-    return folder
+    return copy_of_catalog(tmp_path_factory.mktemp("catalog") / "lam-dong", is_few)
 
 
 @pytest.mark.parametrize(("text", "key", "says"), MISTAKES, ids=[mistake[0] for mistake in MISTAKES])

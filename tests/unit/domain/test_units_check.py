@@ -1,11 +1,10 @@
 """`ioc check` counts the units of the day, and says which cameras lie in a unit that is no more."""
 
-import shutil
 from datetime import date
 from pathlib import Path
 
 from ioc.cli.check import examine
-from tests.unit.domain.making import catalog
+from tests.unit.domain.making import copy_of_catalog
 
 UNITS = """
 units:
@@ -15,8 +14,9 @@ units:
 
 
 def test_former_units_are_not_counted_and_cameras_of_an_ended_unit_are_named(tmp_path: Path) -> None:
-    folder = tmp_path / "catalog"
-    shutil.copytree(catalog().folder, folder)
+    folder = copy_of_catalog(
+        tmp_path / "catalog", lambda path: path.stem.startswith(("reports_", "source_", "camera_"))
+    )
     (folder / "units.yaml").write_text(UNITS, encoding="utf-8")
     now, later = examine(folder, date(2026, 11, 22)), examine(folder, date(2028, 1, 1))
     assert now.units == 124
