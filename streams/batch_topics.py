@@ -88,9 +88,15 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"  # read when the consumer starts; Faust ties it to exactly_once
         return consumer
 
-    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[Any],
+        timeout: float | None = None,  # noqa: ASYNC109  (Faust's own signature)
+        max_records: int | None = None,
+    ) -> Any:
         leave_records_raw(consumer)
-        return await super()._fetch_records(consumer, *args, **kwargs)
+        return await super()._fetch_records(consumer, active_partitions, timeout, max_records)
 
 
 class _BatchConsumer(driver.Consumer):

@@ -41,6 +41,12 @@ def test_the_pinned_version_of_faust_is_the_one_that_batch_topics_were_made_for(
         (_BatchConsumer, driver.Consumer, "on_buffer_drop", "self, tp"),
         (_BatchConsumer, driver.Consumer, "_new_consumer_thread", "self"),
         (_CommittedThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer", "self, transport"),
+        (
+            _CommittedThread,
+            driver.AIOKafkaConsumerThread,
+            "_fetch_records",
+            "self, consumer, active_partitions, timeout, max_records",
+        ),
         (_BatchMessage, ConsumerMessage, "on_final_ack", "self, consumer"),
         (BatchTopic, Topic, "_compile_decode", "self"),
         (BatchApp, faust.App, "_new_transport", "self"),
