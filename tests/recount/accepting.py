@@ -73,7 +73,7 @@ class Fact:
 
 Entity = tuple[str, tuple[object, ...]]
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -82,7 +82,7 @@ def _instant(text: str) -> datetime:
     if not _TIME.fullmatch(text):
         raise Rejected(f"not a time with an offset: {text!r}")
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)  # RFC 3339 allows t and z
     except ValueError as error:
         raise Rejected(f"no such time: {text!r}") from error
 
@@ -217,6 +217,8 @@ def _check_field(
 def _check_fields(
     event_type: EventType, data: Mapping[str, object], clock: datetime, cameras: Collection[str], units: Collection[str]
 ) -> dict[str, object]:
+    if not isinstance(data.get("deleted"), bool | None):
+        raise Rejected("deleted is neither true nor false")
     is_tombstone = data.get("deleted") is True
     for name in event_type.required:
         if name in event_type.key or not is_tombstone:  # a tombstone needs the key and no more
@@ -259,6 +261,8 @@ def read_event(
         _check_between(ce_time, clock)
         time = ce_time if time is None else time
     assert isinstance(time, datetime)
+    if event_type.time_field != "ce_time":
+        told[event_type.time_field] = time  # where it is not known, the CloudEvents time stands for it
     name = type_name.removeprefix("vn.ioc.").removesuffix(".v1")
     fact = Fact(time, event_id, source, name, data, frozenset(told.items()))
     return (event_type.entity, tuple(told[name] for name in event_type.key)), fact

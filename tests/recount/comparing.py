@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from math import isclose
 
 from tests.recount.kpis import KPIS
-from tests.recount.recount import Figure, OrderStatistic, Series
+from tests.recount.recount import Figure, Mark, OrderStatistic, Series
 
-__all__ = ["Difference", "Exported", "differences", "exported", "report"]
+__all__ = ["Difference", "Exported", "differences", "exported", "report", "unlike_marks"]
 
 Sample = tuple[str, Mapping[str, str], float]
 """Name, labels, value."""
 
 KPI_OF = {definition.metric: kpi for kpi, definition in KPIS.items()}
+COMPANIONS = ("ioc_kpi_numerator", "ioc_kpi_denominator", "ioc_kpi_stale", "ioc_kpi_manual")
 LABELS = frozenset({"province", "admin_unit", "agency", "window"})
 
 
@@ -23,6 +24,7 @@ class Exported:
 
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)
     figures: dict[Series, Figure] = field(default_factory=dict)
+    marks: dict[Series, tuple[float | None, float | None]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     lag_records: float = 0
 
@@ -55,7 +57,7 @@ def _text(figure: Figure) -> str:
 def exported(samples: list[Sample]) -> Exported:
     """Returns what the samples show. A series that is there twice, or has other labels, is a fault."""
     shown = Exported()
-    parts: dict[str, dict[Series, float]] = {"value": {}, "numerator": {}, "denominator": {}}
+    parts: dict[str, dict[Series, float]] = {"value": {}, "numerator": {}, "denominator": {}, "stale": {}, "manual": {}}
     for name, labels, value in samples:
         if name == "ioc_events_total":
             shown.outcomes.setdefault(labels["topic"], Counter())[labels["outcome"]] += int(value)
@@ -63,11 +65,12 @@ def exported(samples: list[Sample]) -> Exported:
             shown.lag_records += value
         elif name in KPI_OF:
             _keep(shown, parts["value"], KPI_OF[name], name, labels, value)
-        elif name in ("ioc_kpi_numerator", "ioc_kpi_denominator") and labels["kpi"] in KPIS:
+        elif name in COMPANIONS and labels["kpi"] in KPIS:
             rest = {label: text for label, text in labels.items() if label != "kpi"}
             _keep(shown, parts[name.removeprefix("ioc_kpi_")], labels["kpi"], name, rest, value)
     for series in parts["value"].keys() | parts["numerator"].keys() | parts["denominator"].keys():
         shown.figures[series] = tuple(parts[part].get(series) for part in ("value", "numerator", "denominator"))  # type: ignore[assignment]  # three of them
+        shown.marks[series] = tuple(parts[part].get(series) for part in ("stale", "manual"))  # type: ignore[assignment]  # two of them
     return shown
 
 
@@ -99,6 +102,15 @@ def differences(shown: Exported, expected: Mapping[Series, Figure]) -> list[Diff
         if is_wrong:
             found.append(Difference(series, here or nothing, there))
     return found
+
+
+def unlike_marks(shown: Exported, expected: Mapping[Series, Mark]) -> list[str]:
+    """Returns the series that are there and not marked stale, or manual, as they must be."""
+    return [
+        f"{series}: expected (stale, manual) {expected[series]}, found {found}"
+        for series, found in sorted(shown.marks.items())
+        if series in expected and found != expected[series]
+    ]
 
 
 def _is_group(series: Series) -> bool:

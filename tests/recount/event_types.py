@@ -13,7 +13,7 @@ class Field:
     `kind`: text, flag, number, amount (a number, not below 0), whole, count (a whole number, not below 0), `1-5`,
     time (with its offset), day, moment (a day or a time), unit (a commune), camera, list, any; or the allowed texts
     with bars between them.
-    `is_own_time`: it says when the fact was; a due date or the end of a term does not.
+    `is_own_time`: it says when the fact was; a due date, the end of a term or the day that figures are about does not.
     """
 
     kind: str
@@ -28,6 +28,7 @@ class EventType:
     key: tuple[str, ...]
     time_field: str  # "ce_time": the CloudEvents time
     fields: Mapping[str, Field]
+    is_state: bool
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -41,8 +42,29 @@ def _field(text: str) -> tuple[str, Field]:
 
 def _type(head: str, fields: str) -> EventType:
     topic, entity, key, time_field = head.split(" ")
-    return EventType(topic, entity, tuple(key.split(",")), time_field, dict(_field(text) for text in fields.split(" ")))
+    known = dict(_field(text) for text in fields.split(" "))
+    return EventType(topic, entity, tuple(key.split(",")), time_field, known, entity in _STATES)
 
+
+_STATES = {
+    "camera_heartbeat",
+    "permit_construction",
+    "procedure_registered",
+    "lgsp_connection",
+    "network_channel_state",
+    "telecom_site",
+    "telecom_fibre_route",
+    "ipv6_probe",
+    "soc_system_level",
+    "signature_certificate",
+    "cashless_facility",
+    "marketplace_product",
+    "postal_point",
+    "community_team",
+    "loudspeaker_heartbeat",
+    "education_facility",
+}
+"""The entities of kind `state`: of each only the newest is kept."""
 
 # topic, entity, its key, the time that orders its facts; then the fields: `!` required, `@` the fact's own time
 _TYPES = {
@@ -166,7 +188,7 @@ _TYPES = {
     ),
     "identity.activated": _type(
         "ioc.identity.activations identity_activated admin_unit,date ce_time",
-        "admin_unit!:unit date!@:day level1:count level2:count cumulative:count",
+        "admin_unit!:unit date!:day level1:count level2:count cumulative:count",
     ),
     "cashless.facility": _type(
         "ioc.cashless.facilities cashless_facility facility_id as_of",
@@ -174,7 +196,7 @@ _TYPES = {
     ),
     "cashless.transactions": _type(
         "ioc.cashless.transactions cashless_transactions admin_unit,date,method ce_time",
-        "admin_unit!:unit date!@:day method!:qr|card|transfer|mobile_money count:count value_vnd:amount "
+        "admin_unit!:unit date!:day method!:qr|card|transfer|mobile_money count:count value_vnd:amount "
         "active_accounts_15plus:count",
     ),
     "einvoice.sme": _type(
@@ -216,7 +238,7 @@ _TYPES = {
     ),
     "press.output": _type(
         "ioc.media.press press_output outlet_id,date ce_time",
-        "outlet_id! date!@:day items:count views:count languages:list",
+        "outlet_id! date!:day items:count views:count languages:list",
     ),
     "socialnet.bad_info": _type(
         "ioc.media.badinfo socialnet_bad_info case_id ce_time",
@@ -228,7 +250,7 @@ _TYPES = {
     ),
     "health.visit": _type(
         "ioc.health.visits health_visit facility_id,hour ce_time",
-        "facility_id! hour!@:time visits:count checkin_cccd:count checkin_card:count cashless_paid:count",
+        "facility_id! hour!:time visits:count checkin_cccd:count checkin_card:count cashless_paid:count",
     ),
     "education.facility": _type(
         "ioc.education.facilities education_facility facility_id as_of",
@@ -254,7 +276,7 @@ _TYPES = {
     ),
     "tourism.stay": _type(
         "ioc.tourism.stays tourism_stay admin_unit,date ce_time",
-        "admin_unit!:unit date!@:day guests:count foreign_guests:count rooms:count rooms_occupied:count",
+        "admin_unit!:unit date!:day guests:count foreign_guests:count rooms:count rooms_occupied:count",
     ),
     "indicator.reported": _type(
         "ioc.indicators.reported indicator_reported indicator_id,period,admin_unit as_of",

@@ -18,7 +18,7 @@ from tests.recount.scribe import CAMERAS, UNITS, Scribe, random_clock
 from tests.recount.states import camera, channel, lgsp_minute
 from tests.recount.wire import Entity, Event, encode
 
-__all__ = ["SMALL_CLOCK", "Stream", "events_of", "generate"]
+__all__ = ["SMALL_CLOCK", "Stream", "events_of", "generate", "packed", "small_stream"]
 
 Life = Callable[[Scribe], None]
 
@@ -153,15 +153,30 @@ def events_of(seed: int, count: int, *, clock: datetime = SMALL_CLOCK, change_bo
 
     Without `change_bodies` every order of the records gives the same figures.
     """
+    return small_stream(seed, count, clock=clock, change_bodies=change_bodies).records
+
+
+def small_stream(seed: int, count: int, *, clock: datetime = SMALL_CLOCK, change_bodies: bool = False) -> Stream:
+    """Returns the stream of `events_of`."""
     rng = random.Random(seed)
     few = tuple(rng.sample(tuple(LIVES), k=rng.choice([1, 2, 4, 8])))
     invalid = rng.choice([0, 0.05, 0.1])
     return generate(
         seed, events=count, duplicates=0.1, invalid=invalid, change_bodies=change_bodies, clock=clock, lives=few
-    ).records
+    )
 
 
-def _group(rng: random.Random, events: Sequence[Event], ordered_only: set[Entity]) -> list[list[Event]]:
+def packed(rng: random.Random, events: Sequence[Event], *, together: float = 0.04) -> list[Record]:
+    """Returns records of these events, in about their order: in all three modes, some under a key that is not theirs.
+
+    `together`: how many of them share a record with others of their topic.
+    """
+    return [_record(rng, group, set()) for group in _group(rng, events, set(), together=together)]
+
+
+def _group(
+    rng: random.Random, events: Sequence[Event], ordered_only: set[Entity], *, together: float = 0.04
+) -> list[list[Event]]:
     """Puts a few events together into batches; the others stay alone.
 
     An event under another's key finds its partition only after a detour, so its entity's order in the log is not
@@ -170,8 +185,9 @@ def _group(rng: random.Random, events: Sequence[Event], ordered_only: set[Entity
     groups: list[list[Event]] = []
     waiting: dict[str, list[Event]] = {}
     for event in events:
-        fit = event.text is None and event.entity not in ordered_only and event.flaw not in ("oversized",)
-        if not fit or rng.random() > 0.04:
+        fit = event.text is None and event.entity not in ordered_only and event.flaw != "oversized"
+        fit = fit and _tells_where_it_belongs(event)
+        if not fit or rng.random() > together:
             groups.append([event])
             continue
         batch = waiting.setdefault(event.topic, [])
@@ -181,15 +197,19 @@ def _group(rng: random.Random, events: Sequence[Event], ordered_only: set[Entity
     return groups + list(waiting.values())
 
 
+def _tells_where_it_belongs(event: Event) -> bool:
+    """A deleted permit need not tell its parcel, by which permits are partitioned: it stays where it is put."""
+    return event.type != "vn.ioc.permit.construction.v1" or event.data.get("parcel_id") is not None
+
+
 def _record(rng: random.Random, group: Sequence[Event], ordered_only: set[Entity]) -> Record:
     key: bytes | None = group[0].key.encode()
-    if group[0].entity not in ordered_only and rng.random() < 0.003:
+    may_stray = group[0].entity not in ordered_only and _tells_where_it_belongs(group[0])
+    if may_stray and rng.random() < 0.003:
         key = rng.choice([None, b"some other key"])  # a publisher that does not know the partition key
     if len(group) > 1:
         return encode(group, key, "batch")
     is_binary = rng.random() < 0.5
-    if group[0].flaw == "oversized":  # of a whole event too large to be read, the source can't be told
-        is_binary = True
-    elif group[0].text is not None:  # whether the source can be read depends on it, which the order must not change
+    if group[0].text is not None:  # whether the source can be read depends on it, which the order must not change
         is_binary = len(group[0].text) % 2 == 0
     return encode(group, key, "binary" if is_binary else "structured", ascii_only=rng.random() < 0.5)

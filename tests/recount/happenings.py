@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from tests.recount.accepting import instant
 from tests.recount.scribe import AGENCIES, MILLISECOND, UNITS, Scribe, near
 from tests.recount.subjects import tell
 
@@ -134,7 +135,7 @@ def disaster_alert(scribe: Scribe) -> None:
         tell(scribe, "disaster.alert", {"identifier": identifier}, alert, days=110, most=2)
     for _ in range(rng.choice([0, 1, 3, 6])):
         said = {"identifier": identifier, **acknowledgement(sent)}
-        moment = near(scribe, datetime.fromisoformat(str(said["at"])))
+        moment = near(scribe, instant(said["at"]))
         type_, topic = "vn.ioc.disaster.alert_acknowledged.v1", "ioc.disaster.alerts"
         scribe.write(("disaster_alert", identifier), identifier, type_, topic, said, moment)
 

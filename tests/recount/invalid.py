@@ -59,10 +59,10 @@ def _fields(event: Event, *kinds: str) -> list[str]:
     return [name for name in told if fields[name].kind in kinds or ("|" in kinds and "|" in fields[name].kind)]
 
 
-def _own_times(event: Event) -> list[str]:
-    """Returns the fact's own times that are written with a time of day: of mere days the bounds are left open."""
+def _own_times(event: Event, *kinds: str) -> list[str]:
+    """Returns the fields that say when the fact was; those that may be a mere day too unless `kinds` are given."""
     fields = EVENT_TYPES[event.type].fields
-    return [name for name, field in fields.items() if field.is_own_time and field.kind == "time" and name != "hour"]
+    return [name for name, field in fields.items() if field.is_own_time and field.kind in (kinds or ("time", "moment"))]
 
 
 def _plain_keys(event: Event) -> list[str]:
@@ -137,7 +137,7 @@ def _just_too_far_ahead(rng: random.Random, event: Event, clock: datetime) -> Ev
 
 def _no_offset(rng: random.Random, event: Event, clock: datetime) -> Event:
     text = rng.choice(["2026-03-01T08:00:00", "2026-03-01 08:00:00", "2026-03-01", "08:00:00Z"])
-    return _at(event, text) if rng.random() < 0.5 else _with(event, **{rng.choice(_own_times(event)): text})
+    return _at(event, text) if rng.random() < 0.5 else _with(event, **{rng.choice(_own_times(event, "time")): text})
 
 
 def _enumeration(rng: random.Random, event: Event, clock: datetime) -> Event:
@@ -181,6 +181,10 @@ def _control_in_key(rng: random.Random, event: Event, clock: datetime) -> Event:
     return _with(event, **{name: f"{event.data[name]}\x1f"})
 
 
+def _half_deleted(rng: random.Random, event: Event, clock: datetime) -> Event:
+    return _with(event, deleted=rng.choice(["true", "false", "", 1, 0, [True]]))
+
+
 _SPOILERS: Mapping[str, Spoiler] = {
     "bad JSON": _bad_json,
     "not an object": _not_an_object,
@@ -202,6 +206,7 @@ _SPOILERS: Mapping[str, Spoiler] = {
     "unknown camera": _unknown_camera,
     "oversized": _oversized,
     "wrong topic": _wrong_topic,
+    "deleted is no flag": _half_deleted,
     "control character in id": _control_in_id,
     "control character in key": _control_in_key,
 }
@@ -215,6 +220,7 @@ FOR_TOMBSTONES = (
     "time in 1970",
     "time in 2099",
     "wrong topic",
+    "deleted is no flag",
     "control character in id",
 )
 
@@ -234,7 +240,7 @@ def can_have(event: Event, sort: str) -> bool:
         "own time in 1970": _own_times(event),
         "own time in 2099": _own_times(event),
         "just too far ahead": _own_times(event),
-        "no offset": _own_times(event),
+        "no offset": _own_times(event, "time"),
     }
     return bool(needed.get(sort, True))
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from tests.recount.accepting import HANOI
 
-__all__ = ["KPIS", "Kpi", "window_bounds"]
+__all__ = ["KPIS", "Feed", "Kpi", "window_bounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,15 @@ class Kpi:
     @property
     def windows(self) -> tuple[str, ...]:
         return tuple(self.windows_text.split(" "))
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The types of the facts that feed a KPI (none named: all, of the figures about sources), and how old their newest
+    may be before its figures are stale."""
+
+    types: tuple[str, ...]
+    stale_after: timedelta
 
 
 KPIS = {

@@ -33,6 +33,7 @@ class Share:
     """What an entity adds to a figure. `at`: the time that puts it in a window; None: it is so now.
 
     It counts in the total and, where told, for the commune, for the agency and in the series of its `dim`.
+    `as_of`: of a statistical snapshot, when it was told; `is_manual`: it was typed by hand.
     """
 
     kpi: str
@@ -43,6 +44,8 @@ class Share:
     numerator: int | Fraction = 0
     denominator: int | Fraction = 0
     sample: float | None = None
+    as_of: datetime | None = None
+    is_manual: bool = False
 
 
 Family = Callable[[tuple[object, ...], Sequence[Fact], Province], Iterator[Share]]

@@ -155,7 +155,11 @@ def _other_dossier_facts(scribe: Scribe, entity: Entity, dossier_id: str, start:
         scribe.maybe(data, "at", scribe.stamp(at))
         paid = scribe.write(entity, dossier_id, "vn.ioc.dossier.paid.v1", "ioc.onestop.payments", data, at)
         # Another topic has another log order: its ids are its own, so that no duplicate reaches over two topics.
-        scribe.events[-1] = replace(paid, id=f"pay-{paid.id}")
+        own_id = f"pay-{paid.id}"
+        while (entity, paid.source, own_id) in scribe.used:
+            own_id = f"pay-{own_id}"
+        scribe.used.add((entity, paid.source, own_id))
+        scribe.events[-1] = replace(paid, id=own_id)
     if scribe.chance(0.05):
         at = scribe.capped(start + timedelta(hours=rng.randrange(200)))
         data = {"dossier_id": dossier_id, "score": rng.randrange(1, 6), "at": scribe.stamp(at)}

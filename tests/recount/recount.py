@@ -13,11 +13,11 @@ from fractions import Fraction
 
 from tests.recount import citizens, incidents, networks, snapshots, society
 from tests.recount.accepting import Entity, Fact, Opened, Record, Rejected, open_record, read_event
-from tests.recount.kpis import KPIS, window_bounds
+from tests.recount.kpis import KPIS, Feed, window_bounds
 from tests.recount.lifetimes import Family, Lives, Province, Share
 from tests.recount.sources import Sources
 
-__all__ = ["Figure", "OrderStatistic", "Recount", "Series"]
+__all__ = ["Figure", "Mark", "OrderStatistic", "Recount", "Series"]
 
 Series = tuple[str, str, str, str, str]
 """(kpi, admin_unit, agency, window, dim): the total is ("*", "", window, ""), a dim series ("*", "", window, dim)."""
@@ -28,6 +28,9 @@ Figure = tuple[float | None, float | None, int | float | None]
 ratio: no value for a denominator of 0. count: numerator = value, no denominator. p95: the denominator is the number of
 samples, there is no numerator, and the value is an OrderStatistic.
 """
+
+Mark = tuple[bool, bool]
+"""(is stale, is manual), as a series must be marked."""
 
 ONE_BY_ONE: Mapping[str, Family] = {
     "dossier": citizens.dossier,
@@ -95,8 +98,13 @@ class Cell:
     numerator: int | Fraction = 0
     denominator: int | Fraction = 0
     samples: list[float] = field(default_factory=list)
+    as_of: datetime | None = None
+    is_manual: bool = False
 
     def add(self, share: Share) -> None:
+        self.is_manual |= share.is_manual
+        if share.as_of is not None:
+            self.as_of = max(self.as_of or share.as_of, share.as_of)
         self.numerator += share.numerator
         self.denominator += share.denominator
         if share.sample is not None:
@@ -157,13 +165,31 @@ class Recount:
 
     def figures(self, clock: datetime | None = None) -> dict[Series, Figure]:
         """Returns the figure of every series. Totals are always there; a group or dim where something counts in it."""
+        return {series: cell.figure(KPIS[series[0]].form) for series, cell in self._cells(clock).items()}
+
+    def marks(self, feeds: Mapping[str, Feed], clock: datetime | None = None) -> dict[Series, Mark]:
+        """Returns how every series is marked. As-of: of snapshots their own, else that of the newest fact that feeds
+        the KPI; at most the clock. `feeds`: by KPI."""
+        at = clock or self.clock
+        newest: dict[str, datetime] = {}
+        for fact in (fact for facts in self.facts.values() for fact in facts):
+            newest[fact.type] = max(fact.time, newest.get(fact.type, fact.time))
+        marks = {}
+        for series, cell in self._cells(clock).items():
+            feed = feeds[series[0]]
+            times = [cell.as_of] if cell.as_of else [newest[name] for name in feed.types or newest if name in newest]
+            is_stale = not times or at - min(max(times), at) > feed.stale_after
+            marks[series] = is_stale, cell.is_manual
+        return marks
+
+    def _cells(self, clock: datetime | None) -> dict[Series, Cell]:
         province = self._province(clock)
         cells = {
             (kpi, "*", "", window, ""): Cell() for kpi, definition in KPIS.items() for window in definition.windows
         }
         for share in self._shares(province):
             _add(cells, share, province.clock)
-        return {series: cell.figure(KPIS[series[0]].form) for series, cell in cells.items()}
+        return cells
 
     def behind(self, series: Series, clock: datetime | None = None) -> dict[Entity, Figure]:
         """Returns what each entity adds to a series: for whoever has to find out why two counts differ."""

@@ -114,7 +114,8 @@ class Scribe:
         if moment.microsecond and self.chance(0.2):
             head, sign, offset = text[:23], text[23], text[24:]
             text = f"{head}000{sign}{offset}"
-        return text.replace("+00:00", "Z") if self.chance(0.7) else text
+        text = text.replace("+00:00", "Z") if self.chance(0.7) else text
+        return text.lower() if self.chance(0.02) else text
 
     def new_id(self, entity: Entity, source: str) -> str:
         """Returns an id that this entity has not had from this source; other entities and sources may have had it."""

@@ -56,17 +56,25 @@ def _can_be_added(fact: Fact) -> bool:
 
 def reported_indicators(lives: Lives, province: Province) -> Iterator[Share]:
     for kpi in REPORTED:
-        in_force: dict[str, tuple[str, Fact]] = {}
+        in_force: dict[str, tuple[str, Sequence[Fact]]] = {}
         for (indicator, period, unit), facts in lives["indicator_reported"].items():
             assert isinstance(unit, str)
             assert isinstance(period, str)
-            candidates = [fact for fact in facts if _can_be_added(fact)]
-            if indicator != kpi or not candidates or (unit in in_force and in_force[unit][0] > period):
+            addable = [fact for fact in facts if _can_be_added(fact)]
+            if indicator != kpi or not addable or (unit in in_force and in_force[unit][0] > period):
                 continue
-            in_force[unit] = period, max(candidates, key=_rank)
-        for unit, (_, fact) in in_force.items():
+            in_force[unit] = period, addable
+        for unit, (_, candidates) in in_force.items():
+            fact = max(candidates, key=_rank)
             numerator, denominator = (_exact(fact.data[name]) for name in ("numerator", "denominator"))
-            yield Share(kpi=kpi, unit=unit, numerator=numerator, denominator=denominator)
+            yield Share(
+                kpi=kpi,
+                unit=unit,
+                numerator=numerator,
+                denominator=denominator,
+                as_of=fact.time,
+                is_manual=_is_manual(candidates),
+            )
 
 
 def _exact(value: object) -> int | Fraction:
@@ -85,9 +93,12 @@ def manual_share(lives: Lives, province: Province) -> Iterator[Share]:
         if (indicator, unit) not in in_force or period > in_force[indicator, unit][0]:
             in_force[indicator, unit] = period, facts
     for _, facts in in_force.values():
-        methods = {fact.data.get("method") for fact in facts}
-        is_manual = "manual" in methods and "auto" not in methods
-        yield Share(kpi="manual_share", numerator=int(is_manual), denominator=1)
+        yield Share(kpi="manual_share", numerator=int(_is_manual(facts)), denominator=1)
+
+
+def _is_manual(facts: Sequence[Fact]) -> bool:
+    methods = {fact.data.get("method") for fact in facts}
+    return "manual" in methods and "auto" not in methods
 
 
 _QUARTER = re.compile(r"(\d{4})-Q([1-4])")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tests.recount.accepting import Entity, Fact
+from tests.recount.event_types import EVENT_TYPES
 from tests.recount.lifetimes import Province, Share
 
 __all__ = ["Sources"]
@@ -21,18 +22,23 @@ class Sources:
     verdicts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     newest: dict[str, datetime] = field(default_factory=dict)
     newest_summary: dict[str, datetime] = field(default_factory=dict)
-    _bodies: dict[object, list[frozenset[tuple[str, object]]]] = field(default_factory=lambda: defaultdict(list))
+    _tellings: dict[object, list[frozenset[tuple[str, object]]]] = field(default_factory=lambda: defaultdict(list))
 
     def passed(self, source: str, outcome: str) -> None:
         self.verdicts[source][outcome] += 1
 
     def told(self, entity: Entity, fact: Fact) -> None:
-        """Takes an accepted fact. A tombstone says that its source is alive, and of its entity only that it is gone."""
+        """Takes an accepted fact. A tombstone says that its source is alive, and of its entity only that it is gone.
+
+        n different tellings of one moment are n - 1 contradictions. Of a state nobody knows what it was before.
+        """
         self.newest[fact.source] = max(fact.time, self.newest.get(fact.source, fact.time))
         if fact.type == "indicator.reported":
             self.newest_summary[fact.source] = max(fact.time, self.newest_summary.get(fact.source, fact.time))
+        if EVENT_TYPES[f"vn.ioc.{fact.type}.v1"].is_state:
+            return
         body: frozenset[tuple[str, object]] = frozenset({("deleted", True)}) if fact.is_tombstone else fact.told
-        earlier = self._bodies[fact.source, fact.type, entity, fact.time]
+        earlier = self._tellings[fact.source, fact.type, entity, fact.time]
         if earlier and body not in earlier:
             self.verdicts[fact.source]["contradiction"] += 1
         earlier.append(body)

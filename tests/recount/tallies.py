@@ -31,6 +31,14 @@ INDICATORS = (
 )
 
 
+def _told_day(scribe: Scribe, days: float) -> datetime:
+    """Returns the local midnight of the day that a figure is about: no bound holds for it."""
+    if scribe.chance(0.06):
+        some_days = scribe.rng.choice([1, 1, 2, 9, 40, 400, 9_000, -9_000, -12_000])
+        return _a_day(scribe, days) + timedelta(days=some_days)
+    return _a_day(scribe, days)
+
+
 def _a_day(scribe: Scribe, days: float) -> datetime:
     """Returns the local midnight of a day, today at the latest."""
     moment = min(scribe.moment(days), scribe.clock)
@@ -38,13 +46,13 @@ def _a_day(scribe: Scribe, days: float) -> datetime:
 
 
 def e_identity(scribe: Scribe) -> None:
-    identity = {"admin_unit": scribe.rng.choice(UNITS), "date": _a_day(scribe, 9)}
+    identity = {"admin_unit": scribe.rng.choice(UNITS), "date": _told_day(scribe, 9)}
     tell(scribe, "identity.activated", identity, lambda at: {"cumulative": scribe.rng.randrange(40_000)}, days=9)
 
 
 def turnover(scribe: Scribe) -> None:
     method = scribe.rng.choice(["qr", "card", "transfer", "mobile_money"])
-    identity = {"admin_unit": scribe.rng.choice(UNITS), "date": _a_day(scribe, 20), "method": method}
+    identity = {"admin_unit": scribe.rng.choice(UNITS), "date": _told_day(scribe, 20), "method": method}
     tell(scribe, "cashless.transactions", identity, lambda at: {"count": scribe.rng.randrange(900)}, days=20)
 
 
@@ -71,6 +79,8 @@ def coverage(scribe: Scribe) -> None:
 
 def visits(scribe: Scribe) -> None:
     hour = min(scribe.moment(20), scribe.clock).replace(minute=0, second=0, microsecond=0)
+    if scribe.chance(0.1):
+        hour += timedelta(days=scribe.rng.choice([1, 300, -20_000]))  # what it is about, not when it was told
     identity = {"facility_id": f"BV-{scribe.rng.randrange(30)}", "hour": hour}
     tell(scribe, "health.visit", identity, lambda at: {"visits": scribe.rng.randrange(200)}, days=20)
 
@@ -87,7 +97,7 @@ def press(scribe: Scribe) -> None:
         scribe.maybe(data, "views", scribe.rng.randrange(90_000), absent=0.3)
         return data
 
-    day = _a_day(scribe, 300 if scribe.chance(0.5) else 3)
+    day = _told_day(scribe, 300 if scribe.chance(0.5) else 3)
     tell(scribe, "press.output", {"outlet_id": f"bao-{scribe.rng.randrange(5)}", "date": day}, body)
 
 
@@ -98,7 +108,7 @@ def guests(scribe: Scribe) -> None:
         scribe.maybe(data, "rooms", 40, absent=0.3)
         return data
 
-    tell(scribe, "tourism.stay", {"admin_unit": scribe.rng.choice(UNITS), "date": _a_day(scribe, 40)}, body)
+    tell(scribe, "tourism.stay", {"admin_unit": scribe.rng.choice(UNITS), "date": _told_day(scribe, 40)}, body)
 
 
 def speed_test(scribe: Scribe) -> None:

@@ -298,21 +298,51 @@ def _channel(teller: Teller, event_id: str, up: bool, *, system: str = "/vnpt", 
     return teller.say("network.channel_state", data, event_id=event_id, system=system)
 
 
+def _digitised(teller: Teller, event_id: str, components: int, *, system: str = "/x", **fields: object) -> str:
+    data = {"dossier_id": "D", "components_total": 3, "components_digitised": components, "at": march(4), **fields}
+    return teller.say("dossier.digitised", data, event_id=event_id, system=system, time=march(4))
+
+
 def test_a_contradiction_tells_of_the_same_moment_what_nobody_told_before(teller: Teller) -> None:
-    source = "/lam-dong/network/vnpt"
+    source = "/lam-dong/onestop/x"
+    _digitised(teller, "1", 1)
+    _digitised(teller, "2", 1, at="2026-03-04T01:00:00Z")  # the same again, in another offset
+    _digitised(teller, "2a", 1, at=None)  # and with the envelope's time
+    assert teller.total("source_clean", "day", dim=source) == (3, 3)
+    _digitised(teller, "3", 2)
+    _digitised(teller, "3", 3)  # a duplicate
+    _digitised(teller, "4", 2, system="/y")  # two sources may differ
+    _digitised(teller, "5", 2, at=march(3))
+    assert teller.total("source_clean", "day", dim=source) == (4, 6)
+    _digitised(teller, "6", 1)  # told before, though not by the one just before
+    _digitised(teller, "7", 1, deleted=True)  # here and gone at the same moment
+    _digitised(teller, "8", 2, deleted=True)  # gone, as the one before said
+    assert teller.total("source_clean", "day", dim=source) == (6, 9)
+    _digitised(teller, "9", 1, reused_components=1)  # a telling is compared as a whole
+    assert teller.total("source_clean", "day", dim=source) == (6, 10)
+    assert teller.total("source_clean", "day") == (7, 11)
+
+
+def test_a_state_contradicts_nothing(teller: Teller) -> None:
     _channel(teller, "1", True)
-    _channel(teller, "2", True, at="2026-03-04T01:00:00Z")  # the same again, in another offset
-    assert teller.total("source_clean", "day", dim=source) == (2, 2)
-    _channel(teller, "3", False)
-    _channel(teller, "3", True)  # a duplicate
-    _channel(teller, "4", False, system="/viettel")  # two sources may differ
-    _channel(teller, "5", False, at=march(3))
-    assert teller.total("source_clean", "day", dim=source) == (3, 5)
-    _channel(teller, "6", True)  # told before, though not by the one just before
-    _channel(teller, "7", True, deleted=True)  # here and gone at the same moment
-    _channel(teller, "8", False, deleted=True)  # gone, as the one before said
-    assert teller.total("source_clean", "day", dim=source) == (5, 8)
-    assert teller.total("source_clean", "day") == (6, 9)
+    _channel(teller, "2", False)
+    assert teller.total("source_clean", "day", dim="/lam-dong/network/vnpt") == (2, 2)
+
+
+def test_a_day_ahead_of_the_clock_counts_in_its_own_period(teller: Teller) -> None:
+    for day, guests in (("2026-03-31", 5), ("2026-04-01", 7), ("1990-01-01", 9)):
+        said = {"admin_unit": "24778", "date": day, "guests": guests}
+        assert teller.say("tourism.stay", {**said}) == "accepted"
+    assert teller.total("tourism_guests", "mtd") == (5, None)
+
+
+DELETED = {"null": (None, "accepted"), "false": (False, "accepted"), "text": ("true", "rejected"), "1": (1, "rejected")}
+
+
+@pytest.mark.parametrize(("deleted", "outcome"), DELETED.values(), ids=DELETED)
+def test_deleted_is_true_or_false(teller: Teller, deleted: object, outcome: str) -> None:
+    assert _channel(teller, "1", True, deleted=deleted) == outcome
+    assert _channel(teller, "2", True, at="2026-03-04t08:00:00z") == "accepted"  # RFC 3339 allows small letters
 
 
 def test_a_rejected_event_counts_against_its_source_or_in_the_total_only(teller: Teller) -> None:
