@@ -14,7 +14,7 @@ from ioc.catalog.cameras import Camera, Pose
 from ioc.catalog.model import OWN_TOPICS, Catalog
 from ioc.catalog.sentences import KPI_ID, METRIC, PROVINCE_ID, TOPIC, sentence_of
 from ioc.catalog.units import UnitsFile, geography_of, units_of
-from ioc.entities import Column, EntityDefinition, Operator
+from ioc.entity_views import Column, EntityDefinition, Operator
 from ioc.errors import ConfigurationError
 from ioc.event_types import EventType, FieldSpec, FieldType
 from ioc.geography import Geography

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from ioc.catalog.cameras import Camera
 from ioc.catalog.topics import TopicSpec
 from ioc.dead_letters import DEAD_LETTERS_TOPIC
-from ioc.entities import EntityDefinition
+from ioc.entity_views import EntityDefinition
 from ioc.events import EventDecoder, EventType
 from ioc.geography import Geography
 from ioc.kpis import KpiDefinition, KpiEngine

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from ioc.errors import ConfigurationError
 from ioc.expressions import names_in
 from ioc.kpis import KpiDefinition, Part
-from ioc.kpis.engine import BUILT_IN, COMMUNES
 from ioc.kpis.figures import MAX_AGENCIES, MAX_DIMS
+from ioc.kpis.parts import BUILT_IN, COMMUNES
 
 if TYPE_CHECKING:
     from ioc.catalog import Catalog
-    from ioc.entities import Column, EntityDefinition
+    from ioc.entity_views import Column, EntityDefinition
     from ioc.geography import Geography
 
 __all__ = [

@@ -210,7 +210,7 @@ def _window(kpi: "KpiDefinition", window: str) -> str:
 
 def _refuse_the_past(kpi: "KpiDefinition", window: str, moment: datetime, clock: datetime) -> None:
     from ioc.kpis import KEPT_MINUTES
-    from ioc.kpis.engine import SOURCE_TALLY
+    from ioc.kpis.parts import SOURCE_TALLY
     from ioc.windows import grain_of
 
     if window == "now" and moment < clock:

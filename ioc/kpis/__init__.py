@@ -2,8 +2,9 @@
 
 from ioc.kpis.aggregates import GRAINS, KEPT_DAYS, KEPT_MINUTES, Aggregates, Bag, Cell, CellKey, Sum
 from ioc.kpis.definitions import GroupBy, KpiDefinition, Part, Target
-from ioc.kpis.engine import BUILT_IN, COMMUNES, TOTAL, CompiledPart, Contribution, Evaluated, KpiEngine
+from ioc.kpis.engine import Evaluated, KpiEngine
 from ioc.kpis.figures import Figure, Figures, Partial
+from ioc.kpis.parts import BUILT_IN, COMMUNES, TOTAL, CompiledPart, Contribution
 from ioc.kpis.sources import Promises, SourceTallies
 
 __all__ = [

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ioc.kpis.engine import TOTAL, Contribution, KpiEngine
+from ioc.kpis.engine import KpiEngine
+from ioc.kpis.parts import TOTAL, Contribution
 from ioc.windows import Grain, day_number, minute_number
 
 __all__ = ["GRAINS", "KEPT_DAYS", "KEPT_MINUTES", "Aggregates", "Bag", "Cell", "CellKey", "Sum"]

@@ -12,13 +12,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ioc.entities import EntityDefinition, Row, View, compile_view, decode_row
+from ioc.entities import Row, decode_row
+from ioc.entity_views import EntityDefinition, View, compile_view
 from ioc.event_reading import KEY_SEPARATOR
 from ioc.expressions import Value
 from ioc.kpis.aggregates import Aggregates
 from ioc.kpis.definitions import KpiDefinition
-from ioc.kpis.engine import BUILT_IN, COMMUNES, SOURCE_SEEN, SOURCE_TALLY, CompiledPart, Contribution, KpiEngine
+from ioc.kpis.engine import KpiEngine
 from ioc.kpis.figures import OTHER, Figure, Figures, Partial
+from ioc.kpis.parts import BUILT_IN, COMMUNES, SOURCE_SEEN, SOURCE_TALLY, CompiledPart, Contribution
 from ioc.kpis.sources import Promises, family_of
 from ioc.windows import grain_of, local_date, moment_of, window_range
 

@@ -1,282 +1,32 @@
 """What an entity's row adds to the KPIs: a function of the row and, where a KPI reads it, of the clock. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-from ioc.entities import AloneView, EntityDefinition, Row, View, compile_view
+from ioc.entities import Row
+from ioc.entity_views import AloneView, EntityDefinition, View, compile_view
 from ioc.errors import ConfigurationError
 from ioc.event_types import EventType
-from ioc.expressions import ClockTerm, Evaluate, Value, clock_terms, compile_expression
+from ioc.expressions import ClockTerm, Evaluate, Value
 from ioc.geography import Geography
 from ioc.kpis.definitions import KpiDefinition, Part
-from ioc.kpis.sketch import bin_of
-from ioc.windows import Grain, grain_of
+from ioc.kpis.parts import BUILT_IN, TOTAL, Add, BuiltInColumns, Columns, CompiledPart, Contribution
 
-__all__ = [
-    "BUILT_IN",
-    "COMMUNES",
-    "SOURCE_SEEN",
-    "SOURCE_TALLY",
-    "TOTAL",
-    "CompiledPart",
-    "Contribution",
-    "Evaluated",
-    "KpiEngine",
-]
-
-TOTAL = ""
-"""The group of the province's total; an administrative unit or an agency is never the empty string."""
-COMMUNES = "communes"
-"""The register of the communes in force at the clock."""
-
-SOURCE_TALLY, SOURCE_SEEN = "source_tally", "source_seen"
-BUILT_IN: Mapping[str, Mapping[str, Value]] = {
-    SOURCE_TALLY: {"source": "", "accepted": 0, "duplicate": 0, "rejected": 0, "contradictions": 0, "at": 0},
-    SOURCE_SEEN: {"source": "", "family": "", "newest_at": 0, "promise": 0},
-}
-"""The columns of the built-in entities (see `ioc.kpis.sources`), each with a sample."""
-
-Contribution = tuple[Any, ...]
-"""(part's number, group, dim, bucket, a, b, c), a plain tuple because the hot path counts equal ones.
-
-bucket: minutes or local days since 1970, 0 for the window `now`.
-A part that only sums and needs no dim may be told shorter: (part's number, group, bucket, numerator).
-a, b, c by measure: sum (numerator, denominator, is manual); distinct (value, is in the numerator, is in the
-denominator); p95 (bin, 1, 0); as_of (time in µs, 1, 0). A part with `latest_of` has three more: (key, rank, entity id).
-"""
-
+__all__ = ["Evaluated", "KpiEngine"]
 
 Evaluated = tuple[list[Contribution], int]
 """What a row adds, and the next clock in µs at which that may change without an event (0: never)."""
 
-
-class _Columns(Protocol):
-    """What the rows of an entity can be asked for, by position."""
-
-    @property
-    def columns(self) -> Mapping[str, int]: ...
-    def samples(self) -> list[Value]: ...
-
-
-class _BuiltIn:
-    def __init__(self, samples: Mapping[str, Value]) -> None:
-        self.columns = {name: place for place, name in enumerate((*samples, "clock"))}
-        self._samples = [*samples.values(), 0]
-
-    def samples(self) -> list[Value]:
-        return list(self._samples)
-
-
-_Add = Callable[[list[Contribution], str, Sequence[Value], int], None]
 _DAY_US = 86_400_000_000
 _OFFSET_US = 7 * 3_600_000_000
 _MINUTE_US = 60_000_000
 
 
-class CompiledPart:
-    """A part of a KPI, ready to be evaluated. `number` is its place among all parts of the catalogue, `index` its place
-    in its KPI."""
-
-    def __init__(
-        self,
-        number: int,
-        index: int,
-        definition: KpiDefinition,
-        part: Part,
-        view: _Columns,
-        registers: Mapping[str, Mapping[str, str]],
-    ) -> None:
-        self.number, self.index, self.definition, self.part = number, index, definition, part
-        self.place = f"kpis/{definition.id}.yaml"
-        self._view = view
-        self.grains: tuple[Grain, ...] = ("now",)
-        if part.bucket_by:
-            self.grains = tuple(sorted({grain_of(window) for window in definition.windows} - {"now"}))
-        elif definition.windows != ("now",) and part.counts != "denominator":
-            raise ConfigurationError(
-                f"{self.place}: windows {definition.windows} need `bucket_by`: a column that holds a time"
-            )
-        self.bucket_at = self._column(part.bucket_by, "bucket_by", "time")
-        self.group_at = self._column(part.group, "group", "text")
-        self.dim_at = self._column(part.dim, "dim", "text")
-        self.register: Mapping[str, str] | None = None
-        if definition.population and definition.population != COMMUNES:
-            if definition.population not in registers:
-                raise ConfigurationError(
-                    f"{self.place}: no register named {definition.population!r}; known: "
-                    f"{', '.join((*registers, COMMUNES))}"
-                )
-            self.register = registers[definition.population]
-        self.where = None if part.where.strip() == "True" else self._expression(part.where, "where")
-        self.clock_terms: list[ClockTerm] = [
-            term
-            for key in ("where", "numerator", "denominator")
-            for term in clock_terms(getattr(part, key), view.columns, where=f"{self.place}: {key}")
-        ]
-        self.plain: tuple[int, Evaluate] | None = None
-        """Number and numerator of a sum that needs nothing else: most parts are such."""
-        self.constant = 0  # the denominator of each row of such a sum
-        self.add = self._adder()
-        if part.latest_of:
-            self.plain = None
-
-    def _expression(self, text: str, key: str) -> Evaluate:
-        """A text that is compared with a number is a mistake of the file: found now, not at the first event."""
-        expression = compile_expression(text, self._view.columns, where=f"{self.place}: {key}")
-        try:
-            value = expression(self._view.samples())
-        except TypeError as error:
-            raise ConfigurationError(f"{self.place}: {key}: {error}; compare only values of one kind") from None
-        if not isinstance(value, bool | int | float | None):
-            raise ConfigurationError(f"{self.place}: {key}: {text!r} is neither a number nor true or false")
-        return expression
-
-    def _column(self, name: str, key: str, kind: str) -> int | None:
-        if not name:
-            return None
-        columns = self._view.columns
-        if name not in columns:
-            known = ", ".join(columns)
-            raise ConfigurationError(
-                f"{self.place}: {key}: no column {name!r} in entity {self.part.entity}; known: {known}"
-            )
-        sample = self._view.samples()[columns[name]]
-        if sample is None:  # what a row of one fact can't know; the whole view was checked
-            return columns[name]
-        is_right = {"time": sample.__class__ is int, "text": isinstance(sample, str), "times": isinstance(sample, list)}
-        if kind == "time or times":
-            if not (is_right["time"] or is_right["times"]):
-                raise ConfigurationError(f"{self.place}: {key}: column {name!r} holds no time")
-        elif kind != "any" and not is_right[kind]:
-            raise ConfigurationError(f"{self.place}: {key}: column {name!r} holds no {kind}")
-        return columns[name]
-
-    # ---- adding: one closure for each measure, with everything it needs at hand -------------------------------------
-
-    def _adder(self) -> _Add:
-        part = self.part
-        match part.measure:
-            case "sum":
-                add = self._sum()
-            case "distinct":
-                add = self._distinct()
-            case "p95":
-                add = self._samples()
-            case "as_of":
-                add = self._as_of()
-        return self._latest(add) if part.latest_of else add
-
-    def _sum(self) -> _Add:
-        number, group_at, dim_at, register = self.number, self.group_at, self.dim_at, self.register
-        part = self.part
-        numerator = self._expression(part.numerator, "numerator")
-        constant = 1 if part.denominator.strip() == "1" else None
-        denominator = self._expression(part.denominator, "denominator")
-        if part.counts == "numerator" or register is not None:
-            constant = 0
-        counts_above = part.counts != "denominator"
-        manual = self._expression(part.manual, "manual") if part.manual else None
-
-        def add(found: list[Contribution], entity_id: str, values: Sequence[Value], bucket: int) -> None:
-            if register is not None:
-                if entity_id not in register:
-                    return
-                group: Value = register[entity_id]
-            else:
-                group = (values[group_at] or TOTAL) if group_at is not None else TOTAL
-            found.append(
-                (
-                    number,
-                    group,
-                    (values[dim_at] or TOTAL) if dim_at is not None else TOTAL,
-                    bucket,
-                    (numerator(values) or 0) if counts_above else 0,
-                    constant if constant is not None else (denominator(values) or 0),
-                    (manual(values) or 0) if manual is not None else 0,
-                )
-            )
-
-        if dim_at is None and register is None and manual is None and constant is not None and counts_above:
-            self.plain = (number, numerator)
-            self.constant = constant
-        return add
-
-    def _distinct(self) -> _Add:
-        number, group_at, dim_at, part = self.number, self.group_at, self.dim_at, self.part
-        key_at = self._column(part.distinct, "distinct", "any")
-        if key_at is None:
-            raise ConfigurationError(
-                f"{self.place}: measure distinct needs `distinct`: the column that is counted once"
-            )
-        numerator = self._expression(part.numerator, "numerator")
-        is_above, is_below = part.counts != "denominator", part.counts != "numerator"
-
-        def add(found: list[Contribution], entity_id: str, values: Sequence[Value], bucket: int) -> None:
-            key = values[key_at]
-            if key is None or key == "":
-                return
-            group = (values[group_at] or TOTAL) if group_at is not None else TOTAL
-            dim = (values[dim_at] or TOTAL) if dim_at is not None else TOTAL
-            holds = 1 if is_above and numerator(values) else 0
-            if holds or is_below:
-                found.append((number, group, dim, bucket, key, holds, 1 if is_below else 0))
-
-        return add
-
-    def _samples(self) -> _Add:
-        number, group_at, dim_at, part = self.number, self.group_at, self.dim_at, self.part
-        start_at = self._column(part.start, "from", "time")
-        end_at = self._column(part.end, "to", "time or times")
-        if start_at is None or end_at is None:
-            raise ConfigurationError(f"{self.place}: a p95 needs `from` and `to`: the columns of the two times")
-
-        def add(found: list[Contribution], entity_id: str, values: Sequence[Value], bucket: int) -> None:
-            start, end = values[start_at], values[end_at]
-            if not isinstance(start, int) or not isinstance(end, int | list):
-                return
-            group = (values[group_at] or TOTAL) if group_at is not None else TOTAL
-            dim = (values[dim_at] or TOTAL) if dim_at is not None else TOTAL
-            for moment in end if isinstance(end, list) else (end,):
-                assert isinstance(moment, int), "the column holds times"
-                found.append((number, group, dim, bucket, bin_of(moment - start), 1, 0))
-
-        return add
-
-    def _as_of(self) -> _Add:
-        number, group_at = self.number, self.group_at
-        time_at = self._column(self.part.as_of, "as_of", "time")
-
-        def add(found: list[Contribution], entity_id: str, values: Sequence[Value], bucket: int) -> None:
-            moment = values[time_at] if time_at is not None else None
-            if moment.__class__ is int:
-                group = (values[group_at] or TOTAL) if group_at is not None else TOTAL
-                found.append((number, group, TOTAL, bucket, moment, 1, 0))
-
-        return add
-
-    def _latest(self, inner: _Add) -> _Add:
-        keys_at = [self._column(name, "latest_of", "any") for name in self.part.latest_of]
-        rank_at = self._column(self.part.latest_by, "latest_by", "any")
-        if rank_at is None:
-            raise ConfigurationError(f"{self.place}: latest_of needs `latest_by`: the column whose greatest value wins")
-
-        def add(found: list[Contribution], entity_id: str, values: Sequence[Value], bucket: int) -> None:
-            rank = values[rank_at]
-            if rank is None:
-                return
-            inside: list[Contribution] = []
-            inner(inside, entity_id, values, bucket)
-            key = tuple(values[place] for place in keys_at if place is not None)
-            found.extend((*one, key, rank, entity_id) for one in inside)
-
-        return add
-
-
 class _Condition(NamedTuple):
     where: Evaluate | None
     plain: tuple[tuple[int, Evaluate], ...]
-    adds: tuple[_Add, ...]
+    adds: tuple[Add, ...]
 
 
 class _Branch(NamedTuple):
@@ -316,7 +66,7 @@ class KpiEngine:
     ) -> None:
         self.definitions = tuple(kpis)
         self.registers, self.geography = registers, geography
-        views: dict[str, _Columns] = {name: _BuiltIn(samples) for name, samples in BUILT_IN.items()}
+        views: dict[str, Columns] = {name: BuiltInColumns(samples) for name, samples in BUILT_IN.items()}
         views |= {entity.name: compile_view(entity) for entity in entities}
         parts: list[CompiledPart] = []
         for definition in self.definitions:
@@ -407,7 +157,7 @@ def _with_as_of(parts: Iterable[Part]) -> Iterable[Part]:
             yield replace(part, measure="as_of", numerator="1", denominator="1", dim="", manual="")
 
 
-def _rules_of(name: str, view: _Columns, parts: Sequence[CompiledPart]) -> _Rules | None:
+def _rules_of(name: str, view: Columns, parts: Sequence[CompiledPart]) -> _Rules | None:
     branches: dict[tuple[int | None, bool, int | None], dict[str, list[CompiledPart]]] = {}
     terms: dict[str, list[ClockTerm]] = {}
     for part in parts:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from ioc.kpis.aggregates import Cell, CellKey, Number, Sum
 from ioc.kpis.definitions import KpiDefinition
-from ioc.kpis.engine import BUILT_IN, COMMUNES, TOTAL, CompiledPart, KpiEngine
+from ioc.kpis.engine import KpiEngine
+from ioc.kpis.parts import BUILT_IN, COMMUNES, TOTAL, CompiledPart
 from ioc.kpis.sketch import quantile
 from ioc.windows import grain_of, local_date, window_range
 

@@ -1,7 +1,7 @@
 """Figures per source: how many of its events were accepted, repeated, refused or contradictory, minute by minute, and
 when it was last heard. They are no entities: a verdict is counted once, with the offset that it belongs to.
 
-Two built-in entities carry them into the KPIs (their columns: `ioc.kpis.engine.BUILT_IN`). `source_tally`: one row for
+Two built-in entities carry them into the KPIs (their columns: `ioc.kpis.parts.BUILT_IN`). `source_tally`: one row for
 each source and minute of the clock. `source_seen`: one row for each source; `promise` is how often it said to tell.
 """
 
@@ -12,7 +12,8 @@ import msgspec
 
 from ioc.expressions import Value
 from ioc.kpis.aggregates import KEPT_DAYS, KEPT_MINUTES, Aggregates
-from ioc.kpis.engine import SOURCE_SEEN, SOURCE_TALLY, Contribution, KpiEngine
+from ioc.kpis.engine import KpiEngine
+from ioc.kpis.parts import SOURCE_SEEN, SOURCE_TALLY, Contribution
 from ioc.windows import day_number, minute_number
 
 __all__ = ["Promises", "SourceTallies", "Verdicts"]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from ioc.catalog import Catalog, load_catalog, loader
 from ioc.event_types import FieldType
 from ioc.expressions import _FUNCTIONS
-from ioc.kpis.engine import BUILT_IN
+from ioc.kpis.parts import BUILT_IN
 from ioc.settings import Settings
 from ioc.windows import grain_of
 from tests.integration.tutorial_steps import matches, steps_of

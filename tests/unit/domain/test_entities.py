@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ioc.entities import DUPLICATE, NEW, Column, EntityDefinition, Row, compile_view, decode_row, encode_row, fold
+from ioc.entities import DUPLICATE, NEW, Row, decode_row, encode_row, fold
+from ioc.entity_views import Column, EntityDefinition, compile_view
 from ioc.errors import ConfigurationError, InvalidRecord
 from ioc.events import Event
 from ioc.expressions import Value

@@ -18,7 +18,7 @@ from streams.partials import Complete, Gone
 from tests.unit.domain.making import catalog, us
 
 NOW_US = us("2026-11-22T23:58")
-KPIS = ("reports_received", "lgsp_success", "camera_online", "village_mobile", "report_on_site")
+KPIS = ("reports_received", "lgsp_success", "camera_online", "village_mobile", "report_on_site", "ioc_centres")
 
 
 def small_engine() -> KpiEngine:
