@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ioc.kpis import Figure, Figures, KpiDefinition, KpiEngine, Partial
+from ioc.kpis import BUILT_IN, Figure, Figures, KpiDefinition, KpiEngine, Partial
 from ioc.windows import Grain, day_number, grain_of, minute_number
 from streams.partials import Complete, Gone
 
@@ -47,6 +47,8 @@ class FreshFigures:
         for definition in engine.definitions:
             for event_type in definition.fed_by:
                 self._fed_by.setdefault(event_type, []).append(definition.id)
+        # Every event moves the as-of of a figure about the sources.
+        self._about_sources = sorted({part.definition.id for part in engine.parts if part.part.entity in BUILT_IN})
         self._epochs: dict[int, int] = {}
         self._newest: dict[tuple[str, int], int] = {}
 
@@ -81,7 +83,7 @@ class FreshFigures:
         for event_type, newest_us in newest.items():
             if self._newest.get((event_type, partition)) != newest_us:
                 self._newest[event_type, partition] = newest_us
-                for kpi in self._fed_by.get(event_type, ()):
+                for kpi in (*self._fed_by.get(event_type, ()), *self._about_sources):
                     self._kept[kpi].clear()
 
     def take_touched_days(self) -> set[tuple[str, int]]:
