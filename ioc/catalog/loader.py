@@ -2,21 +2,31 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from ioc.catalog.cameras import Camera, Pose
+from ioc.catalog.files import (
+    CameraEntry,
+    ColumnEntry,
+    EventTypeEntry,
+    KpiFile,
+    PartEntry,
+    PermitEntry,
+    PoseEntry,
+    ProvinceFile,
+    SourcesFile,
+)
 from ioc.catalog.model import OWN_TOPICS, Catalog
-from ioc.catalog.sentences import KPI_ID, METRIC, PROVINCE_ID, TOPIC, sentence_of
+from ioc.catalog.sentences import sentence_of
 from ioc.catalog.units import UnitsFile, geography_of, units_of
 from ioc.entity_views import Column, EntityDefinition, Operator
 from ioc.errors import ConfigurationError
-from ioc.event_types import EventType, FieldSpec, FieldType
+from ioc.event_types import EventType, FieldSpec
 from ioc.geography import Geography
 from ioc.kpis import KpiDefinition, Part, Target
 from ioc.kpis.examples import Example
@@ -32,162 +42,6 @@ MAX_KEEP_DAYS = 400
 _SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Province(_File):
-    province: str = Field(pattern=PROVINCE_ID)
-    name_vi: str
-    name_en: str
-    statistical_code: int
-    accept_since: date
-    partitions: int = Field(4, ge=1, le=64)
-
-
-class _Field(_File):
-    type: FieldType = "string"
-    enum: tuple[str | int, ...] = ()
-    required: bool = False
-    minimum: int | None = None
-    maximum: int | None = None
-
-
-class _EventType(_File):
-    topic: str = Field(pattern=TOPIC)
-    ce_type: str
-    department: str
-    partition_key: str
-    kind: Literal["fact", "state", "aggregate", "snapshot"]
-    entity: str = ""
-    entity_key: tuple[str, ...] = ()
-    time_field: str
-    fact_times: tuple[str, ...] = ()
-    note: str = ""
-    fields: dict[str, _Field]
-
-
-class _Column(_File):
-    newest: str = ""
-    first: str = ""
-    first_per: str = ""
-    time_in: str = ""
-    newest_is: str = ""
-    period_start: str = ""
-    newest_time: bool = False
-    newest_source: bool = False
-    of: tuple[str, ...] = ()
-    where: str = ""
-    prefer: str = ""
-    by: str = ""
-    until: str = ""
-
-
-class _Target(_File):
-    value: float | None
-    direction: Literal["higher_is_better", "lower_is_better", "within_band"]
-    basis: str
-    since: date | None = None
-
-
-class _Evidence(_File):
-    source: str
-    level: str
-
-
-class _Seed(_File):
-    province: str
-    figure: str
-
-
-class _Part(_File):
-    entity: str = ""
-    where: str = "True"
-    numerator: str = "1"
-    denominator: str = "1"
-    measure: Literal["sum", "distinct", "p95"] = "sum"
-    counts: Literal["both", "numerator", "denominator"] = "both"
-    distinct: str = ""
-    start: str = Field("", alias="from")
-    end: str = Field("", alias="to")
-    latest_of: tuple[str, ...] = ()
-    latest_by: str = ""
-    bucket_by: str = ""
-    group: str = ""
-    dim: str = ""
-    manual: str = ""
-    as_of: str = ""
-
-
-class _Example(_File):
-    name: str
-    now: AwareDatetime
-    events: tuple[dict[str, Any], ...] = ()
-    expect: dict[str, dict[str, Any]] = Field(min_length=1)
-
-
-class _Kpi(_Part):
-    id: str = Field(pattern=KPI_ID)
-    name_vi: str
-    name_en: str
-    family: str
-    unit: str
-    metric: str = Field(pattern=METRIC)
-    kind: Literal["event", "state", "aggregate", "snapshot"]
-    figure: Literal["number", "ratio", "p95"] | None = None
-    parts: tuple[_Part, ...] = ()
-    population: str = ""
-    windows: tuple[str, ...] = Field(min_length=1)
-    group_by: Literal["none", "admin_unit", "agency"]
-    fed_by: tuple[str, ...] = Field(min_length=1)
-    stale_after_s: float = Field(gt=0)
-    target: _Target | tuple[_Target, ...]
-    evidence: _Evidence
-    seeds: tuple[_Seed, ...] = ()
-    watched_by: tuple[str, ...] = ()
-    alert: str = ""
-    note: str = ""
-    examples: tuple[_Example, ...] = ()
-
-
-class _Sources(_File):
-    default_interval_s: float = Field(86_400, gt=0)
-    families: dict[str, float] = {}
-    sources: dict[str, float] = {}
-
-
-class _Zone(_File):
-    kind: str
-    polygon: tuple[tuple[float, float], ...] = Field(min_length=3)
-    parcel_id: str = ""
-    name_vi: str = ""
-    name_en: str = ""
-
-
-class _Pose(_File):
-    azimuth_deg: float | None = Field(None, ge=0, lt=360)
-    fov_deg: float | None = Field(None, gt=0, le=360)
-    zones: dict[str, _Zone] = {}
-
-
-class _Camera(_File):
-    name_vi: str
-    name_en: str = ""
-    admin_unit: str = ""
-    lon: float | None = Field(None, ge=-180, le=180)
-    lat: float | None = Field(None, ge=-90, le=90)
-    active: bool = True
-    poses: dict[str, _Pose] = {}
-
-
-class _Permit(_File):
-    parcel_id: str
-    valid_from: date
-    valid_to: date
-    status: Literal["valid", "suspended", "revoked", "expired"] = "valid"
-    floors: int | None = None
-
-
 _M = TypeVar("_M")
 
 
@@ -199,7 +53,7 @@ def load_catalog(folder: Path) -> Catalog:
     """
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: no such catalogue folder; make one with `ioc init`, or set IOC_CATALOG")
-    province = _read(folder / "province.yaml", TypeAdapter(_Province))
+    province = _read(folder / "province.yaml", TypeAdapter(ProvinceFile))
     geography = _geography(folder, province.statistical_code)
     event_types = _event_types(folder)
     entities = _entities(folder, event_types)
@@ -266,7 +120,7 @@ def _geography(folder: Path, statistical_code: int) -> Geography:
 def _event_types(folder: Path) -> dict[str, EventType]:
     path = folder / "event_types.yaml"
     types: dict[str, EventType] = {}
-    for number, (name, spec) in enumerate(_read(path, TypeAdapter(dict[str, _EventType])).items()):
+    for number, (name, spec) in enumerate(_read(path, TypeAdapter(dict[str, EventTypeEntry])).items()):
         _check_event_type(path, name, spec, types)
         types[name] = EventType(
             number=number,
@@ -294,7 +148,7 @@ def _event_types(folder: Path) -> dict[str, EventType]:
     return types
 
 
-def _check_event_type(path: Path, name: str, spec: _EventType, before: Mapping[str, EventType]) -> None:
+def _check_event_type(path: Path, name: str, spec: EventTypeEntry, before: Mapping[str, EventType]) -> None:
     parts = spec.partition_key.split(":")
     own_time = {spec.time_field} - {"ce_time"}
     unknown = {*spec.entity_key, *spec.fact_times, *own_time, *parts} - spec.fields.keys()
@@ -331,7 +185,7 @@ def _check_event_type(path: Path, name: str, spec: _EventType, before: Mapping[s
 
 def _entities(folder: Path, event_types: Mapping[str, EventType]) -> tuple[EntityDefinition, ...]:
     path = folder / "entities.yaml"
-    declared = _read(path, TypeAdapter(dict[str, dict[str, _Column | int]]))
+    declared = _read(path, TypeAdapter(dict[str, dict[str, ColumnEntry | int]]))
     of_entity: dict[str, list[EventType]] = {}
     for event_type in event_types.values():
         if event_type.entity:
@@ -346,7 +200,7 @@ def _entities(folder: Path, event_types: Mapping[str, EventType]) -> tuple[Entit
             columns=tuple(
                 _column(path, name, key, column)
                 for key, column in declared.get(name, {}).items()
-                if isinstance(column, _Column)
+                if isinstance(column, ColumnEntry)
             ),
             keep_days=_keep_days(path, name, declared.get(name, {})),
         )
@@ -354,7 +208,7 @@ def _entities(folder: Path, event_types: Mapping[str, EventType]) -> tuple[Entit
     )
 
 
-def _keep_days(path: Path, entity: str, declared: Mapping[str, _Column | int]) -> int | None:
+def _keep_days(path: Path, entity: str, declared: Mapping[str, ColumnEntry | int]) -> int | None:
     numbers = {key: value for key, value in declared.items() if isinstance(value, int)}
     odd = numbers.keys() - {"keep_days"}
     if odd:
@@ -365,7 +219,7 @@ def _keep_days(path: Path, entity: str, declared: Mapping[str, _Column | int]) -
     return days
 
 
-def _column(path: Path, entity: str, name: str, column: _Column) -> Column:
+def _column(path: Path, entity: str, name: str, column: ColumnEntry) -> Column:
     texts: dict[Operator, str] = {
         "newest": column.newest,
         "first": column.first,
@@ -410,7 +264,7 @@ def _kpis(
 def _kpi(
     path: Path, event_types: Mapping[str, EventType], columns: Mapping[str, str]
 ) -> tuple[KpiDefinition, tuple[Example, ...]]:
-    spec = _read(path, TypeAdapter(_Kpi))
+    spec = _read(path, TypeAdapter(KpiFile))
     if spec.id != path.stem:
         raise ConfigurationError(f"{path}: id {spec.id!r} must be the file's name")
     if len(set(spec.windows)) != len(spec.windows):
@@ -455,11 +309,11 @@ def _kpi(
     return definition, tuple(Example(**example.model_dump()) for example in spec.examples)
 
 
-def _parts(path: Path, spec: _Kpi) -> tuple[Part, ...]:
+def _parts(path: Path, spec: KpiFile) -> tuple[Part, ...]:
     """The parts of a KPI: those under `parts`, or the one that the file itself describes."""
-    own = {name: getattr(spec, name) for name in _Part.model_fields}
-    if spec.parts and own != {name: field.default for name, field in _Part.model_fields.items()}:
-        odd = next(name for name, field in _Part.model_fields.items() if own[name] != field.default)
+    own = {name: getattr(spec, name) for name in PartEntry.model_fields}
+    if spec.parts and own != {name: field.default for name, field in PartEntry.model_fields.items()}:
+        odd = next(name for name, field in PartEntry.model_fields.items() if own[name] != field.default)
         raise ConfigurationError(f"{path}: {odd}: write it inside `parts`, where there are any")
     parts = [part.model_dump() for part in spec.parts] or [own]
     for number, part in enumerate(parts):
@@ -482,7 +336,7 @@ def _promises(folder: Path, province: str) -> Promises:
     path = folder / "sources.yaml"
     if not path.exists():
         return Promises()
-    spec = _read(path, TypeAdapter(_Sources))
+    spec = _read(path, TypeAdapter(SourcesFile))
     for source, seconds in (*spec.sources.items(), *spec.families.items()):
         if seconds <= 0:
             raise ConfigurationError(f"{path}: {source}: {seconds:g} is no interval; give seconds above 0")
@@ -499,7 +353,7 @@ def _promises(folder: Path, province: str) -> Promises:
 def _cameras(folder: Path, geography: Geography) -> dict[str, Camera]:
     path = folder / "cameras.yaml"
     cameras: dict[str, Camera] = {}
-    for camera_id, spec in _read(path, TypeAdapter(dict[str, _Camera])).items():
+    for camera_id, spec in _read(path, TypeAdapter(dict[str, CameraEntry])).items():
         if ":" in camera_id:
             raise ConfigurationError(f"{path}: {camera_id}: a camera id must not hold a colon")
         if spec.admin_unit and spec.admin_unit not in geography:
@@ -519,7 +373,7 @@ def _cameras(folder: Path, geography: Geography) -> dict[str, Camera]:
     return cameras
 
 
-def _pose(path: Path, camera_id: str, pose_id: str, spec: _Pose) -> Pose:
+def _pose(path: Path, camera_id: str, pose_id: str, spec: PoseEntry) -> Pose:
     for zone_id, zone in spec.zones.items():
         if any(not (0 <= x <= 1 and 0 <= y <= 1) for x, y in zone.polygon):
             raise ConfigurationError(
@@ -545,7 +399,7 @@ def _pose(path: Path, camera_id: str, pose_id: str, spec: _Pose) -> Pose:
 
 def _permits(folder: Path) -> tuple[Permit, ...]:
     path = folder / "permits.yaml"
-    declared = _read(path, TypeAdapter(dict[str, _Permit]))
+    declared = _read(path, TypeAdapter(dict[str, PermitEntry]))
     for permit_id, spec in declared.items():
         if spec.valid_to < spec.valid_from:
             raise ConfigurationError(

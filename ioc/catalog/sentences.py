@@ -18,15 +18,16 @@ _IN_WORDS = {
     KPI_ID: "a KPI's id is small letters, digits and underscores and begins with a letter, like water_samples_safe",
     METRIC: "a metric begins with ioc_ and has small letters, digits and underscores, like ioc_water_samples_safe",
 }
-_OWN_CLASS = re.compile(r" or instance of _\w+")
+_FORMS = ("ColumnEntry", "TargetEntry")  # models that are one of two forms of a value
+_OWN_CLASS = re.compile(r" or instance of \w+Entry")
 
 
 def sentence_of(error: ValidationError) -> str:
     """Returns `KEY: what is wrong (found VALUE)` for the first thing that is wrong."""
     first = error.errors()[0]
-    # Where a value may have one of two forms, pydantic names the form too: `_Target`, `tuple[…]`.
+    # Where a value may have one of two forms, pydantic names the form too: `TargetEntry`, `tuple[…]`.
     parts = [str(part) for part in first["loc"]]
-    key = ".".join(part for part in parts if part[:1] != "_" and "[" not in part) or "the file"
+    key = ".".join(part for part in parts if part not in _FORMS and "[" not in part) or "the file"
     found = "" if first["type"] == "missing" else f" (found {str(first.get('input'))[:80]!r})"
     return f"{key}: {_wrong(first, parts)}{found}"
 
@@ -38,7 +39,7 @@ def _wrong(found: Any, parts: list[str]) -> str:
             return _IN_WORDS.get(pattern, str(found["msg"]))
         case "timezone_aware":
             return "give the time with its offset, like 2026-11-22T08:00:00+07:00"
-        case "model_type" if parts[-1:] == ["_Column"]:
+        case "model_type" if parts[-1:] == ["ColumnEntry"]:
             return (
                 "give a number of days" if "keep_days" in parts else "a column is written {newest: FIELD} or the like"
             )

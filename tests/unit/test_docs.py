@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from ioc.catalog import Catalog, load_catalog, loader
+from ioc.catalog import Catalog, files, load_catalog
 from ioc.event_types import FieldType
 from ioc.expressions import _FUNCTIONS
 from ioc.kpis.parts import BUILT_IN
@@ -23,17 +23,17 @@ REFERENCE = (DOCS / "kpi-files.md").read_text(encoding="utf-8")
 STARTING = Path(Settings.model_fields["catalog"].get_default())
 
 MODELS: dict[str, type[BaseModel]] = {
-    "province.yaml": loader._Province,
-    "event_types.yaml": loader._EventType,
-    "Trường · A field": loader._Field,
-    "entities.yaml": loader._Column,
-    "kpis/*.yaml": loader._Kpi,
-    "Phần · A part": loader._Part,
-    "Chỉ tiêu · The target": loader._Target,
-    "Căn cứ · Evidence": loader._Evidence,
-    "Con số đã công bố · Seeds": loader._Seed,
-    "Ví dụ · Worked examples": loader._Example,
-    "sources.yaml": loader._Sources,
+    "province.yaml": files.ProvinceFile,
+    "event_types.yaml": files.EventTypeEntry,
+    "Trường · A field": files.FieldEntry,
+    "entities.yaml": files.ColumnEntry,
+    "kpis/*.yaml": files.KpiFile,
+    "Phần · A part": files.PartEntry,
+    "Chỉ tiêu · The target": files.TargetEntry,
+    "Căn cứ · Evidence": files.EvidenceEntry,
+    "Con số đã công bố · Seeds": files.SeedEntry,
+    "Ví dụ · Worked examples": files.ExampleEntry,
+    "sources.yaml": files.SourcesFile,
 }
 """The reference's section of each kind of entry."""
 
@@ -61,20 +61,20 @@ def first_column(text: str) -> list[list[str]]:
 
 
 def own_keys(model: type[BaseModel]) -> set[str]:
-    inherited = loader._Part.model_fields.keys() if model is loader._Kpi else set()
+    inherited = files.PartEntry.model_fields.keys() if model is files.KpiFile else set()
     return {field.alias or name for name, field in model.model_fields.items() if name not in inherited}
 
 
 @pytest.mark.parametrize(("title", "model"), MODELS.items(), ids=MODELS)
 def test_every_key_of_a_file_is_in_its_table_and_no_other(title: str, model: type[BaseModel]) -> None:
-    extra = {"keep_days"} if model is loader._Column else set()
+    extra = {"keep_days"} if model is files.ColumnEntry else set()
     assert sorted(first_column(section(title))[0]) == sorted(own_keys(model) | extra)
 
 
 @pytest.mark.parametrize(("title", "model"), MODELS.items(), ids=MODELS)
 def test_every_value_that_a_key_may_have_is_told(title: str, model: type[BaseModel]) -> None:
     for name, field in model.model_fields.items():
-        if name in (loader._Part.model_fields if model is loader._Kpi else ()):
+        if name in (files.PartEntry.model_fields if model is files.KpiFile else ()):
             continue
         for kind in (field.annotation, *typing.get_args(field.annotation)):
             for value in typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ():
@@ -140,14 +140,14 @@ def test_the_examples_of_the_reference_hold(documented: Catalog) -> None:
 
 def test_the_examples_of_the_reference_use_every_way_to_make_a_column(documented: Catalog) -> None:
     used = {column.operator for entity in documented.entities for column in entity.columns}
-    assert used == loader._Column.model_fields.keys() - {"of", "where", "prefer", "by", "until"}
+    assert used == files.ColumnEntry.model_fields.keys() - {"of", "where", "prefer", "by", "until"}
 
 
 def test_the_examples_of_the_reference_use_every_key_of_a_part(documented: Catalog) -> None:
     parts = [part for kpi in documented.kpis for part in kpi.parts]
     unused = [
         name
-        for name, field in loader._Part.model_fields.items()
+        for name, field in files.PartEntry.model_fields.items()
         if all(getattr(part, name) == field.default for part in parts)
     ]
     assert not unused
@@ -163,7 +163,7 @@ def test_the_tutorial_ends_with_files_that_the_reference_explains() -> None:
     )
     kpi = re.search(r"water_samples_safe\.yaml <<'EOF'\n(.*?)^EOF$", commands, flags=re.MULTILINE | re.DOTALL)
     assert kpi is not None
-    assert yaml.safe_load(kpi[1]).keys() <= own_keys(loader._Kpi) | own_keys(loader._Part)
+    assert yaml.safe_load(kpi[1]).keys() <= own_keys(files.KpiFile) | own_keys(files.PartEntry)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,183 @@
+"""What each file of a catalogue may hold: keys, kinds and bounds. `deploy/docs/kpi-files.md` lists them."""
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from ioc.catalog.sentences import KPI_ID, METRIC, PROVINCE_ID, TOPIC
+from ioc.event_types import FieldType
+
+__all__ = [
+    "CameraEntry",
+    "ColumnEntry",
+    "EventTypeEntry",
+    "EvidenceEntry",
+    "ExampleEntry",
+    "FieldEntry",
+    "KpiFile",
+    "PartEntry",
+    "PermitEntry",
+    "PoseEntry",
+    "ProvinceFile",
+    "SeedEntry",
+    "SourcesFile",
+    "TargetEntry",
+    "ZoneEntry",
+]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProvinceFile(_File):
+    province: str = Field(pattern=PROVINCE_ID)
+    name_vi: str
+    name_en: str
+    statistical_code: int
+    accept_since: date
+    partitions: int = Field(4, ge=1, le=64)
+
+
+class FieldEntry(_File):
+    type: FieldType = "string"
+    enum: tuple[str | int, ...] = ()
+    required: bool = False
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+class EventTypeEntry(_File):
+    topic: str = Field(pattern=TOPIC)
+    ce_type: str
+    department: str
+    partition_key: str
+    kind: Literal["fact", "state", "aggregate", "snapshot"]
+    entity: str = ""
+    entity_key: tuple[str, ...] = ()
+    time_field: str
+    fact_times: tuple[str, ...] = ()
+    note: str = ""
+    fields: dict[str, FieldEntry]
+
+
+class ColumnEntry(_File):
+    newest: str = ""
+    first: str = ""
+    first_per: str = ""
+    time_in: str = ""
+    newest_is: str = ""
+    period_start: str = ""
+    newest_time: bool = False
+    newest_source: bool = False
+    of: tuple[str, ...] = ()
+    where: str = ""
+    prefer: str = ""
+    by: str = ""
+    until: str = ""
+
+
+class TargetEntry(_File):
+    value: float | None
+    direction: Literal["higher_is_better", "lower_is_better", "within_band"]
+    basis: str
+    since: date | None = None
+
+
+class EvidenceEntry(_File):
+    source: str
+    level: str
+
+
+class SeedEntry(_File):
+    province: str
+    figure: str
+
+
+class PartEntry(_File):
+    entity: str = ""
+    where: str = "True"
+    numerator: str = "1"
+    denominator: str = "1"
+    measure: Literal["sum", "distinct", "p95"] = "sum"
+    counts: Literal["both", "numerator", "denominator"] = "both"
+    distinct: str = ""
+    start: str = Field("", alias="from")
+    end: str = Field("", alias="to")
+    latest_of: tuple[str, ...] = ()
+    latest_by: str = ""
+    bucket_by: str = ""
+    group: str = ""
+    dim: str = ""
+    manual: str = ""
+    as_of: str = ""
+
+
+class ExampleEntry(_File):
+    name: str
+    now: AwareDatetime
+    events: tuple[dict[str, Any], ...] = ()
+    expect: dict[str, dict[str, Any]] = Field(min_length=1)
+
+
+class KpiFile(PartEntry):
+    id: str = Field(pattern=KPI_ID)
+    name_vi: str
+    name_en: str
+    family: str
+    unit: str
+    metric: str = Field(pattern=METRIC)
+    kind: Literal["event", "state", "aggregate", "snapshot"]
+    figure: Literal["number", "ratio", "p95"] | None = None
+    parts: tuple[PartEntry, ...] = ()
+    population: str = ""
+    windows: tuple[str, ...] = Field(min_length=1)
+    group_by: Literal["none", "admin_unit", "agency"]
+    fed_by: tuple[str, ...] = Field(min_length=1)
+    stale_after_s: float = Field(gt=0)
+    target: TargetEntry | tuple[TargetEntry, ...]
+    evidence: EvidenceEntry
+    seeds: tuple[SeedEntry, ...] = ()
+    watched_by: tuple[str, ...] = ()
+    alert: str = ""
+    note: str = ""
+    examples: tuple[ExampleEntry, ...] = ()
+
+
+class SourcesFile(_File):
+    default_interval_s: float = Field(86_400, gt=0)
+    families: dict[str, float] = {}
+    sources: dict[str, float] = {}
+
+
+class ZoneEntry(_File):
+    kind: str
+    polygon: tuple[tuple[float, float], ...] = Field(min_length=3)
+    parcel_id: str = ""
+    name_vi: str = ""
+    name_en: str = ""
+
+
+class PoseEntry(_File):
+    azimuth_deg: float | None = Field(None, ge=0, lt=360)
+    fov_deg: float | None = Field(None, gt=0, le=360)
+    zones: dict[str, ZoneEntry] = {}
+
+
+class CameraEntry(_File):
+    name_vi: str
+    name_en: str = ""
+    admin_unit: str = ""
+    lon: float | None = Field(None, ge=-180, le=180)
+    lat: float | None = Field(None, ge=-90, le=90)
+    active: bool = True
+    poses: dict[str, PoseEntry] = {}
+
+
+class PermitEntry(_File):
+    parcel_id: str
+    valid_from: date
+    valid_to: date
+    status: Literal["valid", "suspended", "revoked", "expired"] = "valid"
+    floors: int | None = None
