@@ -79,6 +79,7 @@ class Worker:
     folder: Path
     clock: datetime
     name: str = "worker"
+    store: str = "memory"
     address: str = ""
     starts: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -89,7 +90,8 @@ class Worker:
         environment = {
             "IOC_BROKER": self.broker,
             "IOC_NOW": self.clock.isoformat(),
-            "IOC_STATE": str(self.folder / "state"),
+            "IOC_STATE": str(self.folder / f"state-{self.name}"),
+            "IOC_STORE": self.store,
             "IOC_HTTP_PORT": "0",
         }
         self._process = _start(["worker", "--roles", "events,figures"], log, environment)
