@@ -28,4 +28,4 @@ bench: $(READY) $(PEERS_READY) ## measure against the floors, with the peers in 
 faults: $(READY) ## the longer fault tests: kill -9, broker restarts
 	$(BIN)/pytest tests/faults $(ARGS)
 clean: ## remove what the targets made
-	rm -rf $(VENV) out state build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) out state build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
