@@ -43,7 +43,7 @@ NUMBERS = ("number", "amount", "count")
 Spoiler = Callable[[random.Random, "Event", datetime], "Event"]
 
 
-def _with(event: Event, **fields: object) -> Event:
+def _with(event: Event, /, **fields: object) -> Event:
     return replace(event, data={**event.data, **fields})
 
 

@@ -61,6 +61,7 @@ def _hard_cases(stream: Stream) -> dict[str, bool]:
     statuses = {e.entity for e in events if e.type == "vn.ioc.dossier.status_changed.v1"}
     submitted = Counter(e.entity for e in events if e.type == "vn.ioc.dossier.submitted.v1")
     ahead = [e for e in events if e.data.get("at") and instant(e.data["at"]) > stream.clock]
+    stated = [e for e in events if e.data.get("date")]
     cameras = {e.data["camera_id"] for e in events if "camera_id" in e.data}
     return {
         "a tombstone": any(e.data.get("deleted") is True for e in events),
@@ -78,6 +79,13 @@ def _hard_cases(stream: Stream) -> dict[str, bool]:
         "a due date in a status": any("status" in e.data and "due_at" in e.data for e in events),
         "a null": any(None in e.data.values() for e in events),
         "a heartbeat without its own time": any("online" in e.data and "at" not in e.data for e in events),
+        "a status of null": any(e.type.endswith("status_changed.v1") and e.data["status"] is None for e in events),
+        "a time of null": any(e.type.endswith("status_changed.v1") and e.data["at"] is None for e in events),
+        "a day ahead of the clock": any(str(e.data.get("date")) > f"{stream.clock:%Y-%m-%d}" for e in stated),
+        "a time in small letters": any("t" in str(e.data.get("at"))[:11] for e in events),
+        "an event too large, in structured mode": any(
+            len(record.value) > 256 * 1024 and len(record.headers) == 1 for record in stream.records
+        ),
         "cameras never heard": 0 < len(cameras) < 37,
         "a record without the partition key": any(record.key in (None, b"some other key") for record in stream.records),
     }
