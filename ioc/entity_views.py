@@ -1,6 +1,6 @@
 """What figures may ask of an entity's row: its columns, declared in the catalogue and compiled to readers. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from operator import itemgetter
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from ioc.entities import Fact, Row
 from ioc.errors import ConfigurationError
 from ioc.event_types import EventType, StoredValue
-from ioc.expressions import Evaluate, Value, compile_expression
+from ioc.expressions import Evaluate, Value, compile_expression, names_in
 from ioc.windows import LOCAL_ZONE, microseconds_of
 
 __all__ = ["AloneView", "Column", "EntityDefinition", "Operator", "View", "compile_view"]
@@ -56,6 +56,15 @@ class EntityDefinition:
     types: tuple[EventType, ...]
     columns: tuple[Column, ...]
     keep_days: int | None = None
+
+    def types_asking_for_keys(self) -> Iterator[EventType]:
+        """The types of which some column reads a field of the entity's key: their facts must keep it."""
+        asked: set[str] = set()
+        for column in self.columns:
+            asked |= {column.argument, column.by}
+            for text in (column.argument, column.where, column.prefer):
+                asked |= names_in(text, where=self.name) if text else frozenset()
+        yield from (event_type for event_type in self.types if asked.intersection(event_type.entity_key))
 
 
 _Reader = Callable[[list[Fact], list[Value]], Value]

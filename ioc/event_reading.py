@@ -61,6 +61,7 @@ class EventReader:
 
     Args:
         accept_since_us: earliest time accepted.
+        is_key_kept: whether a row keeps the fields of the entity's key, though the row's own key holds them.
         units: first and last µs in force of each administrative unit, by its code.
         cameras: ids of the registered cameras.
     """
@@ -72,6 +73,7 @@ class EventReader:
         accept_since_us: int,
         units: Mapping[str, tuple[int, int]],
         cameras: Collection[str],
+        is_key_kept: bool = True,
     ) -> None:
         self.type = event_type
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(
@@ -102,6 +104,7 @@ class EventReader:
         ]
         self.is_key_partition = self.partition_at == self.key_at
         self.key_place, self.is_odd_key = self.key_at[0], len(self.key_at) != 1
+        self.drops_key = not is_key_kept and not self.is_odd_key
         self.read = _reader(self, accept_since_us, units, frozenset(cameras))
 
 
@@ -109,7 +112,7 @@ def _reader(of: EventReader, earliest: int, units: Mapping[str, tuple[int, int]]
     event_type, decode, pick, names = of.type, of.decode, of.pick, of.names
     times_at, units_at, cameras_at, own_times = of.times_at, of.units_at, of.cameras_at, of.own_times
     time_at, key_place, has_odd_fields = of.time_at, of.key_place, of.has_odd_fields
-    is_odd_key, is_key_partition = of.is_odd_key, of.is_key_partition
+    is_odd_key, is_key_partition, drops_key = of.is_odd_key, of.is_key_partition, of.drops_key
     fromisoformat, epoch = datetime.fromisoformat, EPOCH
 
     def read(source: str, event_id: str, ce_time: str, body: bytes, now_us: int) -> Event:
@@ -168,6 +171,9 @@ def _reader(of: EventReader, earliest: int, units: Mapping[str, tuple[int, int]]
             or not 0 < len(entity_id) <= MAX_ID_CHARS
         ):
             entity_id = _key_text(of, values)
+        partition_key = entity_id if is_key_partition else _partition_key(of, values)
+        if drops_key:
+            values[key_place] = None
         return _new_event(
             Event,
             (
@@ -176,7 +182,7 @@ def _reader(of: EventReader, earliest: int, units: Mapping[str, tuple[int, int]]
                 event_id,
                 order_us,
                 entity_id,
-                entity_id if is_key_partition else _partition_key(of, values),
+                partition_key,
                 tuple(values),
                 is_tombstone,
                 len(body),

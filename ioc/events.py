@@ -73,6 +73,8 @@ class EventDecoder:
         accept_since_us: earliest time accepted, microseconds since 1970.
         units: first and last µs in force of each administrative unit, by its code.
         cameras: ids of the registered cameras.
+        kept_keys: names of the types whose facts keep the fields of the entity's key in their values; all of them where
+            it is not given. The row's own key holds them already.
     """
 
     def __init__(
@@ -83,9 +85,16 @@ class EventDecoder:
         accept_since_us: int,
         units: Mapping[str, tuple[int, int]],
         cameras: Collection[str],
+        kept_keys: Collection[str] | None = None,
     ) -> None:
         self._compiled = {
-            event_type.ce_type: EventReader(event_type, accept_since_us=accept_since_us, units=units, cameras=cameras)
+            event_type.ce_type: EventReader(
+                event_type,
+                accept_since_us=accept_since_us,
+                units=units,
+                cameras=cameras,
+                is_key_kept=kept_keys is None or event_type.name in kept_keys,
+            )
             for event_type in types
             if event_type.entity
         }

@@ -104,6 +104,7 @@ class EntityShard:
         self._newest = [0] * len(self._type_names)  # newest fact in µs, by the type's number
         self._by_source: dict[str, _SourceCount] = {}
         self._epoch = 1
+        self._writes = 0  # of this owner
         self._evaluated_us = 0  # every row's contribution to the aggregates is that of this clock
         self._swept_day = 0
         self._to_sweep: list[str] = []
@@ -407,9 +408,9 @@ class EntityShard:
                 rows[key.encode()] = None
 
     def _partials(self, changed: dict[CellKey, Cell], gone: list[CellKey], newest: dict[str, int]) -> list[Outgoing]:
-        version = sum(self._next_offsets.values())
+        self._writes += 1  # the clock may change a cell where no offset moved: the version counts both
         messages = [
-            encode_partial(key, cell, partition=self.partition, epoch=self._epoch, version=version)
+            encode_partial(key, cell, partition=self.partition, epoch=self._epoch, version=self._writes)
             for key, cell in changed.items()
         ]
         messages += [encode_gone(key, partition=self.partition) for key in gone]

@@ -2,6 +2,7 @@
 second, acknowledges batches only after that write, and lets go of them when the partition is revoked."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -21,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 _STORE_WAIT_S = 20.0  # another worker of this machine lets go of a store once it learns that the partition is ours
 _STORE_POLL_S = 0.2
-MAX_UNWRITTEN_RECORDS = 50_000  # above it intake waits for the write: memory stays bounded when the broker is slow
+ENOUGH_TO_WRITE = 10_000  # records of a shard: it is written without waiting for the clock
+MAX_UNWRITTEN_RECORDS = 20_000  # above it intake waits for the write: memory stays bounded when the broker is slow
 
 
 class Write(Protocol):
@@ -88,6 +90,7 @@ class ShardKeeper(Generic[S]):
         self._opening: dict[int, asyncio.Task[_Open[S]]] = {}
         self._flusher: asyncio.Task[None] | None = None
         self._written = asyncio.Event()
+        self._enough = asyncio.Event()
         # Nothing to do on revocation: Faust waits until every batch in work was acknowledged, so all is written.
         # A shard is kept until the next assignment says that it is gone; if another worker had it meanwhile, our next
         # write is fenced.
@@ -138,6 +141,8 @@ class ShardKeeper(Generic[S]):
             held.shard.take(batch, self._now_us())
         held.waiting.append(event)
         held.unwritten += len(batch)
+        if held.unwritten > ENOUGH_TO_WRITE:
+            self._enough.set()
 
     async def flush_now(self, partition: int) -> None:
         """Writes what changed without waiting for the clock."""
@@ -215,7 +220,9 @@ class ShardKeeper(Generic[S]):
     async def _flush_forever(self) -> None:
         try:
             while True:
-                await asyncio.sleep(self._flush_s)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._enough.wait(), self._flush_s)
+                self._enough.clear()
                 for task in list(self._opening.values()):
                     if _is_open(task):
                         await self._write(task.result())

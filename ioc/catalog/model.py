@@ -104,6 +104,7 @@ class Catalog:
             accept_since_us=microseconds_of(since),
             units=self.geography.bounds_us(),
             cameras=self.cameras.keys(),
+            kept_keys=frozenset(asking.name for entity in self.entities for asking in entity.types_asking_for_keys()),
         )
 
     def example_runner(self) -> ExampleRunner:
