@@ -7,6 +7,7 @@ newest of all. Rows of every other kind keep all their facts, up to a bound.
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -105,8 +106,43 @@ def _said(fact: Fact) -> tuple[StoredValue, ...] | None:
     return None if fact[4] else fact[5]
 
 
-encode_row: Callable[[Row], bytes] = msgspec.msgpack.Encoder().encode
-decode_row: Callable[[bytes], Row] = msgspec.msgpack.Decoder(Row).decode
+class _Written(msgspec.Struct, array_like=True, gc=False):
+    """A row on the wire: a source that an earlier fact has named is the place of that fact."""
+
+    facts: list[tuple[int, str, str | int, int, bool, tuple[StoredValue, ...]]]
+    seen: dict[int, None]
+    size_bytes: int
+
+
+_encode: Callable[[Row | _Written], bytes] = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Written).decode
+
+
+def encode_row(row: Row) -> bytes:
+    """Returns the row as it is kept: msgpack, with each source named once."""
+    facts = row.facts
+    if len(facts) == 1:
+        return _encode(row)
+    first: dict[str, int] = {}
+    written: list[Any] = []
+    for place, fact in enumerate(facts):
+        named = first.setdefault(fact[2], place)
+        written.append(fact if named == place else (fact[0], fact[1], named, fact[3], fact[4], fact[5]))
+    return _encode(_Written(written, row.seen, row.size_bytes))
+
+
+def decode_row(data: bytes) -> Row:
+    """Returns what `encode_row` has written.
+
+    Raises:
+        msgspec.DecodeError: the bytes are no row.
+    """
+    found = _decode(data)
+    facts: list[Any] = found.facts
+    for place, fact in enumerate(facts):
+        if fact[2].__class__ is int:
+            facts[place] = (fact[0], fact[1], facts[fact[2]][2], fact[3], fact[4], fact[5])
+    return Row(facts, found.seen, found.size_bytes)
 
 
 def _order(fact: Fact) -> tuple[int, str, str]:

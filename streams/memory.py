@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 __all__ = ["collect_garbage_forever", "spare_the_collector"]
 
-_INTERVAL_S = 20.0
+_INTERVAL_S = 10.0
 
 
 def spare_the_collector() -> None:

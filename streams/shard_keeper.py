@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 _STORE_WAIT_S = 20.0  # another worker of this machine lets go of a store once it learns that the partition is ours
 _STORE_POLL_S = 0.2
-ENOUGH_TO_WRITE = 10_000  # records of a shard: it is written without waiting for the clock
-MAX_UNWRITTEN_RECORDS = 20_000  # above it intake waits for the write: memory stays bounded when the broker is slow
+ENOUGH_TO_WRITE = 8_000  # records of a shard: it is written without waiting for the clock
+MAX_UNWRITTEN_RECORDS = 16_000  # above it intake waits for the write: memory stays bounded when the broker is slow
 
 
 class Write(Protocol):
@@ -141,6 +141,7 @@ class ShardKeeper(Generic[S]):
             held.shard.take(batch, self._now_us())
         held.waiting.append(event)
         held.unwritten += len(batch)
+        batch.records = ()  # folded: while the batch waits for its write, only its end matters
         if held.unwritten > ENOUGH_TO_WRITE:
             self._enough.set()
 
