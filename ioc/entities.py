@@ -28,6 +28,7 @@ __all__ = [
 
 MAX_FACTS = 1_000
 MAX_ROW_BYTES = 400_000  # of event data folded in; keeps an encoded row below the broker's message limit
+_LARGEST_PLACE = 10_000  # of a field in its type; every accepted time is far above it
 REMEMBERED_IDS = 2_048  # of a state row, whose facts are dropped as they are overtaken
 
 DUPLICATE, NEW, CONTRADICTS = range(3)
@@ -107,7 +108,8 @@ def _said(fact: Fact) -> tuple[StoredValue, ...] | None:
 
 
 class _Written(msgspec.Struct, array_like=True, gc=False):
-    """A row on the wire: a source that an earlier fact has named is the place of that fact."""
+    """A row on the wire: a source that an earlier fact has named is the place of that fact, and an order that the
+    fact's own time gives is the place of that value (no time is as small as a place)."""
 
     facts: list[tuple[int, str, str | int, int, bool, tuple[StoredValue, ...]]]
     seen: dict[int, None]
@@ -119,15 +121,25 @@ _decode = msgspec.msgpack.Decoder(_Written).decode
 
 
 def encode_row(row: Row) -> bytes:
-    """Returns the row as it is kept: msgpack, with each source named once."""
+    """Returns the row as it is kept: msgpack, with each source named once and each time told once."""
     facts = row.facts
     if len(facts) == 1:
         return _encode(row)
     first: dict[str, int] = {}
     written: list[Any] = []
     for place, fact in enumerate(facts):
+        order, values = fact[0], fact[5]
         named = first.setdefault(fact[2], place)
-        written.append(fact if named == place else (fact[0], fact[1], named, fact[3], fact[4], fact[5]))
+        written.append(
+            (
+                values.index(order) if order in values else order,
+                fact[1],
+                fact[2] if named == place else named,
+                fact[3],
+                fact[4],
+                values,
+            )
+        )
     return _encode(_Written(written, row.seen, row.size_bytes))
 
 
@@ -140,8 +152,16 @@ def decode_row(data: bytes) -> Row:
     found = _decode(data)
     facts: list[Any] = found.facts
     for place, fact in enumerate(facts):
-        if fact[2].__class__ is int:
-            facts[place] = (fact[0], fact[1], facts[fact[2]][2], fact[3], fact[4], fact[5])
+        order, source = fact[0], fact[2]
+        if order < _LARGEST_PLACE or source.__class__ is int:
+            facts[place] = (
+                fact[5][order] if order < _LARGEST_PLACE else order,
+                fact[1],
+                facts[source][2] if source.__class__ is int else source,
+                fact[3],
+                fact[4],
+                fact[5],
+            )
     return Row(facts, found.seen, found.size_bytes)
 
 

@@ -16,7 +16,7 @@ from ioc.clock import Clock
 from ioc.errors import ConfigurationError
 from streams.batches import AgentName
 from streams.health import HealthServer
-from streams.memory import collect_garbage_forever, spare_the_collector
+from streams.memory import collect_garbage_forever, one_arena, spare_the_collector
 from streams.metrics import LagCollector, OutcomesCollector, PipelineMetrics
 from streams.odd_headers import tolerate_odd_headers
 from streams.row_stores import StoreName, make_store_factory
@@ -83,6 +83,7 @@ class Worker:
         agent: AgentName = "batch",
         store: StoreName = "memory",
     ) -> None:
+        one_arena()
         use_slim_records()
         tolerate_odd_headers()
         self.registry = CollectorRegistry()

@@ -36,7 +36,7 @@ class ProvinceFile(_File):
     name_vi: str
     name_en: str
     statistical_code: int
-    accept_since: date
+    accept_since: date = Field(ge=date(1970, 1, 2))  # rows tell times from 1970 on
     partitions: int = Field(4, ge=1, le=64)
 
 

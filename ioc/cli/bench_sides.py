@@ -104,10 +104,10 @@ async def _product(task: _Task) -> dict[str, float]:
         state_topic=_state_topic(task["name"]),
     )
     await role.start()
+    spare_the_collector()  # as the worker does
     meter = Meter()  # from here, for no event may be taken before it: shards open one after the other
     try:
         await _until(lambda: role.is_ready)
-        spare_the_collector()  # as the worker does
         await _until(lambda: _outcome(role.outcomes(), "in") >= task["count"])
         result = meter.result(task["count"])
         accepted = _outcome(role.outcomes(), "accepted")

@@ -330,3 +330,12 @@ def test_a_preference_is_asked_only_of_the_types_that_tell_the_field() -> None:
     facts = [dossier(service_level="full"), dossier(service_level="partial", submitted="20T10:00")]
     row = row_of(*facts, status("received", "21T10:00"))
     assert compile_view(of_dossier(column)).read(row, NOW_US) == ["full", NOW_US]
+
+
+def test_a_row_is_read_back_as_it_was_with_sources_and_times_named_once() -> None:
+    moved = status("in_process", "20T09:00")
+    facts = [dossier(), moved, moved._replace(id="other", source="/lam-dong/onestop/x"), status("resolved", "21T08:00")]
+    row = row_of(*facts)
+    written = encode_row(row)
+    assert decode_row(written) == row
+    assert written.count(b"/lam-dong/onestop") == 2, "one for each source"
