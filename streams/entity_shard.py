@@ -108,7 +108,8 @@ class EntityShard:
         self._evaluated_us = 0  # every row's contribution to the aggregates is that of this clock
         self._swept_day = 0
         self._to_sweep: list[str] = []
-        self._places: dict[bytes, int] = {}  # where the record keys of the batch in hand belong
+        self._here: frozenset[bytes] = frozenset()  # record keys of the batch in hand that belong here
+        self._places: dict[bytes, int] = {}  # where they belong, if not all of them do
         self._has_news = True  # the first write tells the epoch and every cell
         self.committed_outcomes: Outcomes = {}
 
@@ -189,7 +190,12 @@ class EntityShard:
         decode = self._decoder.decode
         take_event = self._take_event
         keys = [record.key for record in batch.records if record.key]
-        self._places = dict(zip(keys, self._partitions_of(keys), strict=True))
+        partitions = self._partitions_of(keys)
+        # Nearly always every key belongs here; then a set of them is all that must be known.
+        if all(partition == self.partition for partition in set(partitions)):
+            self._here, self._places = frozenset(keys), {}
+        else:
+            self._here, self._places = frozenset(), dict(zip(keys, partitions, strict=True))
         for record in batch.records:
             if record.offset < place:
                 continue
@@ -280,6 +286,8 @@ class EntityShard:
         if not partition_key:
             return True  # only its publisher knows where it belongs
         key = partition_key.encode()
+        if key in self._here:
+            return True
         known = self._places.get(key)
         return (self._partitions_of([key])[0] if known is None else known) == self.partition
 

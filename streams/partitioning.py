@@ -23,6 +23,12 @@ def partitioner(partitions: int) -> Callable[[Sequence[bytes]], list[int]]:
     def partitions_of(keys: Sequence[bytes]) -> list[int]:
         if not keys:
             return []
+        length = len(keys[0])
+        if length and all(len(key) == length for key in keys):  # the keys of one publisher mostly are
+            alike: list[int] = (
+                (_murmur2(b"".join(keys), length, len(keys)) & np.uint32(0x7FFFFFFF)) % partitions
+            ).tolist()
+            return alike
         by_length: dict[int, list[int]] = defaultdict(list)
         for place, key in enumerate(keys):
             by_length[len(key)].append(place)
