@@ -39,7 +39,7 @@ def build_batch_app(app_id: str, broker: str, folder: Path) -> "BatchApp":
     # Here, not above: what it overrides may be gone after an upgrade of Faust, and the stock agent must still start.
     from streams.batch_topics import BatchApp
 
-    return BatchApp(app_id, **_settings(broker, folder))
+    return BatchApp(app_id, **_settings(broker, folder), consumer_max_fetch_size=2 * 1024 * 1024)
 
 
 def build_frames_app(app_id: str, broker: str, folder: Path) -> faust.App:

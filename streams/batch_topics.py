@@ -262,6 +262,6 @@ class BatchApp(faust.App):
 
         self.agent(self.batch_topic(topics), name=self.conf.id)(batches_to_shards)
 
-    def batch_topic(self, names: Iterable[str], *, buffered_batches: int = 4) -> BatchTopic:
+    def batch_topic(self, names: Iterable[str], *, buffered_batches: int = 8) -> BatchTopic:
         """Returns the topic of one agent. `buffered_batches` bounds what waits in memory before fetching pauses."""
         return BatchTopic(self, topics=tuple(names), maxsize=buffered_batches, allow_empty=True)
