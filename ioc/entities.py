@@ -107,11 +107,15 @@ def _said(fact: Fact) -> tuple[StoredValue, ...] | None:
     return None if fact[4] else fact[5]
 
 
+_Same = dict[str, None]  # always empty: two facts of one type often tell the same, such as a unit or a channel
+
+
 class _Written(msgspec.Struct, array_like=True, gc=False):
     """A row on the wire: a source that an earlier fact has named is the place of that fact, and an order that the
-    fact's own time gives is the place of that value (no time is as small as a place)."""
+    fact's own time gives is the place of that value (no time is as small as a place). A type's number below zero is its
+    complement, and says that texts which the type's fact before told too stand as `{}`."""
 
-    facts: list[tuple[int, str, str | int, int, bool, tuple[StoredValue, ...]]]
+    facts: list[tuple[int, str, str | int, int, bool, tuple[StoredValue | _Same, ...]]]
     seen: dict[int, None]
     size_bytes: int
 
@@ -121,26 +125,41 @@ _decode = msgspec.msgpack.Decoder(_Written).decode
 
 
 def encode_row(row: Row) -> bytes:
-    """Returns the row as it is kept: msgpack, with each source named once and each time told once."""
+    """Returns the row as it is kept: msgpack, with each source named once, each time told once, and no text twice in a
+    row."""
     facts = row.facts
     if len(facts) == 1:
         return _encode(row)
     first: dict[str, int] = {}
+    before: dict[int, tuple[StoredValue, ...]] = {}
     written: list[Any] = []
     for place, fact in enumerate(facts):
-        order, values = fact[0], fact[5]
+        order, values, number = fact[0], fact[5], fact[3]
         named = first.setdefault(fact[2], place)
+        told = before.get(number)
+        before[number] = values
+        is_shorter = False
+        shorter: Any = values
+        if told is not None:
+            shorter = [
+                _SAME if value.__class__ is str and value == other else value
+                for value, other in zip(values, told, strict=True)
+            ]
+            is_shorter = _SAME in shorter
         written.append(
             (
                 values.index(order) if order in values else order,
                 fact[1],
                 fact[2] if named == place else named,
-                fact[3],
+                ~number if is_shorter else number,
                 fact[4],
-                values,
+                shorter,
             )
         )
     return _encode(_Written(written, row.seen, row.size_bytes))
+
+
+_SAME: _Same = {}
 
 
 def decode_row(data: bytes) -> Row:
@@ -151,17 +170,26 @@ def decode_row(data: bytes) -> Row:
     """
     found = _decode(data)
     facts: list[Any] = found.facts
+    if len(facts) == 1:
+        return Row(facts, found.seen, found.size_bytes)
+    before: dict[int, tuple[StoredValue, ...]] = {}
     for place, fact in enumerate(facts):
-        order, source = fact[0], fact[2]
-        if order < _LARGEST_PLACE or source.__class__ is int:
-            facts[place] = (
-                fact[5][order] if order < _LARGEST_PLACE else order,
-                fact[1],
-                facts[source][2] if source.__class__ is int else source,
-                fact[3],
-                fact[4],
-                fact[5],
+        order, source, number, values = fact[0], fact[2], fact[3], fact[5]
+        if number < 0:
+            number = ~number
+            told = before[number]
+            values = tuple(
+                [other if value.__class__ is dict else value for value, other in zip(values, told, strict=True)]
             )
+        before[number] = values
+        facts[place] = (
+            values[order] if order < _LARGEST_PLACE else order,
+            fact[1],
+            facts[source][2] if source.__class__ is int else source,
+            number,
+            fact[4],
+            values,
+        )
     return Row(facts, found.seen, found.size_bytes)
 
 

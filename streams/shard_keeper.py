@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 _STORE_WAIT_S = 20.0  # another worker of this machine lets go of a store once it learns that the partition is ours
 _STORE_POLL_S = 0.2
-ENOUGH_TO_WRITE = 8_000  # records of a shard: it is written without waiting for the clock
-MAX_UNWRITTEN_RECORDS = 12_000  # above it intake waits for the write: memory stays bounded when the broker is slow
+ENOUGH_TO_WRITE = 16_000  # records of a shard: it is written without waiting for the clock
+MAX_UNWRITTEN_RECORDS = 24_000  # above it intake waits for the write: memory stays bounded when the broker is slow
 
 
 class Write(Protocol):

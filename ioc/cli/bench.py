@@ -26,7 +26,7 @@ def _add_events(bench: typer.Typer) -> None:
     @bench.command("events", epilog="Example: `ioc bench events --json events.json`. Two minutes; on a quiet machine.")
     def events(
         json_: JsonOption = None,
-        count: Annotated[int, typer.Option(min=10_000, help="events of each mix")] = 300_000,
+        count: Annotated[int, typer.Option(min=10_000, help="events of each mix")] = 500_000,
         passes: PassesOption = 3,
     ) -> None:
         """CPU of the events role an event, in ratio to plain aiokafka that decodes and counts the same records."""
@@ -156,7 +156,7 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
 
     count = round(200_000 * scale)
     return {
-        "events": lambda: measure_events(count=round(300_000 * scale), passes=passes),
+        "events": lambda: measure_events(count=round(500_000 * scale), passes=passes),
         "peers": lambda: measure_peers(count=count, passes=passes),
         "growth": lambda: measure_growth(count=count, passes=passes),
         "latency": lambda: measure_latency(rate=2_000, seconds=max(5, round(60 * scale))),

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ioc.entities import DUPLICATE, NEW, Row, decode_row, encode_row, fold
+from ioc.entities import DUPLICATE, NEW, Fact, Row, decode_row, encode_row, fold
 from ioc.entity_views import Column, EntityDefinition, compile_view
 from ioc.errors import ConfigurationError, InvalidRecord
+from ioc.event_types import StoredValue
 from ioc.events import Event
 from ioc.expressions import Value
 from tests.unit.domain.making import (
@@ -339,3 +340,26 @@ def test_a_row_is_read_back_as_it_was_with_sources_and_times_named_once() -> Non
     written = encode_row(row)
     assert decode_row(written) == row
     assert written.count(b"/lam-dong/onestop") == 2, "one for each source"
+
+
+def _fact(order_us: int, fact_id: str, source: str, number: int, values: tuple[StoredValue, ...]) -> Fact:
+    return order_us, fact_id, source, number, False, values
+
+
+def test_a_text_that_the_fact_before_told_is_written_once() -> None:
+    values = (None, "", "24781", True, False, 1, 1.0, 0, [], ["24781"], NOW_US)
+    others = (None, "", "24781", False, True, 1.0, 1, 1, ["24781"], [], NOW_US + 1)
+    facts = [
+        _fact(NOW_US, "a", "/x", 3, values),
+        _fact(NOW_US + 1, "b", "/x", 5, ("a telling text", NOW_US)),
+        _fact(NOW_US + 1, "c", "/x", 3, others),
+        _fact(NOW_US + 2, "d", "/x", 5, ("a telling text", NOW_US + 2)),
+        _fact(NOW_US + 3, "e", "/x", 5, ("another text", NOW_US + 2)),
+        _fact(NOW_US + 4, "f", "/x", 3, values),
+    ]
+    again = decode_row(encode_row(Row(facts, {}, 7)))
+    assert [[(value.__class__, value) for value in fact[5]] for fact in again.facts] == [
+        [(value.__class__, value) for value in fact[5]] for fact in facts
+    ]
+    assert again == Row(facts, {}, 7)
+    assert encode_row(again).count(b"a telling text") == 1
