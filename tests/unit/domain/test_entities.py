@@ -347,8 +347,8 @@ def _fact(order_us: int, fact_id: str, source: str, number: int, values: tuple[S
 
 
 def test_a_text_that_the_fact_before_told_is_written_once() -> None:
-    values = (None, "", "24781", True, False, 1, 1.0, 0, [], ["24781"], NOW_US)
-    others = (None, "", "24781", False, True, 1.0, 1, 1, ["24781"], [], NOW_US + 1)
+    values: tuple[StoredValue, ...] = (None, "", "24781", True, False, 1, 1.0, 0, [], ["24781"], NOW_US)
+    others: tuple[StoredValue, ...] = (None, "", "24781", False, True, 1.0, 1, 1, ["24781"], [], NOW_US + 1)
     facts = [
         _fact(NOW_US, "a", "/x", 3, values),
         _fact(NOW_US + 1, "b", "/x", 5, ("a telling text", NOW_US)),
