@@ -20,6 +20,7 @@ __all__ = [
     "PermitEntry",
     "PoseEntry",
     "ProvinceFile",
+    "PublisherEntry",
     "SeedEntry",
     "SourcesFile",
     "TargetEntry",
@@ -149,6 +150,14 @@ class SourcesFile(_File):
     default_interval_s: float = Field(86_400, gt=0)
     families: dict[str, float] = {}
     sources: dict[str, float] = {}
+
+
+class PublisherEntry(_File):
+    title_vi: str = Field(min_length=1)
+    title_en: str = ""
+    sources: tuple[str, ...] = Field(min_length=1)
+    types: tuple[str, ...] = ()
+    contact: str = ""
 
 
 class ZoneEntry(_File):

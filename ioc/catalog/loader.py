@@ -1,7 +1,9 @@
 """Reads a catalogue folder. Every error is one sentence that names the file, the key and the fix."""
 
 import hashlib
+import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +21,7 @@ from ioc.catalog.files import (
     PermitEntry,
     PoseEntry,
     ProvinceFile,
+    PublisherEntry,
     SourcesFile,
 )
 from ioc.catalog.model import OWN_TOPICS, Catalog
@@ -32,11 +35,13 @@ from ioc.kpis import KpiDefinition, Part, Target
 from ioc.kpis.examples import Example
 from ioc.kpis.sources import Promises
 from ioc.permits import Permit, Zone
+from ioc.publishers import Publisher
 from ioc.windows import grain_of
 
 __all__ = ["load_catalog"]
 
 MAX_KEEP_DAYS = 400
+_PUBLISHER = r"[a-z][a-z0-9-]{1,40}"
 
 # The same loader in C, where the package was built with it: a second less at every start.
 _SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -73,6 +78,7 @@ def load_catalog(folder: Path) -> Catalog:
         cameras=_cameras(folder, geography),
         permits=_permits(folder),
         promises=_promises(folder, province.province),
+        publishers=_publishers(folder, province.province, event_types),
     )
     try:
         catalog.engine()  # compiles every expression: a wrong one stops us here, not at the first event
@@ -348,6 +354,38 @@ def _promises(folder: Path, province: str) -> Promises:
         by_source={source: round(seconds * 1e6) for source, seconds in spec.sources.items()},
         by_family={family: round(seconds * 1e6) for family, seconds in spec.families.items()},
     )
+
+
+def _publishers(folder: Path, province: str, event_types: Mapping[str, EventType]) -> dict[str, Publisher]:
+    """publishers.yaml may be absent: then departments publish on Kafka only, by its own rights."""
+    path = folder / "publishers.yaml"
+    if not path.exists():
+        return {}
+    publishers: dict[str, Publisher] = {}
+    families = {event_type.family for event_type in event_types.values() if event_type.topic not in OWN_TOPICS}
+    for name, spec in _read(path, TypeAdapter(dict[str, PublisherEntry])).items():
+        if not re.fullmatch(_PUBLISHER, name):
+            raise ConfigurationError(f"{path}: {name!r}: a publisher's name is small letters, digits and hyphens")
+        for source in spec.sources:
+            if source.startswith("/") or source.split("/")[0] not in families:
+                raise ConfigurationError(
+                    f"{path}: {name}.sources: {source!r} must begin with a family, without the province: one of "
+                    f"{', '.join(sorted(families))}"
+                )
+        publisher = Publisher(
+            name=name,
+            title_vi=spec.title_vi,
+            title_en=spec.title_en or spec.title_vi,
+            sources=tuple(f"/{province}/{source.rstrip('/')}" for source in spec.sources),
+            types=spec.types,
+            contact=spec.contact,
+        )
+        own = [event_type.name for event_type in publisher.own_types(event_types)]
+        odd = next((wanted for wanted in spec.types if not any(fnmatchcase(each, wanted) for each in own)), None)
+        if odd is not None:
+            raise ConfigurationError(f"{path}: {name}.types: {odd!r} is no event type of its sources' families")
+        publishers[name] = publisher
+    return publishers
 
 
 def _cameras(folder: Path, geography: Geography) -> dict[str, Camera]:

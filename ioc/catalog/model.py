@@ -14,6 +14,7 @@ from ioc.kpis import KpiDefinition, KpiEngine
 from ioc.kpis.examples import Example, ExampleRunner
 from ioc.kpis.sources import Promises
 from ioc.permits import Permit
+from ioc.publishers import Publisher
 from ioc.windows import LOCAL_ZONE, microseconds_of
 
 __all__ = ["ENTITY_ROWS_TOPIC", "INCIDENT_ROWS_TOPIC", "PARTIALS_TOPIC", "VALUES_TOPIC", "Catalog"]
@@ -58,6 +59,7 @@ class Catalog:
     cameras: Mapping[str, Camera]
     permits: tuple[Permit, ...]
     promises: Promises
+    publishers: Mapping[str, Publisher]
 
     def department_topics(self) -> tuple[str, ...]:
         """The topics that departments publish on, in the order of the catalogue."""

@@ -15,12 +15,16 @@ _HEADERS = (("content-type", CONTENT_TYPE.encode()),)
 
 
 class Outgoing(NamedTuple):
-    """A valid event on its way: topic and key of its type, and the bytes as they came."""
+    """A valid event on its way: topic and key of its type, the bytes as they came, and who tells what of what."""
 
     topic: str
     key: bytes
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
+    type: str = ""
+    source: str = ""
+    id: str = ""
+    entity_id: str = ""
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -55,7 +59,16 @@ class EventJudge:
         (found,) = self._decoder.decode(topic, _HEADERS, body, now_us)
         if isinstance(found, Rejected):
             raise found.error
-        return Outgoing(topic, found.partition_key.encode(), body, _HEADERS)
+        return Outgoing(
+            topic,
+            found.partition_key.encode(),
+            body,
+            _HEADERS,
+            found.type.name,
+            found.source,
+            found.id,
+            found.entity_id,
+        )
 
     def _topic(self, body: bytes) -> str:
         """The topic of the event's type, "" where the decoder will say what is wrong."""

@@ -64,7 +64,7 @@ class Sender:
             PermanentError: the topic does not exist, or may not be written to.
             TransientError: nothing was acknowledged for `stall_timeout_s` seconds.
         """
-        topic, key, value, headers = outgoing
+        topic, key, value, headers = outgoing[:4]
         if topic not in self._known:
             await self._check_topic(topic)
         try:

@@ -34,6 +34,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Con số đã công bố · Seeds": files.SeedEntry,
     "Ví dụ · Worked examples": files.ExampleEntry,
     "sources.yaml": files.SourcesFile,
+    "publishers.yaml": files.PublisherEntry,
 }
 """The reference's section of each kind of entry."""
 
