@@ -8,9 +8,9 @@ import msgspec
 
 from ioc.errors import ConfigurationError
 
-__all__ = ["EventType", "FieldSpec", "FieldType", "StoredValue", "struct_of"]
+__all__ = ["LARGEST_INTEGER", "EventType", "FieldSpec", "FieldType", "StoredValue", "struct_of"]
 
-_LARGEST_INTEGER = 2**53  # what a double holds exactly, and what fits every store on the way
+LARGEST_INTEGER = 2**53  # what a double holds exactly, and what fits every store on the way
 StoredValue = int | float | str | bool | None | list[str]
 FieldType = Literal[
     "string", "integer", "number", "boolean", "time", "date", "date_or_time", "admin_unit", "camera", "list", "any"
@@ -19,7 +19,10 @@ FieldType = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSpec:
-    """One field of an event type. `enum`, where not empty, takes the place of `type`."""
+    """One field of an event type. `enum`, where not empty, takes the place of `type`.
+
+    `vi`, `en`: what it is, for people. `example`: a value as a department would write it, None where the type says it.
+    """
 
     name: str
     type: FieldType = "string"
@@ -27,11 +30,17 @@ class FieldSpec:
     is_required: bool = False
     minimum: int | None = None
     maximum: int | None = None
+    vi: str = field(default="", compare=False)
+    en: str = field(default="", compare=False)
+    example: str | int | float | bool | tuple[str, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventType:
-    """A type of event as the catalogue declares it. `number` is its stable place in the catalogue's file."""
+    """A type of event as the catalogue declares it. `number` is its stable place in the catalogue's file.
+
+    Titles and descriptions are for people: they play no part in comparing two types.
+    """
 
     number: int
     name: str
@@ -44,6 +53,11 @@ class EventType:
     time_field: str
     fields: tuple[FieldSpec, ...]
     fact_times: tuple[str, ...] = ()
+    department: str = field(default="", compare=False)
+    title_vi: str = field(default="", compare=False)
+    title_en: str = field(default="", compare=False)
+    description_vi: str = field(default="", compare=False)
+    description_en: str = field(default="", compare=False)
     stored: tuple[str, ...] = field(init=False)
     is_state: bool = field(init=False)
 
@@ -99,8 +113,8 @@ def _annotation(spec: FieldSpec) -> Any:
             return Annotated[
                 int,
                 msgspec.Meta(
-                    ge=-_LARGEST_INTEGER if lowest is None else lowest,
-                    le=_LARGEST_INTEGER if highest is None else highest,
+                    ge=-LARGEST_INTEGER if lowest is None else lowest,
+                    le=LARGEST_INTEGER if highest is None else highest,
                 ),
             ]
         case "number":

@@ -47,9 +47,16 @@ class FieldEntry(_File):
     required: bool = False
     minimum: int | None = None
     maximum: int | None = None
+    vi: str = ""
+    en: str = ""
+    example: str | int | float | bool | tuple[str, ...] | None = None
 
 
 class EventTypeEntry(_File):
+    title_vi: str = ""
+    title_en: str = ""
+    description_vi: str = ""
+    description_en: str = ""
     topic: str = Field(pattern=TOPIC)
     ce_type: str
     department: str

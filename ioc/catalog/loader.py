@@ -139,6 +139,11 @@ def _event_types(folder: Path) -> dict[str, EventType]:
             entity_key=spec.entity_key,
             time_field=spec.time_field,
             fact_times=spec.fact_times,
+            department=spec.department,
+            title_vi=spec.title_vi,
+            title_en=spec.title_en,
+            description_vi=spec.description_vi,
+            description_en=spec.description_en,
             fields=tuple(
                 FieldSpec(
                     name=field_name,
@@ -147,6 +152,9 @@ def _event_types(folder: Path) -> dict[str, EventType]:
                     is_required=field.required,
                     minimum=field.minimum,
                     maximum=field.maximum,
+                    vi=field.vi,
+                    en=field.en,
+                    example=field.example,
                 )
                 for field_name, field in spec.fields.items()
             ),
