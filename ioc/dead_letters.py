@@ -1,18 +1,30 @@
-"""Dead letters: what could not be processed, why, and the original bytes. Pure."""
+"""Dead letters: what could not be processed, why, and the original bytes; and the marks of those sent again. Pure."""
 
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated, Self
 
+import msgspec
 import orjson
 
 from ioc.errors import InvalidRecord
 
-__all__ = ["DEAD_LETTERS_TOPIC", "DEAD_LETTER_TYPE", "DeadLetter", "encode_dead_letter"]
+__all__ = [
+    "DEAD_LETTERS_TOPIC",
+    "DEAD_LETTER_TYPE",
+    "RETRIED_TOPIC",
+    "DeadLetter",
+    "RetryMark",
+    "encode_dead_letter",
+    "letter_id",
+]
 
 DEAD_LETTERS_TOPIC = "ioc.dead-letters"
 DEAD_LETTER_TYPE = "vn.ioc.quality.rejected.v1"
+RETRIED_TOPIC = "ioc.dead-letters.retried"
+"""Marks of letters sent again; a topic of its own, because whoever recounts counts what the other one holds."""
 MAX_ORIGINAL_BYTES = 512 * 1024  # a larger one is fetched from its topic by offset
 MAX_HEADERS = 64
 MAX_HEADER_BYTES = 1024  # a dead letter must itself never be too large to write
@@ -20,7 +32,10 @@ MAX_HEADER_BYTES = 1024  # a dead letter must itself never be too large to write
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A record of `topic`/`partition`/`offset` that broke the contract; `index` counts inside a batched record."""
+    """A record of `topic`/`partition`/`offset` that broke the contract; `index` counts inside a batched record.
+
+    What never reached Kafka (the gateway refused it) has partition -1 and names itself by `ref`.
+    """
 
     error: InvalidRecord
     source: str
@@ -32,10 +47,36 @@ class DeadLetter:
     key: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     original: bytes | None
+    ref: str = ""
 
     @property
     def event_ref(self) -> str:
-        return f"{self.topic}/{self.partition}/{self.offset}"
+        return self.ref or f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class RetryMark(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Says that the refused event `letter` (a `letter_id`) was sent again, when, and as which record."""
+
+    letter: str
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    sent_to: str
+
+    @classmethod
+    def decode(cls, value: bytes | None) -> Self | None:
+        """Returns the mark of a record's value; None where it is none."""
+        try:
+            return msgspec.json.decode(value or b"", type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def encode(self) -> tuple[bytes, bytes]:
+        """Returns (key, value) of its record."""
+        return self.letter.encode(), msgspec.json.encode(self)
+
+
+def letter_id(event_ref: str, index: int) -> str:
+    """The CloudEvents id of a dead letter: the same for the same refused event."""
+    return f"{event_ref}/{index}"
 
 
 def encode_dead_letter(letter: DeadLetter, *, province: str) -> tuple[bytes, bytes, tuple[tuple[str, bytes], ...]]:
@@ -61,7 +102,7 @@ def encode_dead_letter(letter: DeadLetter, *, province: str) -> tuple[bytes, byt
     }
     headers = {
         "ce_specversion": "1.0",
-        "ce_id": f"{letter.event_ref}/{letter.index}",
+        "ce_id": letter_id(letter.event_ref, letter.index),
         "ce_source": f"/{province}/dead-letters",
         "ce_type": DEAD_LETTER_TYPE,
         "ce_time": at,

@@ -16,7 +16,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from ioc.dead_letters import DEAD_LETTERS_TOPIC, MAX_HEADER_BYTES, MAX_HEADERS
+from ioc.dead_letters import DEAD_LETTERS_TOPIC, MAX_HEADER_BYTES, MAX_HEADERS, letter_id
 from ioc.errors import PermanentError, TransientError
 
 __all__ = ["StoredLetter", "read_dead_letters", "republish"]

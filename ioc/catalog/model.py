@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from ioc.catalog.cameras import Camera
 from ioc.catalog.topics import TopicSpec
-from ioc.dead_letters import DEAD_LETTERS_TOPIC
+from ioc.dead_letters import DEAD_LETTERS_TOPIC, RETRIED_TOPIC
 from ioc.entity_views import EntityDefinition
 from ioc.events import EventDecoder, EventType
 from ioc.geography import Geography
@@ -87,6 +87,12 @@ class Catalog:
             TopicSpec(name=VALUES_TOPIC, partitions=1, config=_COMPACT | year | {"cleanup.policy": "compact,delete"}),
             TopicSpec(name=ENTITY_ROWS_TOPIC, partitions=self.partitions, config=_COMPACT),
             TopicSpec(name=INCIDENT_ROWS_TOPIC, partitions=self.partitions, config=_COMPACT),
+            # Twice as long as the dead letters themselves: a mark outlives what it marks.
+            TopicSpec(
+                name=RETRIED_TOPIC,
+                partitions=1,
+                config=_COMPACT | {"cleanup.policy": "compact,delete", "retention.ms": str(60 * _DAY_MS)},
+            ),
         ]
         return (*departments, *own, *state)
 
