@@ -29,7 +29,7 @@ def _entry(name: str) -> str:
     field = Settings.model_fields[name]
     lines = [f"# {field.title}: {field.description}"]
     lines.append(f"# variable: IOC_{name.upper()}")
-    if any(word in name for word in _SECRETS):
+    if name.endswith(_SECRETS):
         lines.append(f"# secret: set the variable, in a file that only the service's owner may read; not {name} here")
     else:
         lines.append(f"#{name} = {_toml_value(field.get_default())}")

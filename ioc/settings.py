@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ioc.errors import ConfigurationError
@@ -34,6 +34,28 @@ class Settings(BaseSettings):
     now: str | None = Field(None, title="Fixed clock", description="RFC 3339 time, for replays and tests")
     kafka_jars: Path | None = Field(
         None, title="Kafka jars", description="local folder of broker jars instead of fetching"
+    )
+    kafka_user: str | None = Field(
+        None, title="Kafka user", description="who we are to a Kafka that asks (SASL); not set: it does not ask"
+    )
+    kafka_password: SecretStr | None = Field(
+        None, title="Kafka password", description="of the user; kafka_password_file is safer"
+    )
+    kafka_password_file: Path | None = Field(
+        None, title="Kafka password file", description="file that holds the user's password alone, mode 600"
+    )
+    kafka_ca: Path | None = Field(
+        None,
+        title="Kafka certificate authority",
+        description="PEM file that Kafka's certificate is checked against; not set: the system's authorities",
+    )
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = Field(
+        None,
+        title="Kafka security",
+        description="not set: SASL_SSL with a user, SSL with a certificate authority, else PLAINTEXT",
+    )
+    kafka_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = Field(
+        "SCRAM-SHA-256", title="Kafka mechanism", description="how the password is proved"
     )
     log_level: str = Field("INFO", title="Log level", description="DEBUG, INFO, WARNING or ERROR")
     flush_s: float = Field(

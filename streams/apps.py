@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import faust
 
+from ioc.adapters.kafka_access import faust_arguments
 from ioc.errors import ConfigurationError
 from streams.batches import AgentName, ShardApp
 
@@ -67,6 +68,7 @@ def _check_faust(installed: str) -> None:
 def _settings(broker: str, folder: Path) -> dict[str, Any]:
     return {
         "broker": [f"kafka://{quote(address.strip(), safe=':.[]')}" for address in broker.split(",")],
+        **faust_arguments(broker),
         "autodiscover": False,
         "web_enabled": False,
         "topic_disable_leader": True,

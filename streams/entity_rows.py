@@ -8,6 +8,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
+from ioc.adapters.kafka_access import kafka_arguments
 from ioc.catalog.model import ENTITY_ROWS_TOPIC
 from ioc.errors import PermanentError, TransientError
 from ioc.event_reading import KEY_SEPARATOR
@@ -54,7 +55,7 @@ async def read_shards(broker: str, entities: Collection[str], advance: Advance) 
     """
     consumer = AIOKafkaConsumer(
         ENTITY_ROWS_TOPIC,
-        bootstrap_servers=broker,
+        **kafka_arguments(broker),
         client_id="ioc-kpi-explain",
         group_id=None,
         enable_auto_commit=False,

@@ -19,6 +19,7 @@ from detectors.base import BgrImage, Candidate, Detector, Observation
 from detectors.preprocess import decode_jpeg
 from detectors.registry import build_detectors
 from ioc.adapters.evidence import EvidenceStore, open_evidence
+from ioc.adapters.kafka_access import kafka_arguments
 from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.cloudevents import encode_json
@@ -172,7 +173,7 @@ class FramesRole:
         return {FRAMES_TOPIC: waiting}
 
     async def start(self) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self._broker, enable_idempotence=True, acks="all")
+        producer = AIOKafkaProducer(**kafka_arguments(self._broker), enable_idempotence=True, acks="all")
         await producer.start()
         self._producer = producer
         self.app.finalize()

@@ -17,6 +17,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from ioc.adapters.kafka_access import kafka_arguments
 from ioc.catalog import Catalog
 from ioc.catalog.model import VALUES_TOPIC
 from ioc.clock import Clock
@@ -177,9 +178,9 @@ class KpiLogWriter:
     @asynccontextmanager
     async def _kafka(self) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._broker, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+            **kafka_arguments(self._broker), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
         )
-        producer = AIOKafkaProducer(bootstrap_servers=self._broker, acks="all", enable_idempotence=True, linger_ms=5)
+        producer = AIOKafkaProducer(**kafka_arguments(self._broker), acks="all", enable_idempotence=True, linger_ms=5)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(consumer.stop)
             await consumer.start()

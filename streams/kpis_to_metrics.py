@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from ioc.adapters.kafka_access import kafka_arguments
 from ioc.catalog import Catalog
 from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.clock import Clock
@@ -77,7 +78,7 @@ class FiguresRole(Collector):
 
     async def _read_forever(self) -> None:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._broker,
+            **kafka_arguments(self._broker),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -24,6 +24,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
+from ioc.adapters.kafka_access import kafka_arguments
 from ioc.errors import ConfigurationError, PermanentError, TransientError
 from streams.row_stores import MemoryRows, RowStore
 
@@ -80,7 +81,7 @@ class ShardLog:
             ConfigurationError: the log is empty though events were processed: every figure would be too small.
         """
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._broker,
+            **kafka_arguments(self._broker),
             transactional_id=f"{self._topic}-{self._partition}",
             transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
             max_batch_size=_BATCH_BYTES,
@@ -182,7 +183,7 @@ class ShardLog:
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator[AIOKafkaConsumer]:
         reader = AIOKafkaConsumer(
-            bootstrap_servers=self._broker,
+            **kafka_arguments(self._broker),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # `latest` once restored nothing at all
@@ -197,7 +198,7 @@ class ShardLog:
 
     async def _refuse_lost_state(self) -> None:
         """A group that has committed offsets has written a marker before: where none is left, the topic was lost."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._broker)
+        admin = AIOKafkaAdminClient(**kafka_arguments(self._broker))
         await admin.start()
         try:
             offsets = await admin.list_consumer_group_offsets(self._group)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import TypeVar
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from ioc.broker.wire import ClusterView, NotKafka, fetch_cluster
+from ioc.adapters.kafka_access import kafka_arguments, security_of
+from ioc.broker.wire import ClusterView, LoginRefused, NotKafka, fetch_cluster
 from ioc.catalog.topics import TopicSpec
 from ioc.errors import ConfigurationError, PermanentError, TransientError
 
@@ -74,16 +76,21 @@ async def find_cluster(broker: str, *, timeout_s: float = 10.0) -> ClusterView:
 
     Raises:
         ConfigurationError: `broker` is no address.
-        TransientError: no Kafka there; a sentence that says what to do.
+        PermanentError: Kafka does not let us in. TransientError: no Kafka there; a sentence that says what to do.
     """
-    addresses = _addresses(broker)
+    addresses, security = _addresses(broker), security_of(broker)
     deadline = time.monotonic() + timeout_s
     reason: Exception | None = None
     while True:
         for host, port in addresses:
             left_s = max(0.2, deadline - time.monotonic())
             try:
-                view = await asyncio.to_thread(fetch_cluster, host, port, timeout_s=min(3.0, left_s))
+                view = await asyncio.to_thread(fetch_cluster, host, port, timeout_s=min(3.0, left_s), security=security)
+            except (LoginRefused, ssl.SSLCertVerificationError) as error:
+                raise PermanentError(
+                    f"Kafka at {broker} was not entered as {security.user or 'nobody'} ({error}); "
+                    f"`ioc doctor` says why and what to do"
+                ) from None
             except (OSError, NotKafka) as error:
                 reason = error
             else:
@@ -91,11 +98,14 @@ async def find_cluster(broker: str, *, timeout_s: float = 10.0) -> ClusterView:
                     return view
         if time.monotonic() + _PROBE_EVERY_S > deadline:
             if isinstance(reason, NotKafka):
+                way = "over TLS" if security.has_tls else "in clear text"
                 raise TransientError(
-                    f"something at {broker} answers, but does not speak Kafka's protocol in clear text ({reason}); "
-                    f"check IOC_BROKER"
+                    f"something at {broker} answers, but does not speak Kafka's protocol {way} ({reason}); "
+                    f"check IOC_BROKER, or ask `ioc doctor`"
                 )
-            raise TransientError(f"no Kafka at {broker}: start one with `ioc broker`, or set IOC_BROKER") from None
+            raise TransientError(
+                f"no Kafka at {broker}: start one with `ioc broker`, or set IOC_BROKER; `ioc doctor` looks closer"
+            ) from None
         await asyncio.sleep(_PROBE_EVERY_S)
 
 
@@ -107,7 +117,7 @@ async def _with_admin(broker: str, ask: Callable[[AIOKafkaAdminClient], Awaitabl
     """
     deadline = time.monotonic() + _NODE_LOSS_TIMEOUT_S
     while True:
-        client = AIOKafkaAdminClient(bootstrap_servers=broker, client_id="ioc-topics", request_timeout_ms=30_000)
+        client = AIOKafkaAdminClient(**kafka_arguments(broker), client_id="ioc-topics", request_timeout_ms=30_000)
         try:
             await client.start()
             return await ask(client)

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from ioc.adapters.evidence import EvidenceStore
+from ioc.adapters.kafka_access import kafka_arguments
 from ioc.capture.folders import FolderSource
 from ioc.capture.pacing import Pacer
 from ioc.capture.stills import CapturedStill, CaptureReport, Source, Tally
@@ -56,7 +57,7 @@ class FramePublisher:
 
     async def __aenter__(self) -> Self:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._broker,
+            **kafka_arguments(self._broker),
             client_id="ioc-capture",
             acks="all",
             enable_idempotence=True,

@@ -258,6 +258,7 @@ def _run(
     import logging
 
     from ioc.adapters.evidence import open_evidence
+    from ioc.adapters.kafka_access import kafka_access
     from ioc.capture.publisher import FramePublisher
     from ioc.catalog import load_catalog
     from ioc.cli.logs import configure_logs
@@ -266,7 +267,7 @@ def _run(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own sentences say what it would
     for_s = None if for_ is None else parse_duration_s(for_, "--for")
     publisher = FramePublisher(
-        broker=broker or settings.broker,
+        broker=kafka_access(settings, broker),
         province=province or load_catalog(settings.catalog).province,
         evidence=open_evidence(settings.state / "evidence"),
         tally=source.tally,

@@ -21,6 +21,7 @@ from pathlib import Path
 import aiohttp
 import yaml
 
+from ioc.adapters.kafka_access import kafka_access
 from ioc.adapters.topics import ensure_topics
 from ioc.broker import EmbeddedKafka
 from ioc.broker.process import ChildProcess
@@ -161,7 +162,7 @@ class Demo:
     async def _broker(self, folder: Path, settings: Settings) -> str:
         """Our own Kafka, or the one that IOC_BROKER names."""
         if os.environ.get("IOC_BROKER"):
-            return settings.broker
+            return kafka_access(settings)
         kafka = EmbeddedKafka(folder / "kafka", jars=settings.kafka_jars)
         self._parts.kafka = kafka
         starting = asyncio.create_task(asyncio.to_thread(kafka.start))

@@ -84,6 +84,7 @@ def kpi_explain(
     """
     import asyncio
 
+    from ioc.adapters.kafka_access import kafka_access
     from ioc.cli.kpi_view import explanation_json, explanation_text
     from ioc.kpis.audit import Wanted
     from ioc.windows import microseconds_of
@@ -92,9 +93,10 @@ def kpi_explain(
     kpi = _kpi(catalog, kpi_id)
     window = _window(kpi, window)
     clock, moment = _clock(settings), _moment(at, settings)
+    kafka = kafka_access(settings, broker)
     _refuse_the_past(kpi, window, moment, clock)
     wanted = _wanted(catalog, kpi, Wanted("" if unit == "*" else unit, agency, dim))
-    explained = asyncio.run(_explain(broker or settings.broker, catalog, kpi, window, microseconds_of(moment), wanted))
+    explained = asyncio.run(_explain(kafka, catalog, kpi, window, microseconds_of(moment), wanted))
     _refuse_unknown_series(kpi, wanted, explained)
     told = explanation_json(catalog, kpi, window, moment, wanted, explained, limit=limit)
     print(json.dumps(told, ensure_ascii=False) if as_json else explanation_text(told))

@@ -50,6 +50,7 @@ def _oncall(
     """
     if context.invoked_subcommand is not None:
         return
+    from ioc.adapters.kafka_access import kafka_access
     from ioc.clock import clock_from_setting
     from ioc.oncall.service import OncallConfig, run_oncall
     from ioc.oncall.store import sqlite_url
@@ -61,7 +62,7 @@ def _oncall(
     )
     province, unit_names = _names(settings)
     service = OncallConfig(
-        broker=broker or settings.broker,
+        broker=kafka_access(settings, broker),
         database_url=sqlite_url(settings.state / "oncall.db"),
         evidence=settings.state / "evidence",
         province=province,

@@ -57,6 +57,7 @@ def publish(
     """
     import asyncio
 
+    from ioc.adapters.kafka_access import kafka_access
     from ioc.catalog import load_catalog
     from ioc.clock import clock_from_setting
     from ioc.publishing import EventJudge, Publication
@@ -65,7 +66,7 @@ def publish(
     _refuse_other_formats(file)
     settings = load_settings(config)
     judge, clock = EventJudge(load_catalog(settings.catalog)), clock_from_setting(settings.now)
-    address = None if is_dry else (broker or settings.broker)
+    address = None if is_dry else kafka_access(settings, broker)
     with _opened(file) as descriptor:
         answer = _Answer(language, as_json=as_json, is_dry=is_dry)
         publication = Publication(judge, clock=clock, on_rejected=answer.reject)

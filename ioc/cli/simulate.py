@@ -77,6 +77,7 @@ def simulate_events(
     from datetime import timedelta
     from itertools import chain
 
+    from ioc.adapters.kafka_access import kafka_access
     from ioc.cli.capture import parse_duration_s
     from ioc.clock import clock_from_setting
     from ioc.settings import load_settings
@@ -98,7 +99,7 @@ def simulate_events(
         encode = encode_structured if is_structured else encode_binary
         live_count = round(rate * for_s) if count is None and for_s is not None else count
         total = None if live_count is None else len(past) + live_count
-        kinds = _publish_province(past, live, simulator.topics, begin, broker or settings.broker, encode, total)
+        kinds = _publish_province(past, live, simulator.topics, begin, kafka_access(settings, broker), encode, total)
     else:
         kinds = _write_lines(out, chain(past, live))
     summary = {"events": kinds.total(), **{kind: kinds[kind] for kind in ("fresh", "duplicate", "invalid")}}
@@ -141,6 +142,7 @@ def simulate_scenes(
         _report({"frames": written, "cameras": len(specs), "manifest": str(out / "manifest.csv")}, as_json)
         return
 
+    from ioc.adapters.kafka_access import kafka_access
     from ioc.catalog import load_catalog
     from ioc.clock import clock_from_setting
     from ioc.frames import FRAMES_TOPIC
@@ -152,7 +154,7 @@ def simulate_scenes(
     province = load_catalog(settings.catalog).province
 
     async def publish(stop: "asyncio.Event", on_sent: "Callable[[], None]") -> int:
-        async with open_producer(broker or settings.broker, (FRAMES_TOPIC,)) as sink:
+        async with open_producer(kafka_access(settings, broker), (FRAMES_TOPIC,)) as sink:
             return await publish_scenes(
                 specs, sink, province=province, clock=clock, fps=fps, stop=stop, frames=frames, on_sent=on_sent
             )

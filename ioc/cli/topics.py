@@ -26,13 +26,14 @@ def register(app: typer.Typer) -> None:
 
 def apply(broker: BrokerOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Create the topics that are missing; exit 2 where a topic has another partition count than the catalogue's."""
+    from ioc.adapters.kafka_access import kafka_access
     from ioc.adapters.topics import ensure_topics
     from ioc.catalog import load_catalog
     from ioc.settings import load_settings
 
     settings = load_settings(config)
     specs = load_catalog(settings.catalog).topics()
-    report = asyncio.run(ensure_topics(broker or settings.broker, specs, strict=not as_json))
+    report = asyncio.run(ensure_topics(kafka_access(settings, broker), specs, strict=not as_json))
     if as_json:
         mismatched = [
             {"topic": found.name, "has": found.has_partitions, "needs": found.needs_partitions}
@@ -49,10 +50,11 @@ def apply(broker: BrokerOption = None, config: ConfigOption = None, as_json: Jso
 
 def list_(broker: BrokerOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the cluster's topics with their partition and replica counts."""
+    from ioc.adapters.kafka_access import kafka_access
     from ioc.adapters.topics import list_topics
     from ioc.settings import load_settings
 
-    found = asyncio.run(list_topics(broker or load_settings(config).broker))
+    found = asyncio.run(list_topics(kafka_access(load_settings(config), broker)))
     if as_json:
         rows = [
             {"topic": topic.name, "partitions": topic.partitions, "replication": topic.replication} for topic in found

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ioc.adapters.kafka_access import KafkaAddress
     from ioc.catalog import Catalog
     from ioc.clock import Clock
     from ioc.settings import Settings
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
 
         Missing topics are created first. The first line of output is `ready http://host:port`.
         """
+        from ioc.adapters.kafka_access import kafka_access
         from ioc.catalog import load_catalog
         from ioc.cli.logs import configure_logs
         from ioc.clock import clock_from_setting
@@ -40,27 +42,28 @@ def register(app: typer.Typer) -> None:
         from streams.worker import parse_roles
 
         settings = load_settings(config)
-        if broker:
-            settings = settings.model_copy(update={"broker": broker})
+        kafka = kafka_access(settings, broker)
         chosen = parse_roles(roles)
         configure_logs(settings.log_level)
         catalog = load_catalog(settings.catalog)
         clock = clock_from_setting(settings.now)
-        if not asyncio.run(_run(chosen, settings, catalog, clock)):
+        if not asyncio.run(_run(chosen, kafka, settings, catalog, clock)):
             sys.exit(1)
 
 
-async def _run(roles: "Sequence[RoleName]", settings: "Settings", catalog: "Catalog", clock: "Clock") -> bool:
+async def _run(
+    roles: "Sequence[RoleName]", kafka: "KafkaAddress", settings: "Settings", catalog: "Catalog", clock: "Clock"
+) -> bool:
     from ioc.adapters.topics import ensure_topics
     from streams.worker import Worker, stop_on_signals
 
     stop = asyncio.Event()
     stop_on_signals(stop)
-    await ensure_topics(settings.broker, catalog.topics())
+    await ensure_topics(kafka, catalog.topics())
     settings.state.mkdir(parents=True, exist_ok=True)
     worker = Worker(
         roles,
-        broker=settings.broker,
+        broker=kafka,
         catalog=catalog,
         clock=clock,
         state=settings.state,

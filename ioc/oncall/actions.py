@@ -10,6 +10,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+from ioc.adapters.kafka_access import kafka_arguments
 from ioc.errors import PermanentError, TransientError
 from ioc.oncall.channels import Receipt
 from ioc.oncall.outcomes import FollowUp, OutboxRow
@@ -94,7 +95,7 @@ class ActionPublisher:
 
 async def _start_producer(broker: str) -> AIOKafkaProducer:
     producer = AIOKafkaProducer(
-        bootstrap_servers=broker,
+        **kafka_arguments(broker),
         client_id="ioc-oncall",
         acks="all",
         enable_idempotence=True,

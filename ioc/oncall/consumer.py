@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 
+from ioc.adapters.kafka_access import kafka_arguments
 from ioc.clock import Clock
 from ioc.errors import InvalidRecord
 from ioc.incidents import INCIDENTS_TOPIC, Incident
@@ -104,7 +105,7 @@ class InboxConsumer:
     async def _consume(self) -> None:
         consumer = AIOKafkaConsumer(
             self._topic,
-            bootstrap_servers=self._broker,
+            **kafka_arguments(self._broker),
             group_id=self._group,
             client_id="ioc-oncall",
             enable_auto_commit=False,

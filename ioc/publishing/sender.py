@@ -15,6 +15,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from ioc.adapters.kafka_access import kafka_arguments
 from ioc.adapters.topics import find_cluster
 from ioc.errors import IocError, PermanentError, TransientError
 from ioc.publishing.judge import Outgoing
@@ -147,7 +148,7 @@ async def open_sender(broker: str, *, client_id: str = "ioc-publish") -> AsyncIt
     """
     await find_cluster(broker, timeout_s=_FIND_TIMEOUT_S)
     producer = AIOKafkaProducer(
-        bootstrap_servers=broker,
+        **kafka_arguments(broker),
         client_id=client_id,
         acks="all",
         enable_idempotence=True,

@@ -12,6 +12,7 @@ from typing import Protocol
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from ioc.adapters.kafka_access import kafka_arguments
 from ioc.clock import Clock
 from ioc.errors import PermanentError, TransientError
 from ioc.frames import FRAMES_TOPIC, INLINE_LIMIT_BYTES, Frame, encode_frame, sha256_hex
@@ -45,7 +46,7 @@ async def open_producer(broker: str, topics: Collection[str]) -> AsyncIterator[R
         PermanentError: one of `topics` does not exist.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=broker,
+        **kafka_arguments(broker),
         client_id="ioc-simulate",
         acks="all",
         enable_idempotence=True,
