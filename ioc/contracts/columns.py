@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ioc.contracts.samples import sample_text
+from ioc.contracts.samples import Samples
 from ioc.event_types import EventType
 
 __all__ = ["ColumnDoc", "template_columns"]
@@ -21,8 +21,12 @@ class ColumnDoc:
     example: str
 
 
-def template_columns(event_type: EventType) -> list[ColumnDoc]:
-    """Returns a column for each field, in the catalogue's order; required ones first, so that they are not missed."""
+def template_columns(event_type: EventType, samples: Samples | None = None) -> list[ColumnDoc]:
+    """Returns a column for each field, in the catalogue's order; required ones first, so that they are not missed.
+
+    `samples`: whose communes and cameras the examples name (`Samples.of(catalog)`); else the starting catalogue's.
+    """
+    tell = samples or Samples()
     columns = [
         ColumnDoc(
             name=spec.name,
@@ -31,7 +35,7 @@ def template_columns(event_type: EventType) -> list[ColumnDoc]:
             required=spec.is_required,
             type="enum" if spec.enum else spec.type,
             enum=tuple(map(str, spec.enum)),
-            example=sample_text(spec),
+            example=tell.text(spec),
         )
         for spec in event_type.fields
     ]

@@ -1,13 +1,19 @@
 """A value for each field, as a department would write it. Pure."""
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from ioc.event_types import EventType, FieldSpec
 
-__all__ = ["SAMPLE_TIME", "sample_data", "sample_event", "sample_text", "sample_value"]
+if TYPE_CHECKING:
+    from ioc.catalog import Catalog
+
+__all__ = ["SAMPLE_TIME", "Samples"]
 
 SAMPLE_TIME = "2026-11-22T08:00:00+07:00"
+SAMPLE_DAY = date(2026, 11, 22)
 _BY_TYPE: dict[str, Any] = {
     "integer": 12,
     "number": 12.5,
@@ -15,53 +21,82 @@ _BY_TYPE: dict[str, Any] = {
     "time": SAMPLE_TIME,
     "date": "2026-11-22",
     "date_or_time": "2026-11-22",
-    "admin_unit": "24781",
-    "camera": "cam-01",
     "list": ["a", "b"],
+}
+_NESTED: dict[str, Any] = {
+    "geo": {"type": "Point", "coordinates": [108.4419, 11.9465]},
+    "polygon": {
+        "type": "Polygon",
+        "coordinates": [[[108.44, 11.94], [108.45, 11.94], [108.45, 11.95], [108.44, 11.94]]],
+    },
+    "bbox": [0.52, 0.31, 0.08, 0.05],
 }
 
 
-def sample_value(spec: FieldSpec) -> Any:
-    """Returns the field's own example, else one that its type allows."""
-    if spec.example is not None:
-        return list(spec.example) if isinstance(spec.example, tuple) else spec.example
-    if spec.enum:
-        return spec.enum[0]
-    if spec.type == "any":
-        return {"type": "Point", "coordinates": [108.44, 11.94]} if spec.name == "geo" else {}
-    if spec.type in ("integer", "number"):
-        lowest = spec.minimum if spec.minimum is not None else 0
-        highest = spec.maximum if spec.maximum is not None else max(100, lowest)
-        return min(max(_BY_TYPE[spec.type], lowest), highest)
-    return _BY_TYPE.get(spec.type, f"{spec.name}-001")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Sample values in the words of one province: its name, one of its communes, one of its cameras."""
 
+    province: str = "lam-dong"
+    unit: str = "24781"
+    camera: str = "cam-01"
 
-def sample_text(spec: FieldSpec) -> str:
-    """The sample as a cell of a table: a list's parts with a semicolon between, anything nested as JSON."""
-    value = sample_value(spec)
-    match value:
-        case bool():
+    @classmethod
+    def of(cls, catalog: "Catalog") -> "Samples":
+        """The province's own; a camera of its own only where one is registered."""
+        units = sorted(unit.code for unit in catalog.geography.in_force(SAMPLE_DAY))
+        return cls(
+            province=catalog.province,
+            unit=next((code for code in (cls().unit, *units) if code in units), cls().unit),
+            camera=next(iter(catalog.cameras), cls().camera),
+        )
+
+    def value(self, spec: FieldSpec) -> Any:
+        """Returns the field's own example, else one that its type allows."""
+        if spec.example is not None:
+            return list(spec.example) if isinstance(spec.example, tuple) else spec.example
+        if spec.enum:
+            return spec.enum[0]
+        match spec.type:
+            case "admin_unit":
+                return self.unit
+            case "camera":
+                return self.camera
+            case "any":
+                return _NESTED.get(spec.name, {})
+            case "integer" | "number":
+                return _within(_BY_TYPE[spec.type], spec.minimum, spec.maximum)
+        return _BY_TYPE.get(spec.type, f"{spec.name}-001")
+
+    def text(self, spec: FieldSpec) -> str:
+        """The sample as a cell of a table: a list's parts with a semicolon between, anything nested as JSON."""
+        value = self.value(spec)
+        if isinstance(value, bool):
             return "true" if value else "false"
-        case list():
+        if spec.type == "list":
             return ";".join(map(str, value))
-        case dict():
+        if spec.type == "any":
             return json.dumps(value, ensure_ascii=False)
-    return str(value)
+        return str(value)
+
+    def data(self, event_type: EventType) -> dict[str, Any]:
+        """The data of an event with every field told."""
+        return {spec.name: self.value(spec) for spec in event_type.fields}
+
+    def event(self, event_type: EventType) -> dict[str, Any]:
+        """A whole event in structured mode."""
+        return {
+            "specversion": "1.0",
+            "id": f"{event_type.name}-0001",
+            "source": f"/{self.province}/{event_type.family}",
+            "type": event_type.ce_type,
+            "time": SAMPLE_TIME,
+            "datacontenttype": "application/json",
+            "data": self.data(event_type),
+        }
 
 
-def sample_data(event_type: EventType) -> dict[str, Any]:
-    """The data of an event with every field told."""
-    return {spec.name: sample_value(spec) for spec in event_type.fields}
-
-
-def sample_event(event_type: EventType, province: str) -> dict[str, Any]:
-    """A whole event in structured mode."""
-    return {
-        "specversion": "1.0",
-        "id": f"{event_type.name}-0001",
-        "source": f"/{province}/{event_type.family}",
-        "type": event_type.ce_type,
-        "time": SAMPLE_TIME,
-        "datacontenttype": "application/json",
-        "data": sample_data(event_type),
-    }
+def _within(value: float, lowest: int | None, highest: int | None) -> float:
+    if highest is not None and value > highest:
+        return highest
+    return lowest if lowest is not None and value < lowest else value

@@ -7,7 +7,7 @@ time in the future, the topic, the size) is told in words under `x-ioc-not-seen-
 import re
 from typing import TYPE_CHECKING, Any
 
-from ioc.contracts.samples import sample_event
+from ioc.contracts.samples import Samples
 from ioc.event_reading import MAX_ID_CHARS
 from ioc.event_types import LARGEST_INTEGER, EventType, FieldSpec
 
@@ -48,12 +48,14 @@ def schema_id(event_type: EventType) -> str:
     return f"urn:ioc:event:{re.sub(r'[.]v[0-9]+$', '', event_type.ce_type)}:v{version_of(event_type.ce_type)}"
 
 
-def json_schema(event_type: EventType, province: str) -> dict[str, Any]:
+def json_schema(event_type: EventType, province: str, *, samples: Samples | None = None) -> dict[str, Any]:
     """Returns the schema of a whole event in structured mode: the CloudEvents envelope and the type's data.
 
     Args:
         province: first word of every source; "" leaves it open, for a schema that holds in every province.
+        samples: whose communes and cameras the example names; without it and without a province there is no example.
     """
+    told = samples or (Samples(province=province) if province else None)
     first = re.escape(province).replace(r"\-", "-") if province else _ANY_PROVINCE
     return {
         "$schema": DIALECT,
@@ -76,7 +78,7 @@ def json_schema(event_type: EventType, province: str) -> dict[str, Any]:
             "datacontenttype": {"type": "string"},
             "data": data_schema(event_type),
         },
-        "examples": [sample_event(event_type, province or "lam-dong")],
+        **({"examples": [told.event(event_type)]} if told else {}),
         "x-ioc-name": event_type.name,
         "x-ioc-title-vi": event_type.title_vi,
         "x-ioc-topic": event_type.topic,
@@ -127,8 +129,9 @@ def openapi_components(catalog: "Catalog") -> dict[str, Any]:
 
     `Event` is any of them, told apart by `type`; each other name is an event type's.
     """
+    samples = Samples.of(catalog)
     own = {
-        event_type.name: _component(json_schema(event_type, catalog.province))
+        event_type.name: _component(json_schema(event_type, catalog.province, samples=samples))
         for event_type in catalog.event_types.values()
         if event_type.entity and event_type.topic in catalog.department_topics()
     }
