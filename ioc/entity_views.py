@@ -87,6 +87,8 @@ class AloneView:
 
     def __init__(self, places: Mapping[str, int], computed: Sequence[_Reader], samples: Mapping[int, Value]) -> None:
         self.columns, self._computed, self._samples = places, tuple(computed), samples
+        self.known: dict[str, int | None] = {}
+        """The columns that say the same of every such row: nothing, or no time at all."""
 
     def samples(self) -> list[Value]:
         return [self._samples.get(place) for place in range(self.columns["clock"] + 1)]
@@ -142,7 +144,9 @@ class View:
                 computed.append(readers[target])
         places["clock"] = source + 1 + len(computed)
         samples = dict(zip(places.values(), self.samples(), strict=True)) | {unknown: None, zero: 0}
-        return AloneView(places, computed, samples)
+        alone = AloneView(places, computed, samples)
+        alone.known = {name: 0 if at == zero else None for name, at in places.items() if at in (unknown, zero)}
+        return alone
 
     def read(self, row: Row, clock_us: int) -> list[Value] | None:
         """Returns the values by position, or None where the newest fact is a tombstone (the entity counts nowhere)."""

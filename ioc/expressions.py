@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ioc.errors import ConfigurationError
+from ioc.expression_folding import fold
 
-__all__ = ["ClockTerm", "Evaluate", "Value", "clock_terms", "compile_expression", "names_in"]
+__all__ = ["ClockTerm", "Evaluate", "Value", "clock_terms", "compile_expression", "constant_of", "names_in"]
+
+_NONE_KNOWN: Mapping[str, int | None] = {}
 
 Value = int | float | str | bool | None | list[str] | list[int]
 Evaluate = Callable[[Sequence[Value]], Value]
@@ -33,13 +36,16 @@ _ARITHMETIC: dict[type[ast.operator], Callable[..., int | float]] = {
 }
 
 
-def compile_expression(text: str, columns: Mapping[str, int], *, where: str) -> Evaluate:
-    """Returns a closure over the columns' positions. `where` (file and key) names the place in an error.
+def compile_expression(
+    text: str, columns: Mapping[str, int], *, where: str, known: Mapping[str, int | None] = _NONE_KNOWN
+) -> Evaluate:
+    """Returns a closure over the columns' positions. `where` (file and key) names the place in an error; columns in
+    `known` have that value in every row.
 
     Raises:
         ConfigurationError: not an expression, an unknown name, or something that is not allowed.
     """
-    return _Compiler(text, columns, where).compile()
+    return _Compiler(text, columns, where).compile(known)
 
 
 def names_in(text: str, *, where: str) -> frozenset[str]:
@@ -60,13 +66,21 @@ class ClockTerm(NamedTuple):
     root: Evaluate
 
 
-def clock_terms(text: str, columns: Mapping[str, int], *, where: str) -> list[ClockTerm]:
+def constant_of(text: str, *, where: str, known: Mapping[str, int | None]) -> tuple[Value] | None:
+    """Returns the value (alone in a tuple) of an expression that is the same for every row; None where it is not."""
+    tree = fold(_parse(text, where), known)
+    return (tree.value,) if isinstance(tree, ast.Constant) and not isinstance(tree.value, bytes | complex) else None  # type: ignore[return-value]  # an Ellipsis is refused when it is compiled
+
+
+def clock_terms(
+    text: str, columns: Mapping[str, int], *, where: str, known: Mapping[str, int | None] = _NONE_KNOWN
+) -> list[ClockTerm]:
     """Returns the comparisons of an expression that read `clock`: they alone can make it change without an event.
 
     Raises:
         ConfigurationError: the clock is read outside of a comparison, or not only added and subtracted in it.
     """
-    tree = _parse(text, where)
+    tree = fold(_parse(text, where), known)
     compiler = _Compiler(text, columns, where)
     conjuncts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
     still = [node for node in conjuncts if "clock" not in _names(node)]
@@ -109,8 +123,8 @@ class _Compiler:
     def __init__(self, text: str, columns: Mapping[str, int], where: str) -> None:
         self._text, self._columns, self._where = text, columns, where
 
-    def compile(self) -> Evaluate:
-        return self._expression(_parse(self._text, self._where))
+    def compile(self, known: Mapping[str, int | None]) -> Evaluate:
+        return self._expression(fold(_parse(self._text, self._where), known))
 
     def root(self, node: ast.Compare) -> Evaluate:
         """From a row to the clock at which both sides of the comparison are equal."""

@@ -51,12 +51,12 @@ def measure_latency(*, rate: int, seconds: int) -> list[Measure]:
                 _await_count(scraper, len(acknowledged))
             finally:
                 scraper.stop()
-            accepted = worker.outcomes().get("accepted", 0)
+            outcomes = _await_all(worker, sent)
     waits = seen_after(acknowledged, scraper.seen)
-    if len(waits) < len(acknowledged) or accepted != sent:
+    if len(waits) < len(acknowledged) or outcomes.get("accepted", 0) != sent:
         raise PermanentError(
             f"{len(acknowledged) - len(waits)} of {len(acknowledged)} probes never showed; "
-            f"{accepted:,} of {sent:,} events were accepted"
+            f"of {sent:,} events sent the worker tells {outcomes}"
         )
     return [_measure(waits, rate, sent / seconds, scraper)]
 
@@ -128,6 +128,16 @@ def _await_count(scraper: _Scraper, wanted: int) -> None:
     ends = time.perf_counter() + _LAST_PROBE_S
     while time.perf_counter() < ends and not (scraper.seen and scraper.seen[-1][1] >= wanted):
         time.sleep(_SCRAPE_PAUSE_S)
+
+
+def _await_all(worker: WorkerProcess, sent: int) -> dict[str, int]:
+    """Returns the outcomes once every event has one: those after the last probe may still wait for their write."""
+    ends = time.perf_counter() + _LAST_PROBE_S
+    outcomes = worker.outcomes()
+    while outcomes.get("in", 0) < sent and time.perf_counter() < ends:
+        time.sleep(_SCRAPE_PAUSE_S)
+        outcomes = worker.outcomes()
+    return outcomes
 
 
 async def _publish(broker: str, rate: int, seconds: int) -> tuple[list[float], int]:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from ioc.entities import Row
 from ioc.entity_views import AloneView, EntityDefinition, View, compile_view
 from ioc.errors import ConfigurationError
-from ioc.event_types import EventType
 from ioc.expressions import ClockTerm, Evaluate, Value
 from ioc.geography import Geography
 from ioc.kpis.definitions import KpiDefinition, Part
@@ -25,6 +24,7 @@ _MINUTE_US = 60_000_000
 
 class _Condition(NamedTuple):
     where: Evaluate | None
+    fixed: tuple[tuple[int, int | float], ...]
     plain: tuple[tuple[int, Evaluate], ...]
     adds: tuple[Add, ...]
 
@@ -86,20 +86,19 @@ class KpiEngine:
             for name, view in views.items()
             if isinstance(view, View) and name in self._rules
             for event_type in view.definition.types
-            if (alone := view.alone(event_type)) is not None
-            and (rules := self._alone_rules(name, alone, event_type)) is not None
+            if (alone := view.alone(event_type)) is not None and (rules := self._alone_rules(name, alone)) is not None
         }
         self.counted = frozenset(self._rules)
         """The entities that any KPI looks at."""
 
-    def _alone_rules(self, entity: str, alone: AloneView, event_type: EventType) -> _Rules | None:
-        """The rules for a row of one fact. Parts whose bucket that fact can't tell are left out."""
-        unknown = len(event_type.stored)
+    def _alone_rules(self, entity: str, alone: AloneView) -> _Rules | None:
+        """The rules for a row of one fact. Parts to which that fact can't add are left out."""
         parts = [
-            CompiledPart(part.number, part.index, part.definition, part.part, alone, self.registers)
+            CompiledPart(part.number, part.index, part.definition, part.part, alone, self.registers, alone.known)
             for part in self.parts
-            if part.part.entity == entity and alone.columns.get(part.part.bucket_by) != unknown
+            if part.part.entity == entity
         ]
+        parts = [part for part in parts if not part.is_silent]
         return _rules_of(entity, alone, parts) or _Rules(None, (), ())
 
     def evaluate(self, entity: str, entity_id: str, row: Row, clock_us: int) -> Evaluated:
@@ -140,8 +139,10 @@ def _evaluated(rules: _Rules, entity_id: str, values: Sequence[Value], clock_us:
                 continue
             bucket = time_us // _MINUTE_US if is_by_minute else (time_us + _OFFSET_US) // _DAY_US
         group = (values[group_at] or TOTAL) if group_at is not None else TOTAL
-        for where, plain, adds in conditions:
+        for where, fixed, plain, adds in conditions:
             if where is None or where(values):
+                for number, value in fixed:
+                    found.append((number, group, bucket, value))
                 for number, numerator in plain:
                     found.append((number, group, bucket, numerator(values) or 0))
                 for add in adds:
@@ -177,8 +178,9 @@ def _rules_of(name: str, view: Columns, parts: Sequence[CompiledPart]) -> _Rules
 def _condition(parts: Sequence[CompiledPart]) -> _Condition:
     return _Condition(
         parts[0].where,
+        tuple(part.fixed for part in parts if part.fixed is not None),
         tuple(part.plain for part in parts if part.plain is not None),
-        tuple(part.add for part in parts if part.plain is None),
+        tuple(part.add for part in parts if part.plain is None and part.fixed is None),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ioc.errors import ConfigurationError
-from ioc.expressions import ClockTerm, Evaluate, Value, clock_terms, compile_expression
+from ioc.expressions import ClockTerm, Evaluate, Value, clock_terms, compile_expression, constant_of
 from ioc.kpis.definitions import KpiDefinition, Part
 from ioc.kpis.sketch import bin_of
 from ioc.windows import Grain, grain_of
@@ -61,6 +61,7 @@ class BuiltInColumns:
         return list(self._samples)
 
 
+_NONE_KNOWN: Mapping[str, int | None] = {}
 Add = Callable[[list[Contribution], str, Sequence[Value], int], None]
 
 
@@ -76,7 +77,9 @@ class CompiledPart:
         part: Part,
         view: Columns,
         registers: Mapping[str, Mapping[str, str]],
+        known: Mapping[str, int | None] = _NONE_KNOWN,
     ) -> None:
+        self._known = known
         self.number, self.index, self.definition, self.part = number, index, definition, part
         self.place = f"kpis/{definition.id}.yaml"
         self._view = view
@@ -98,22 +101,38 @@ class CompiledPart:
                     f"{', '.join((*registers, COMMUNES))}"
                 )
             self.register = registers[definition.population]
-        self.where = None if part.where.strip() == "True" else self._expression(part.where, "where")
+        always = constant_of(part.where, where=f"{self.place}: where", known=known)
+        self.where = None if always and always[0] else self._expression(part.where, "where")
+        self.is_silent = self._is_silent(always)
         self.clock_terms: list[ClockTerm] = [
             term
             for key in ("where", "numerator", "denominator")
-            for term in clock_terms(getattr(part, key), view.columns, where=f"{self.place}: {key}")
+            for term in clock_terms(getattr(part, key), view.columns, where=f"{self.place}: {key}", known=known)
         ]
         self.plain: tuple[int, Evaluate] | None = None
         """Number and numerator of a sum that needs nothing else: most parts are such."""
+        self.fixed: tuple[int, int | float] | None = None
+        """The same with the numerator's value, where that is the same for every row."""
         self.constant = 0  # the denominator of each row of such a sum
         self.add = self._adder()
         if part.latest_of:
-            self.plain = None
+            self.plain = self.fixed = None
+
+    def _is_silent(self, always: tuple[Value] | None) -> bool:
+        """Whether no row can add anything, for what is known of all of them."""
+        part, known = self.part, self._known
+        needed = {
+            "sum": (),
+            "as_of": (part.as_of,),
+            "distinct": (part.distinct,),
+            "p95": (part.start, part.end),
+        }[part.measure]
+        is_refused = always is not None and not always[0]
+        return is_refused or any(known.get(name, 0) is None for name in (*needed, part.bucket_by, part.latest_by))
 
     def _expression(self, text: str, key: str) -> Evaluate:
         """A text that is compared with a number is a mistake of the file: found now, not at the first event."""
-        expression = compile_expression(text, self._view.columns, where=f"{self.place}: {key}")
+        expression = compile_expression(text, self._view.columns, where=f"{self.place}: {key}", known=self._known)
         try:
             value = expression(self._view.samples())
         except TypeError as error:
@@ -188,8 +207,12 @@ class CompiledPart:
             )
 
         if dim_at is None and register is None and manual is None and constant is not None and counts_above:
-            self.plain = (number, numerator)
             self.constant = constant
+            same = constant_of(part.numerator, where=f"{self.place}: numerator", known=self._known)
+            if same is not None and isinstance(same[0], bool | int | float | None):
+                self.fixed = (number, same[0] or 0)
+            else:
+                self.plain = (number, numerator)
         return add
 
     def _distinct(self) -> Add:
