@@ -24,6 +24,7 @@ from ioc.catalog.files import (
     PublisherEntry,
     SourcesFile,
 )
+from ioc.catalog.imports import ImportEntry, ImportMapping, imports_of
 from ioc.catalog.model import OWN_TOPICS, Catalog
 from ioc.catalog.sentences import sentence_of
 from ioc.catalog.units import UnitsFile, geography_of, units_of
@@ -63,6 +64,7 @@ def load_catalog(folder: Path) -> Catalog:
     event_types = _event_types(folder)
     entities = _entities(folder, event_types)
     kpis, examples = _kpis(folder, event_types, entities)
+    publishers = _publishers(folder, province.province, event_types)
     catalog = Catalog(
         folder=str(folder),
         province=province.province,
@@ -78,7 +80,8 @@ def load_catalog(folder: Path) -> Catalog:
         cameras=_cameras(folder, geography),
         permits=_permits(folder),
         promises=_promises(folder, province.province),
-        publishers=_publishers(folder, province.province, event_types),
+        publishers=publishers,
+        imports=_imports(folder, province.province, event_types, publishers),
     )
     try:
         catalog.engine()  # compiles every expression: a wrong one stops us here, not at the first event
@@ -394,6 +397,17 @@ def _publishers(folder: Path, province: str, event_types: Mapping[str, EventType
             raise ConfigurationError(f"{path}: {name}.types: {odd!r} is no event type of its sources' families")
         publishers[name] = publisher
     return publishers
+
+
+def _imports(
+    folder: Path, province: str, event_types: Mapping[str, EventType], publishers: Mapping[str, Publisher]
+) -> dict[str, ImportMapping]:
+    """imports.yaml may be absent: then tables come with our own column names."""
+    path = folder / "imports.yaml"
+    if not path.exists():
+        return {}
+    declared = _read(path, TypeAdapter(dict[str, ImportEntry]))
+    return imports_of(path, declared, province=province, event_types=event_types, publishers=publishers)
 
 
 def _cameras(folder: Path, geography: Geography) -> dict[str, Camera]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from ioc.catalog.cameras import Camera
+from ioc.catalog.imports import ImportMapping
 from ioc.catalog.topics import TopicSpec
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, RETRIED_TOPIC
 from ioc.entity_views import EntityDefinition
@@ -60,6 +61,7 @@ class Catalog:
     permits: tuple[Permit, ...]
     promises: Promises
     publishers: Mapping[str, Publisher]
+    imports: Mapping[str, ImportMapping]
 
     def department_topics(self) -> tuple[str, ...]:
         """The topics that departments publish on, in the order of the catalogue."""

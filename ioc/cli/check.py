@@ -202,7 +202,7 @@ def _repeated_keys(root: "yaml.Node") -> Iterator[tuple[str, str, int]]:
 
 def _unread_files(folder: Path) -> Iterator[str]:
     """Files that look like the catalogue's and are not read: a KPI saved as .yml would be missed by nobody."""
-    names = ("province", "event_types", "entities", "cameras", "permits", "publishers", "sources", "units")
+    names = ("province", "event_types", "entities", "cameras", "imports", "permits", "publishers", "sources", "units")
     read = {f"{name}.yaml" for name in names}
     for path in sorted(folder.glob("*.y*ml")):
         if path.name not in read:
