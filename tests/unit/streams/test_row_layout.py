@@ -66,7 +66,9 @@ def edited(tmp_path: Path, change: str) -> Catalog:
         types["dossier.submitted"]["fields"] = {"note": {"type": "string"}} | dict(reversed(fields.items()))
     else:
         del types["permit.construction"]
-        (folder / "publishers.yaml").unlink()  # it names the family of that type
+        publishers = yaml.safe_load((folder / "publishers.yaml").read_text(encoding="utf-8"))
+        del publishers["so-xay-dung"]  # it names the family of that type
+        (folder / "publishers.yaml").write_text(yaml.safe_dump(publishers), encoding="utf-8")
     path.write_text(yaml.safe_dump(types, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return load_catalog(folder)
 
