@@ -26,7 +26,6 @@ _ANY_PROVINCE = "[a-z][a-z0-9-]{1,40}"
 NOT_SEEN = (
     "bad_id",
     "bad_time",
-    "foreign_source",
     "time_in_future",
     "time_too_old",
     "too_large",
@@ -77,6 +76,7 @@ def json_schema(event_type: EventType, province: str, *, samples: Samples | None
             "time": {"type": "string", "format": "date-time", "pattern": TIME_PATTERN},
             "datacontenttype": {"type": "string"},
             "data": data_schema(event_type),
+            "data_base64": {"type": "null"},
         },
         **({"examples": [told.event(event_type)]} if told else {}),
         "x-ioc-name": event_type.name,

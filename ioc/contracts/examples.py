@@ -1,0 +1,174 @@
+"""Worked examples of the contracts: events that are accepted, and events that are refused with their reason.
+Pure but for reading `contracts/examples/*.yaml` of a catalogue.
+
+An example is a whole event, or the file's first accepted event with changes. `{province}`, `{unit}` and `{camera}` in a
+text stand for the catalogue's own, so that the examples hold in every province.
+"""
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ioc.catalog import Catalog
+from ioc.catalog.sentences import sentence_of
+from ioc.contracts.samples import Samples
+from ioc.errors import ConfigurationError
+from ioc.event_types import EventType
+from ioc.events import Rejected
+from ioc.windows import microseconds_of
+
+__all__ = ["FOLDER", "ContractExample", "example_problems", "examples_in", "examples_of"]
+
+FOLDER = Path("contracts") / "examples"
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractExample:
+    """One event as bytes on a topic. `reason` and `field` are "" where it is accepted. `is_visible`: whether a JSON
+    Schema sees what is wrong; `now_us`: the clock, µs since 1970."""
+
+    type_name: str
+    name: str
+    now_us: int
+    topic: str
+    body: bytes
+    reason: str = ""
+    field: str = ""
+    is_visible: bool = True
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    event: dict[str, Any] | None = None
+    change: dict[str, Any] = {}
+    without: tuple[str, ...] = ()
+    cut_bytes: int = Field(0, ge=0)
+    topic: str = ""
+
+
+class _Refused(_Entry):
+    reason: str
+    field: str = ""
+    schema_sees: bool = True
+
+
+class _ExamplesFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    now: AwareDatetime
+    accepted: tuple[_Entry, ...] = Field(min_length=1)
+    rejected: tuple[_Refused, ...] = Field(min_length=3)
+
+
+def examples_of(path: Path, event_type: EventType, samples: Samples) -> list[ContractExample]:
+    """Returns the examples of one file.
+
+    Raises:
+        ConfigurationError: the file is missing or malformed; names the file and the key.
+    """
+    spec = _read(path)
+    first = spec.accepted[0].event
+    if first is None:
+        raise ConfigurationError(f"{path}: accepted.0.event: write the first accepted event in full")
+    now_us = microseconds_of(spec.now)
+    return [
+        ContractExample(
+            type_name=event_type.name,
+            name=entry.name,
+            now_us=now_us,
+            topic=entry.topic or event_type.topic,
+            body=_body(path, entry, first, samples),
+            reason=entry.reason if isinstance(entry, _Refused) else "",
+            field=entry.field if isinstance(entry, _Refused) else "",
+            is_visible=isinstance(entry, _Refused) and entry.schema_sees,
+        )
+        for entry in (*spec.accepted, *spec.rejected)
+    ]
+
+
+def examples_in(folder: Path, catalog: Catalog) -> Iterator[ContractExample]:
+    """Yields the examples of every event type that has an entity and a file. Where no camera is registered, those of
+    types that name one are left out: none could be accepted."""
+    samples = Samples.of(catalog)
+    for event_type in catalog.event_types.values():
+        path = folder / FOLDER / f"{event_type.name}.yaml"
+        needs_camera = any(spec.type == "camera" for spec in event_type.fields)
+        if event_type.entity and path.exists() and (catalog.cameras or not needs_camera):
+            yield from examples_of(path, event_type, samples)
+
+
+def example_problems(folder: Path, catalog: Catalog) -> Iterator[str]:
+    """Yields a sentence for each event type without examples, and for each example that the real reader judges
+    otherwise."""
+    for event_type in catalog.event_types.values():
+        path = folder / FOLDER / f"{event_type.name}.yaml"
+        if event_type.entity and not path.exists():
+            yield f"{path}: the file is missing; give {event_type.name} one accepted and three rejected examples"
+    decoder = catalog.decoder()
+    for example in examples_in(folder, catalog):
+        found = decoder.decode(example.topic, (), example.body, example.now_us)[0]
+        told = (found.error.reason, found.error.field) if isinstance(found, Rejected) else ("", "")
+        if told != (example.reason, example.field):
+            place = folder / FOLDER / f"{example.type_name}.yaml"
+            wanted = _verdict(example.reason, example.field)
+            yield f"{place}: {example.name!r}: is {_verdict(*told)}, the file says {wanted}"
+
+
+def _verdict(reason: str, field: str) -> str:
+    return f"rejected as {reason} at {field!r}" if reason else "accepted"
+
+
+def _read(path: Path) -> _ExamplesFile:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  (both are safe loaders)
+        return TypeAdapter(_ExamplesFile).validate_python(content)
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {sentence_of(error)}") from None
+
+
+def _body(path: Path, entry: _Entry, first: Mapping[str, Any], samples: Samples) -> bytes:
+    event = copy.deepcopy(dict(entry.event if entry.event is not None else first))
+    _merge(event, entry.change)
+    for place in entry.without:
+        *outer, last = place.split(".")
+        inner = event
+        for key in outer:
+            inner = inner[key]
+        if last not in inner:
+            raise ConfigurationError(f"{path}: {entry.name!r}: without: the first accepted event has no {place}")
+        del inner[last]
+    text = json.dumps(_told(event, samples), ensure_ascii=False)  # NaN stays NaN: some producers write it
+    return text.encode()[: len(text.encode()) - entry.cut_bytes]
+
+
+def _merge(into: dict[str, Any], change: Mapping[str, Any]) -> None:
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = copy.deepcopy(value)
+
+
+def _told(value: Any, samples: Samples) -> Any:
+    """`value` with the placeholders of its texts filled in."""
+    if isinstance(value, dict):
+        return {key: _told(each, samples) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_told(each, samples) for each in value]
+    if isinstance(value, str):
+        for name in ("province", "unit", "camera"):
+            value = value.replace(f"{{{name}}}", getattr(samples, name))
+    return value
