@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from ioc.errors import InvalidRecord
 from ioc.windows import microseconds_of
 
-__all__ = ["Checks", "open_checks"]
+__all__ = ["CatalogueChecks", "Checks", "open_checks"]
 
 _ABOUT_THE_CLOCK = ("time_in_future",)
 
@@ -36,7 +36,9 @@ class _NoChecks:
         return
 
 
-class _CatalogueChecks:
+class CatalogueChecks:
+    """The judge of the catalogue in `folder`. Raises ConfigurationError where that is not as it must be."""
+
     kind: Literal["catalogue", "gateway", "none"] = "catalogue"
 
     def __init__(self, folder: Path) -> None:
@@ -45,11 +47,11 @@ class _CatalogueChecks:
 
         catalog = load_catalog(folder)
         self.province: str | None = catalog.province
-        self._judge = EventJudge(catalog)
+        self.judge = EventJudge(catalog)
 
     def check(self, body: bytes, now: datetime, *, is_clock_sure: bool) -> None:
         try:
-            self._judge.judge(body, microseconds_of(now))
+            self.judge.judge(body, microseconds_of(now))
         except InvalidRecord as error:
             if is_clock_sure or error.reason not in _ABOUT_THE_CLOCK:
                 raise
@@ -61,4 +63,4 @@ def open_checks(catalog: Path | None, province: str | None) -> Checks:
     Raises:
         ConfigurationError: the catalogue is not as it must be.
     """
-    return _NoChecks(province) if catalog is None else _CatalogueChecks(catalog)
+    return _NoChecks(province) if catalog is None else CatalogueChecks(catalog)

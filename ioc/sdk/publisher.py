@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ioc.clock import Clock, system_clock
 from ioc.errors import InvalidRecord
-from ioc.sdk.checks import Checks, open_checks
+from ioc.sdk.checks import CatalogueChecks, Checks, open_checks
 from ioc.sdk.delivery import Delivery, Transport
 from ioc.sdk.envelopes import Prepared, prepare, whole_source
 from ioc.sdk.http_transport import GatewayTransport, Token
@@ -89,6 +89,45 @@ class AsyncPublisher:
             clock=clock,
             chance=chance,
         )
+
+    @classmethod
+    def over_kafka(
+        cls,
+        broker: str,
+        *,
+        catalog: str | Path,
+        source: str,
+        user: str = "",
+        password: str = "",
+        ca_file: str | Path | None = None,
+        spool: str | Path | None = None,
+        wait_s: float = 10.0,
+        spool_bytes: int = MAX_BYTES,
+        spool_wait_s: float = MAX_WAIT_S,
+        clock: Clock = system_clock,
+        chance: Callable[[], float] = _RANDOM,
+    ) -> "AsyncPublisher":
+        """Returns a publisher onto the Kafka at `broker`; `catalog` (a folder) says topics and keys, and judges.
+
+        With `user` and `password` it logs in by SCRAM over TLS, which `ca_file` certifies; with `ca_file` alone it
+        speaks TLS; with neither, clear text. The other arguments are as for the gateway.
+        """
+        from ioc.sdk.kafka_transport import KafkaTransport, kafka_address  # here: who has no Kafka loads no client
+
+        checks = CatalogueChecks(Path(catalog))
+        publisher = cls.__new__(cls)
+        publisher._set_up(
+            KafkaTransport(kafka_address(broker, user, password, ca_file), checks.judge, clock=clock),
+            checks,
+            source=source,
+            spool=None if spool is None else Path(spool),
+            wait_s=wait_s,
+            spool_bytes=spool_bytes,
+            spool_wait_s=spool_wait_s,
+            clock=clock,
+            chance=chance,
+        )
+        return publisher
 
     def _set_up(
         self,

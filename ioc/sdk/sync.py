@@ -27,6 +27,13 @@ class Publisher:
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._wrap(AsyncPublisher(*arguments, **options))
 
+    @classmethod
+    def over_kafka(cls, *arguments: Any, **options: Any) -> "Publisher":
+        """As `AsyncPublisher.over_kafka`."""
+        publisher = cls.__new__(cls)
+        publisher._wrap(AsyncPublisher.over_kafka(*arguments, **options))
+        return publisher
+
     def _wrap(self, publisher: AsyncPublisher) -> None:
         self._publisher = publisher
         self._loop = asyncio.new_event_loop()
