@@ -26,6 +26,7 @@ from ioc.catalog.files import (
 )
 from ioc.catalog.imports import ImportEntry, ImportMapping, imports_of
 from ioc.catalog.model import OWN_TOPICS, Catalog
+from ioc.catalog.oncall import OncallFile, plan_of
 from ioc.catalog.sentences import sentence_of
 from ioc.catalog.units import UnitsFile, geography_of, units_of
 from ioc.entity_views import Column, EntityDefinition, Operator
@@ -35,6 +36,7 @@ from ioc.geography import Geography
 from ioc.kpis import KpiDefinition, Part, Target
 from ioc.kpis.examples import Example
 from ioc.kpis.sources import Promises
+from ioc.oncall_plan import Plan
 from ioc.permits import Permit, Zone
 from ioc.publishers import Publisher
 from ioc.windows import grain_of
@@ -65,6 +67,7 @@ def load_catalog(folder: Path) -> Catalog:
     entities = _entities(folder, event_types)
     kpis, examples = _kpis(folder, event_types, entities)
     publishers = _publishers(folder, province.province, event_types)
+    cameras = _cameras(folder, geography)
     catalog = Catalog(
         folder=str(folder),
         province=province.province,
@@ -77,10 +80,11 @@ def load_catalog(folder: Path) -> Catalog:
         entities=entities,
         kpis=kpis,
         examples=examples,
-        cameras=_cameras(folder, geography),
+        cameras=cameras,
         permits=_permits(folder),
         promises=_promises(folder, province.province),
         publishers=publishers,
+        oncall=_oncall(folder, geography, cameras),
         imports=_imports(folder, province.province, event_types, publishers),
     )
     try:
@@ -408,6 +412,18 @@ def _imports(
         return {}
     declared = _read(path, TypeAdapter(dict[str, ImportEntry]))
     return imports_of(path, declared, province=province, event_types=event_types, publishers=publishers)
+
+
+def _oncall(folder: Path, geography: Geography, cameras: Mapping[str, Camera]) -> Plan | None:
+    """oncall.yaml may be absent: then one duty recipient is told of everything."""
+    path = folder / "oncall.yaml"
+    if not path.exists():
+        return None
+    declared = _read(path, TypeAdapter(OncallFile))
+    try:
+        return plan_of(declared, folder, geography, cameras)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
 
 
 def _cameras(folder: Path, geography: Geography) -> dict[str, Camera]:

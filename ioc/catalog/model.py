@@ -14,6 +14,7 @@ from ioc.geography import Geography
 from ioc.kpis import KpiDefinition, KpiEngine
 from ioc.kpis.examples import Example, ExampleRunner
 from ioc.kpis.sources import Promises
+from ioc.oncall_plan import Plan
 from ioc.permits import Permit
 from ioc.publishers import Publisher
 from ioc.windows import LOCAL_ZONE, microseconds_of
@@ -61,6 +62,7 @@ class Catalog:
     permits: tuple[Permit, ...]
     promises: Promises
     publishers: Mapping[str, Publisher]
+    oncall: Plan | None = None
     imports: Mapping[str, ImportMapping]
 
     def department_topics(self) -> tuple[str, ...]:

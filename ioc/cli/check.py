@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,9 +47,10 @@ def check(catalog: CatalogOption = None, config: ConfigOption = None, as_json: J
 
     try:
         settings = load_settings(config)
-        today = clock_from_setting(settings.now)().astimezone(LOCAL_ZONE).date()
+        now = clock_from_setting(settings.now)()
+        today = now.astimezone(LOCAL_ZONE).date()
         folder = catalog or settings.catalog
-        report = examine(folder, today)
+        report = examine(folder, today, now)
     except ConfigurationError as error:
         if not as_json:
             raise
@@ -95,7 +96,7 @@ class CatalogReport:
     warnings: tuple[str, ...]
 
 
-def examine(folder: Path, today: date = date.max) -> CatalogReport:
+def examine(folder: Path, today: date = date.max, now: datetime | None = None) -> CatalogReport:
     """Returns what the catalogue of `folder` holds on the local day `today`, once every check has passed; the worked
     examples are not run. Left out, it is the day on which everything that the catalogue announces has come to pass.
 
@@ -103,7 +104,8 @@ def examine(folder: Path, today: date = date.max) -> CatalogReport:
         ConfigurationError: the first problem; a sentence that names the file and the key.
     """
     from ioc.catalog import load_catalog
-    from ioc.cli import check_figures
+    from ioc.cli import check_figures, check_oncall
+    from ioc.clock import system_clock
 
     for path in _files(folder):
         _refuse_repeated_keys(path)
@@ -131,6 +133,7 @@ def examine(folder: Path, today: date = date.max) -> CatalogReport:
             *check_figures.kpis_without_examples(catalog),
             *check_figures.feeds_unnamed(catalog),
             *check_figures.columns_unused(catalog),
+            *check_oncall.findings(catalog, now or system_clock()),
             *_unread_files(folder),
         ),
     )
@@ -202,7 +205,18 @@ def _repeated_keys(root: "yaml.Node") -> Iterator[tuple[str, str, int]]:
 
 def _unread_files(folder: Path) -> Iterator[str]:
     """Files that look like the catalogue's and are not read: a KPI saved as .yml would be missed by nobody."""
-    names = ("province", "event_types", "entities", "cameras", "imports", "permits", "publishers", "sources", "units")
+    names = (
+        "province",
+        "event_types",
+        "entities",
+        "cameras",
+        "imports",
+        "oncall",
+        "permits",
+        "publishers",
+        "sources",
+        "units",
+    )
     read = {f"{name}.yaml" for name in names}
     for path in sorted(folder.glob("*.y*ml")):
         if path.name not in read:
