@@ -155,7 +155,9 @@ def write_catalog(place: Place, folder: Path, *, is_forced: bool = False, source
     if folder.resolve() in (source.resolve(), SHIPPED):
         raise ConfigurationError(f"{folder} is the catalogue that the product ships; give another --dir")
     texts = {
-        path.relative_to(source).as_posix(): path.read_text(encoding="utf-8") for path in sorted(source.rglob("*.yaml"))
+        path.relative_to(source).as_posix(): path.read_text(encoding="utf-8")
+        for pattern in ("*.yaml", "*.ics")
+        for path in sorted(source.rglob(pattern))
     }
     shipped = yaml.safe_load(texts["province.yaml"])
     texts["province.yaml"] = _province_yaml(texts["province.yaml"], place)
