@@ -125,11 +125,11 @@ class Delivery:
         loop = asyncio.get_running_loop()
         if not self._spool.pending:
             self._stalled_since_s = loop.time()
-        numbers = await self._on_disk(self._spool.add, events, self._clock().timestamp())
+        adding = loop.run_in_executor(self._disk, self._spool.add, events, self._clock().timestamp())
+        adding.add_done_callback(self._begin)  # also where the caller is cancelled meanwhile: they are kept, so they go
+        numbers = await asyncio.shield(adding)
         ticket = _Ticket(len(events))
         self._waiting.update((number, (ticket, place)) for place, number in enumerate(numbers))
-        self._empty.clear()
-        self._work.set()
         try:
             while not ticket.is_done and (left_s := self._stalled_since_s + wait_s - loop.time()) > 0:
                 ticket.moved.clear()
@@ -157,6 +157,10 @@ class Delivery:
         return self._spool.pending
 
     # ---- sending ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, adding: "asyncio.Future[list[int]]") -> None:
+        self._empty.clear()
+        self._work.set()
 
     async def _send_all(self) -> None:
         while True:

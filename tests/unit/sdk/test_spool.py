@@ -45,7 +45,13 @@ def test_what_was_answered_is_gone_and_the_rejected_are_kept_apart_with_their_re
     again = Spool(tmp_path)
     assert again.head(3, 1 << 20) == [third]
     (kept,) = again.rejected()
-    assert (kept.id, kept.reason, kept.field, kept.vi, kept.body) == ("e-2", "missing_field", "data", "Thiếu.", b"x" * 10)
+    assert (kept.id, kept.reason, kept.field, kept.vi, kept.body) == (
+        "e-2",
+        "missing_field",
+        "data",
+        "Thiếu.",
+        b"x" * 10,
+    )
     assert (again.pending, again.rejected_count) == (1, 1)
     again.forget_rejected([kept.number])
     assert (again.rejected(), again.rejected_count) == ([], 0)
@@ -64,7 +70,7 @@ def test_a_number_never_comes_again_after_its_event_is_gone(tmp_path: Path) -> N
 def test_a_full_spool_refuses_loudly_and_keeps_all_or_nothing_of_a_call() -> None:
     spool = Spool(None, max_bytes=100)
     spool.add([event(number) for number in range(9)], NOW_S)
-    with pytest.raises(SpoolFull, match="is full .*NOT kept") as refused:
+    with pytest.raises(SpoolFull, match=r"is full .*NOT kept") as refused:
         spool.add([event(10), event(11)], NOW_S)
     assert "CHƯA được giữ lại" in refused.value.vi
     assert spool.pending == 9
