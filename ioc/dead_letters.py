@@ -16,7 +16,9 @@ __all__ = [
     "DEAD_LETTER_TYPE",
     "RETRIED_TOPIC",
     "DeadLetter",
+    "Record",
     "RetryMark",
+    "StoredLetter",
     "encode_dead_letter",
     "letter_id",
 ]
@@ -28,6 +30,9 @@ RETRIED_TOPIC = "ioc.dead-letters.retried"
 MAX_ORIGINAL_BYTES = 512 * 1024  # a larger one is fetched from its topic by offset
 MAX_HEADERS = 64
 MAX_HEADER_BYTES = 1024  # a dead letter must itself never be too large to write
+
+Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+"""(key, value, headers)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,75 @@ class DeadLetter:
     @property
     def event_ref(self) -> str:
         return self.ref or f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class StoredLetter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One refused event: the JSON value of a record of `ioc.dead-letters`, with base64 already decoded.
+
+    `topic`, `partition`, `offset` (together `event_ref`) say where the original record lies, `index` which event of a
+    batched record it was. Partition -1: the gateway refused it, Kafka never had it. `original` is None where it was
+    not kept.
+    """
+
+    source: str
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    event_ref: str
+    index: int = 0
+    field: str = ""
+    message_vi: str = ""
+    message_en: str = ""
+    key: bytes | None = None
+    headers: list[tuple[str, bytes | None]] = []
+    original: bytes | None = None
+    original_bytes: int = 0
+
+    @classmethod
+    def decode(cls, value: bytes | None) -> Self | None:
+        """Returns the dead letter of a record's value; None where it is none."""
+        try:
+            return msgspec.json.decode(value or b"", type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+
+    @property
+    def id(self) -> str:
+        return letter_id(self.event_ref, self.index)
+
+    @property
+    def place(self) -> str:
+        """What people name it by: the record, and the event's number within a batched one."""
+        return f"{self.event_ref}#{self.index}" if self.index else self.event_ref
+
+    @property
+    def is_of_gateway(self) -> bool:
+        return self.partition < 0
+
+    def whole_copy(self) -> Record | None:
+        """The record as it was; None where the letter keeps less than that."""
+        is_cut = len(self.headers) >= MAX_HEADERS or any(
+            max(len(name), len(value or b"")) >= MAX_HEADER_BYTES for name, value in self.headers
+        )
+        return None if self.original is None or is_cut else (self.key, self.original, self.headers)
+
+    def as_json(self, *, is_whole: bool = False) -> dict[str, object]:
+        """For `--json`: names of the record; the original and its headers only where `is_whole`, in base64."""
+        data: dict[str, object] = {
+            name: getattr(self, name)
+            for name in (
+                "event_ref", "index", "topic", "partition", "offset", "source", "reason", "field", "message_vi",
+                "message_en", "original_bytes",
+            )
+        }  # fmt: skip
+        data["at"] = self.at.isoformat()
+        if is_whole:
+            data["key"] = _base64(self.key)
+            data["headers"] = [[name, _base64(header)] for name, header in self.headers]
+            data["original"] = _base64(self.original)
+        return data
 
 
 class RetryMark(msgspec.Struct, frozen=True, kw_only=True, gc=False):
