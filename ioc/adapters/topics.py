@@ -9,14 +9,23 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAlreadyExistsError, for_code
 
 from ioc.adapters.kafka_access import kafka_arguments, security_of
 from ioc.broker.wire import ClusterView, LoginRefused, NotKafka, fetch_cluster
 from ioc.catalog.topics import TopicSpec
 from ioc.errors import ConfigurationError, PermanentError, TransientError
 
-__all__ = ["LiveTopic", "TopicMismatch", "TopicReport", "TopicSpec", "ensure_topics", "find_cluster", "list_topics"]
+__all__ = [
+    "LiveTopic",
+    "TopicMismatch",
+    "TopicReport",
+    "TopicSpec",
+    "ensure_topics",
+    "find_cluster",
+    "list_topics",
+    "with_admin",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +118,7 @@ async def find_cluster(broker: str, *, timeout_s: float = 10.0) -> ClusterView:
         await asyncio.sleep(_PROBE_EVERY_S)
 
 
-async def _with_admin(broker: str, ask: Callable[[AIOKafkaAdminClient], Awaitable[_T]]) -> _T:
+async def with_admin(broker: str, ask: Callable[[AIOKafkaAdminClient], Awaitable[_T]]) -> _T:
     """Returns what `ask(client)` returns, asked again of another node while one is down.
 
     aiokafka's administration client picks a node at random, also one that died within the session timeout, and does
@@ -121,6 +130,11 @@ async def _with_admin(broker: str, ask: Callable[[AIOKafkaAdminClient], Awaitabl
         try:
             await client.start()
             return await ask(client)
+        except ClusterAuthorizationFailedError:
+            raise PermanentError(
+                f"Kafka at {broker} does not let this user administer it; set IOC_KAFKA_USER and its password to an "
+                f"administrator's (one of its super.users)"
+            ) from None
         except KafkaError as error:
             if not error.retriable or time.monotonic() > deadline:
                 raise TransientError(f"Kafka at {broker} could not be asked about its topics: {error}") from error
@@ -147,14 +161,16 @@ async def _live(client: AIOKafkaAdminClient, names: Sequence[str] | None = None)
 async def list_topics(broker: str, *, timeout_s: float = 10.0) -> tuple[LiveTopic, ...]:
     """Returns the cluster's topics by name, without Kafka's internal ones. Raises as `ensure_topics` does."""
     await find_cluster(broker, timeout_s=timeout_s)
-    topics = await _with_admin(broker, _live)
+    topics = await with_admin(broker, _live)
     return tuple(sorted(topics.values(), key=lambda topic: topic.name))
 
 
 async def ensure_topics(
-    broker: str, specs: Sequence[TopicSpec], *, strict: bool = True, timeout_s: float = 10.0
+    broker: str, specs: Sequence[TopicSpec], *, strict: bool = True, is_dry: bool = False, timeout_s: float = 10.0
 ) -> TopicReport:
     """Creates the topics that are missing, in one request, and returns once every partition has a leader.
+
+    With `is_dry` it creates none, and `created` tells those it would.
 
     May run at the same time as another: a topic that appears meanwhile counts as existing. Settings of existing topics
     are left alone. A replication above the number of live brokers is lowered to it, with a warning.
@@ -172,14 +188,17 @@ async def ensure_topics(
     async def create_missing(client: AIOKafkaAdminClient) -> dict[str, LiveTopic]:
         before = await _live(client)
         missing = [spec for name, spec in wanted.items() if name not in before]
+        if is_dry:
+            created.update(spec.name for spec in missing)
+            return before
         created.update(await _create(client, missing, live_brokers=len(view.brokers)))
         return await _await_leaders(client, wanted)
 
-    live = await _with_admin(broker, create_missing)
+    live = await with_admin(broker, create_missing)
     mismatched = tuple(
         TopicMismatch(name=name, has_partitions=live[name].partitions, needs_partitions=spec.partitions)
         for name, spec in wanted.items()
-        if live[name].partitions != spec.partitions
+        if name in live and live[name].partitions != spec.partitions
     )
     if mismatched and strict:
         listed = "; ".join(map(str, mismatched))

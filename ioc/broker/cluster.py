@@ -8,6 +8,7 @@ from typing import Self
 from ioc.broker.embedded import EmbeddedKafka, free_port
 from ioc.broker.jars import Progress
 from ioc.broker.properties import new_cluster_id
+from ioc.broker.secure import SecureSite
 from ioc.errors import ConfigurationError
 
 __all__ = ["KafkaCluster"]
@@ -32,6 +33,7 @@ class KafkaCluster:
         port: int = 0,
         jars: Path | None = None,
         heap: str = "256m",
+        secure: SecureSite | None = None,
         progress: Progress | None = None,
     ) -> None:
         if nodes < 1:
@@ -39,6 +41,7 @@ class KafkaCluster:
         if port and port + nodes - 1 > 65535:
             raise ConfigurationError(f"--port {port}: {nodes} nodes need {nodes} ports from there on, up to 65535")
         self.directory = directory
+        self._secure = secure
         voters = dict(zip(range(1, nodes + 1), _free_ports(host, nodes), strict=True))
         cluster_id = _keep(directory / "cluster-id", new_cluster_id)
         self.nodes = tuple(
@@ -51,6 +54,7 @@ class KafkaCluster:
                 node_id=node_id,
                 voters=voters,
                 cluster_id=cluster_id,
+                secure=secure,
                 progress=progress,
             )
             for node_id in voters
@@ -58,8 +62,9 @@ class KafkaCluster:
 
     @property
     def address(self) -> str:
-        """`host:port,host:port,…` for clients."""
-        return ",".join(node.address for node in self.nodes)
+        """`host:port,host:port,…` for clients; where the brokers are secure, it gets in as the administrator."""
+        servers = ",".join(f"{node.host}:{node.port}" for node in self.nodes)
+        return servers if self._secure is None else self._secure.address(servers)
 
     def start(self, timeout_s: float = 120.0) -> str:
         """Returns the addresses once every node answers; raises as `EmbeddedKafka.start` does, and leaves none."""

@@ -16,11 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ioc.broker.certificates import write_private
 from ioc.broker.jars import JarLock, Progress, provide_jars, read_lock
-from ioc.broker.java import java_command, provide_archive, recording_flags
+from ioc.broker.java import argument_file, java_command, provide_archive, recording_flags
 from ioc.broker.process import ChildProcess
-from ioc.broker.properties import NodePlan, new_cluster_id, render_properties
-from ioc.broker.wire import NotKafka, fetch_cluster
+from ioc.broker.properties import CONTROLLER, NodePlan, new_cluster_id, render_properties
+from ioc.broker.secure import ADMIN, SecureSite, broker_properties, ensure_users
+from ioc.broker.wire import LoginRefused, NotKafka, fetch_cluster
 from ioc.errors import ConfigurationError, PermanentError, TransientError
 
 __all__ = ["MIN_FREE_BYTES", "EmbeddedKafka", "free_port"]
@@ -52,8 +54,8 @@ class EmbeddedKafka:
     """One Kafka node (broker and controller in one process) that keeps its data in `directory`.
 
     `port` 0 picks a free one, which later starts of the same object keep. `jars` is a folder of Kafka's jars used
-    instead of fetching them. Clear text without passwords, therefore on loopback addresses only. A node of a cluster
-    gets its `node_id`, the controller ports of all nodes as `voters`, and their common `cluster_id`.
+    instead of fetching them. Clear text without passwords unless `secure`; on loopback addresses only. A node of a
+    cluster gets its `node_id`, the controller ports of all nodes as `voters`, and their common `cluster_id`.
     """
 
     def __init__(
@@ -68,9 +70,11 @@ class EmbeddedKafka:
         voters: Mapping[int, int] | None = None,
         cluster_id: str | None = None,
         class_data: tuple[str, ...] | None = None,
+        secure: SecureSite | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.directory = directory.absolute()
+        self._secure = secure
         self.host = host
         self.port = port
         self._jars = jars
@@ -88,8 +92,9 @@ class EmbeddedKafka:
 
     @property
     def address(self) -> str:
-        """`host:port` for clients."""
-        return f"{self.host}:{self.port}"
+        """`host:port` for clients; where the broker is secure, it gets in as the administrator."""
+        servers = f"{self.host}:{self.port}"
+        return servers if self._secure is None else self._secure.address(servers)
 
     @property
     def pid(self) -> int | None:
@@ -150,6 +155,8 @@ class EmbeddedKafka:
                         f"Kafka did not answer at {self.address} within {timeout_s:.0f} s; "
                         f"the machine may be too busy. Its log, {self.log_file}, ends:\n{self._log_tail()}"
                     )
+            if self._secure is not None:
+                ensure_users(self.host, self.port, self._secure)
         except BaseException:
             self.kill()
             raise
@@ -213,7 +220,7 @@ class EmbeddedKafka:
             is_loopback = False
         if not is_loopback:
             raise ConfigurationError(
-                f"host {self.host!r}: the embedded broker has no passwords and listens on 127.0.0.1 only; "
+                f"host {self.host!r}: the embedded broker listens on 127.0.0.1 only; "
                 f"for other machines run your own Kafka and set IOC_BROKER"
             )
 
@@ -265,20 +272,42 @@ class EmbeddedKafka:
         data = self.directory / "data"
         plan = NodePlan(node_id=self._node_id, host=self.host, port=self.port, voters=voters, data=data)
         config = self.directory / "server.properties"
-        config.write_text(render_properties(plan), encoding="utf-8")
+        secure = broker_properties(self._secure, controller_listener=CONTROLLER) if self._secure is not None else None
+        write_private(config, render_properties(plan, secure))
         self._rotate_log()
 
         def command(class_data: tuple[str, ...], main: str, *arguments: str) -> list[str]:
             logs = self.log_file.parent
             return java_command(lock, jars, main, *arguments, heap=self._heap, class_data=class_data, logs=logs)
 
-        if not (data / "meta.properties").exists():
+        is_new = not (data / "meta.properties").exists()
+        self._check_kind(is_new=is_new)
+        if is_new:
             # A recording is of the broker, not of this small tool.
             tool_flags = class_data if self._class_data is None else ()
             cluster = f"--cluster-id={self._cluster_id or new_cluster_id()}"
-            self._format(command(tool_flags, "kafka.tools.StorageTool", "format", cluster, "-c", str(config)))
+            users = self._secure.format_arguments() if self._secure is not None else ()
+            self._format(command(tool_flags, "kafka.tools.StorageTool", "format", cluster, "-c", str(config), *users))
         keep = (self._lock_fd,) if self._lock_fd is not None else ()
         self._child = ChildProcess(command(class_data, "kafka.Kafka", str(config)), output=self.log_file, keep_fds=keep)
+
+    def _check_kind(self, *, is_new: bool) -> None:
+        """A folder stays secure or in clear text: its data would lie open, or nobody could get in."""
+        mark = self.directory / "is-secure"
+        if is_new and self._secure is not None:
+            self.directory.chmod(0o700)  # Java writes its files for everybody to read
+            mark.touch()
+        elif is_new:
+            mark.unlink(missing_ok=True)
+        elif mark.exists() and self._secure is None:
+            raise ConfigurationError(
+                f"{self.directory}: was made with --secure; start it with --secure, or choose another folder with --dir"
+            )
+        elif not mark.exists() and self._secure is not None:
+            raise ConfigurationError(
+                f"{self.directory}: was made without --secure, so nobody has a password there; "
+                f"choose another folder with --dir"
+            )
 
     def _take_port(self) -> None:
         if self.port == 0:
@@ -302,12 +331,18 @@ class EmbeddedKafka:
         )
 
     def _format(self, command: list[str]) -> None:
+        arguments = self.directory / "format.arguments"
+        write_private(arguments, argument_file(command[1:]))  # on a command line every process could read them
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S, check=False)
+            done = subprocess.run(
+                [command[0], f"@{arguments}"], capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S, check=False
+            )
         except subprocess.TimeoutExpired:
             raise TransientError(
                 f"{self.directory}: preparing the folder took over {_FORMAT_TIMEOUT_S:.0f} s"
             ) from None
+        finally:
+            arguments.unlink()
         if done.returncode:
             said = (done.stderr or done.stdout).strip()[-800:]
             raise PermanentError(f"{self.directory}: Kafka could not prepare this folder for its data: {said}")
@@ -330,8 +365,9 @@ class EmbeddedKafka:
 
     def _answers(self) -> bool:
         try:
-            view = fetch_cluster(self.host, self.port, timeout_s=2.0)
-        except (OSError, NotKafka):
+            security = self._secure.security(ADMIN) if self._secure is not None else None
+            view = fetch_cluster(self.host, self.port, timeout_s=2.0, security=security)
+        except (OSError, NotKafka, LoginRefused):
             return False
         return any(node.node_id == self._node_id for node in view.brokers)
 

@@ -3,13 +3,13 @@
 import hashlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from ioc.broker.jars import JarLock, cache_root, exclusive
 
-__all__ = ["archive_path", "java_command", "provide_archive", "recording_flags", "using_flags"]
+__all__ = ["archive_path", "argument_file", "java_command", "provide_archive", "recording_flags", "using_flags"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,12 @@ def java_command(
 
     crash = f"-XX:ErrorFile={logs / 'jvm-crash-%p.log'}"
     return [str(JAVA), f"-Xmx{heap}", *_FLAGS, crash, *class_data, "-cp", lock.classpath(jars), main, *arguments]
+
+
+def argument_file(arguments: Sequence[str]) -> str:
+    """Returns the text of an argument file of the java command: what no other process may read on a command line."""
+    quoted = (argument.replace("\\", "\\\\").replace('"', '\\"') for argument in arguments)
+    return "".join(f'"{argument}"\n' for argument in quoted)
 
 
 def archive_path(lock: JarLock, jars: Path) -> Path:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MESSAGE_MAX_BYTES", "NodePlan", "new_cluster_id", "render_properties"]
+__all__ = ["CONTROLLER", "MESSAGE_MAX_BYTES", "NodePlan", "new_cluster_id", "render_properties"]
 
+CONTROLLER = "CONTROLLER"  # the listener of the nodes among themselves
 # Frames travel whole up to 256 KiB, and batches of them up to the clients' request size; Kafka's own 1 MB is too tight.
 MESSAGE_MAX_BYTES = 8 * 1024 * 1024
 
@@ -31,22 +32,23 @@ def new_cluster_id() -> str:
             return text
 
 
-def render_properties(plan: NodePlan) -> str:
-    """Returns the text of `server.properties`."""
+def render_properties(plan: NodePlan, secure: Mapping[str, object] | None = None) -> str:
+    """Returns the text of `server.properties`; `secure` are the settings that take the place of clear text."""
     nodes = len(plan.voters)
     replication = min(3, nodes)
     in_sync = max(1, replication - 1)
+    clients = "SASL_SSL" if secure else "PLAINTEXT"
     settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": plan.node_id,
         "controller.quorum.voters": ",".join(
             f"{node}@{plan.host}:{port}" for node, port in sorted(plan.voters.items())
         ),
-        "listeners": f"PLAINTEXT://{plan.host}:{plan.port},CONTROLLER://{plan.host}:{plan.voters[plan.node_id]}",
-        "advertised.listeners": f"PLAINTEXT://{plan.host}:{plan.port}",
-        "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"{clients}://{plan.host}:{plan.port},{CONTROLLER}://{plan.host}:{plan.voters[plan.node_id]}",
+        "advertised.listeners": f"{clients}://{plan.host}:{plan.port}",
+        "controller.listener.names": CONTROLLER,
+        "inter.broker.listener.name": clients,
+        "listener.security.protocol.map": f"PLAINTEXT:PLAINTEXT,{CONTROLLER}:PLAINTEXT",
         "log.dirs": plan.data,
         # A topic that nobody declared is a mistake to be seen, not a topic with the wrong partition count.
         "auto.create.topics.enable": "false",
@@ -77,4 +79,4 @@ def render_properties(plan: NodePlan) -> str:
         "num.io.threads": 4,
         "background.threads": 2,
     }
-    return "".join(f"{key}={value}\n" for key, value in settings.items())
+    return "".join(f"{key}={value}\n" for key, value in (settings | dict(secure or {})).items())

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ioc.errors import ConfigurationError
-
 if TYPE_CHECKING:
     from ioc.broker.embedded import EmbeddedKafka
     from ioc.broker.jars import Progress
+    from ioc.broker.secure import SecureSite
+    from ioc.settings import Settings
 
 __all__ = ["register"]
 
@@ -38,31 +38,42 @@ def register(app: typer.Typer) -> None:
         port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one")] = 9092,
         nodes: Annotated[int, typer.Option(min=1, max=5, help="brokers to run, on ports upwards of PORT")] = 1,
         heap: Annotated[str, typer.Option(help="Java heap of each node, like 256m or 1g")] = "256m",
-        secure: Annotated[bool, typer.Option("--secure", help="SASL_SSL and ACLs (a later release)")] = False,
+        secure: Annotated[bool, typer.Option("--secure", help="TLS, passwords, and rights of each user")] = False,
         config: Annotated[Path | None, typer.Option(help="settings file (TOML); else IOC_CONFIG")] = None,
     ) -> None:
-        """Run Kafka in the foreground until SIGTERM or Ctrl-C; the first line of output is `ready host:port`."""
+        """Run Kafka in the foreground until SIGTERM or Ctrl-C; the first line of output is `ready host:port`.
+
+        With `--secure` it makes its own certificate authority and a user for each service and each publisher of the
+        catalogue; `DIR/secure/users/NAME.env` holds the settings that let one in. Nobody but `admin` may do anything
+        until `ioc topics apply` has given the rights.
+        """
         from ioc.settings import load_settings
 
-        if secure:
-            raise ConfigurationError(
-                "--secure comes in a later release; until then the embedded broker listens on 127.0.0.1 only"
-            )
         settings = load_settings(config)
         directory = directory or settings.state / "kafka"
         with _until_stopped():
-            _run(directory, port=port, nodes=nodes, heap=heap, jars=settings.kafka_jars)
+            site = _site(directory, settings) if secure else None
+            _run(directory, port=port, nodes=nodes, heap=heap, jars=settings.kafka_jars, site=site)
 
 
-def _run(directory: Path, *, port: int, nodes: int, heap: str, jars: Path | None) -> None:
+def _site(directory: Path, settings: "Settings") -> "SecureSite":
+    from ioc.adapters.acls import ROLES
+    from ioc.broker.secure import provide_site
+    from ioc.catalog import load_catalog
+
+    users = (*ROLES, *load_catalog(settings.catalog).publishers)
+    return provide_site(directory / "secure", host="127.0.0.1", users=users)
+
+
+def _run(directory: Path, *, port: int, nodes: int, heap: str, jars: Path | None, site: "SecureSite | None") -> None:
     from ioc.broker.cluster import KafkaCluster
     from ioc.broker.embedded import EmbeddedKafka
 
     with _fetch_progress() as progress:
         kafka: EmbeddedKafka | KafkaCluster = (
-            EmbeddedKafka(directory, port=port, jars=jars, heap=heap, progress=progress)
+            EmbeddedKafka(directory, port=port, jars=jars, heap=heap, secure=site, progress=progress)
             if nodes == 1
-            else KafkaCluster(directory, nodes=nodes, port=port, jars=jars, heap=heap, progress=progress)
+            else KafkaCluster(directory, nodes=nodes, port=port, jars=jars, heap=heap, secure=site, progress=progress)
         )
         try:
             address = kafka.start()
@@ -70,7 +81,10 @@ def _run(directory: Path, *, port: int, nodes: int, heap: str, jars: Path | None
             kafka.stop()
             raise
     with kafka:  # started already: entering does nothing, leaving stops
+        folder = site.write_environments(address) if site is not None else None
         print(f"ready {address}", flush=True)
+        if site is not None:
+            print(f"settings of each user: {folder}/NAME.env ({', '.join(site.users)})", flush=True)
         _watch(kafka.nodes if isinstance(kafka, KafkaCluster) else (kafka,))
 
 

@@ -106,7 +106,7 @@ async def test_a_broker_setting_that_is_no_address_is_named(broker: str) -> None
 def test_the_command_applies_the_starting_catalogue_and_may_be_repeated(kafka: KafkaForTests) -> None:
     app = typer.Typer()
     topics_command.register(app)
-    declared = {spec.name for spec in load_catalog(load_settings().catalog).topics()}
+    declared = {spec.name for spec in load_catalog(load_settings().catalog).topics()} | {"ioc.doctor"}
     answers = []
     for _ in range(2):
         done = CliRunner().invoke(app, ["topics", "apply", "--broker", kafka.address, "--json"])
@@ -114,5 +114,6 @@ def test_the_command_applies_the_starting_catalogue_and_may_be_repeated(kafka: K
         answers.append(json.loads(done.stdout))
     assert {*answers[0]["created"], *answers[0]["existing"]} == declared
     assert (answers[1]["created"], set(answers[1]["existing"]), answers[1]["mismatched"]) == ([], declared, [])
+    assert answers[0]["acls"]["authorizer"] is False
     listed = CliRunner().invoke(app, ["topics", "list", "--broker", kafka.address, "--json"])
     assert declared <= {row["topic"] for row in json.loads(listed.stdout)}
