@@ -17,14 +17,13 @@ def pause_s(trouble: Trouble, attempts: int, chance: Callable[[], float]) -> flo
     """The pause in seconds after the n-th failed try: full jitter, uniform in 0 … min(30 s, 0.25 s · 2^(n − 1)).
 
     Full jitter (AWS Builders Library, "Timeouts, retries, and backoff with jitter") keeps departments that failed
-    together from coming back together. Never shorter than the far end asked for; what a person must mend (token,
-    address) is tried again at the longest pace.
+    together from coming back together. Never shorter than the far end asked for.
     """
-    ceiling_s = CAP_S if trouble.problem == "locked_out" else min(CAP_S, FIRST_S * 2.0 ** min(max(attempts, 1) - 1, 16))
+    ceiling_s = min(CAP_S, FIRST_S * 2.0 ** min(max(attempts, 1) - 1, 16))
     jitter_s = chance() * ceiling_s
     if trouble.retry_after_s is not None:
         return min(trouble.retry_after_s, LONGEST_ASKED_S) + min(jitter_s, trouble.retry_after_s / 2)
-    return CAP_S / 2 + jitter_s / 2 if trouble.problem == "locked_out" else jitter_s
+    return jitter_s
 
 
 def retry_after_s(header: str | None, now: datetime) -> float | None:

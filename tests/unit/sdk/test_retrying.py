@@ -26,9 +26,8 @@ def trouble(problem: Problem, retry_after_s: float | None = None, refusal: Verdi
         (trouble("busy", 2.0), 9, 2.0, 3.0),
         (trouble("busy", 0.0), 9, 0.0, 0.0),
         (trouble("busy", 1e9), 1, 300.0, 300.25),
-        (trouble("locked_out"), 1, CAP_S / 2, CAP_S),
     ],
-    ids=["first", "fourth", "capped", "asked", "asked-and-jitter", "asked-at-once", "asked-a-year", "locked-out"],
+    ids=["first", "fourth", "capped", "asked", "asked-and-jitter", "asked-at-once", "asked-a-year"],
 )
 def test_pauses_are_jittered_bounded_and_never_shorter_than_asked(
     given: Trouble, attempts: int, lowest_s: float, highest_s: float
