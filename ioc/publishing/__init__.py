@@ -1,11 +1,14 @@
-"""Events that come as lines or requests instead of Kafka records: judged by the catalogue first, then sent.
+"""Events that come as lines, tables or requests instead of Kafka records: judged by the catalogue first, then sent.
 
-The way onto Kafka is in `ioc.publishing.sender`: who only judges loads no Kafka client.
+The ways onto Kafka are in `ioc.publishing.sender` (event by event) and `ioc.publishing.batches` (file by file): who
+only judges loads no Kafka client.
 """
 
 from ioc.publishing.judge import CONTENT_TYPE, EventJudge, Outgoing
 from ioc.publishing.lines import Line, LineSplitter
-from ioc.publishing.publication import EventSink, Publication, RejectedLine
+from ioc.publishing.pieces import Piece, RejectedRow, line_piece, table_pieces
+from ioc.publishing.publication import EventSink, Publication
+from ioc.publishing.reading import read_chunks
 
 __all__ = [
     "CONTENT_TYPE",
@@ -14,6 +17,10 @@ __all__ = [
     "Line",
     "LineSplitter",
     "Outgoing",
+    "Piece",
     "Publication",
-    "RejectedLine",
+    "RejectedRow",
+    "line_piece",
+    "read_chunks",
+    "table_pieces",
 ]
