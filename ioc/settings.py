@@ -81,6 +81,13 @@ class Settings(BaseSettings):
         description="where people reach on-call; runbook links start with it",
     )
 
+    gateway_rate: float = Field(
+        5_000, gt=0, title="Gateway rate", description="events a second of one department; ten seconds' worth at once"
+    )
+    gateway_held_mib: int = Field(
+        64, ge=16, le=16_384, title="Gateway memory", description="MiB of requests that the gateway works on at one time"
+    )
+
     def port(self, default: int) -> int:
         return default if self.http_port is None else self.http_port
 

@@ -20,6 +20,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "check",
     "topics",
     "publish",
+    "gateway",
     "worker",
     "capture",
     "oncall",

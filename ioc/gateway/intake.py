@@ -70,7 +70,6 @@ class Intake:
         acknowledged: AcknowledgedIds | None = None,
     ) -> None:
         self._judge = EventJudge(catalog)
-        self._entities = {name: event_type.entity for name, event_type in catalog.event_types.items()}
         self._carrier, self._clock = carrier, clock
         self._on_rejected, self._on_results = on_rejected, on_results
         self._acknowledged = acknowledged or AcknowledgedIds()
@@ -140,8 +139,7 @@ class Intake:
         return outgoing
 
     def _digest(self, outgoing: Outgoing) -> bytes:
-        entity = self._entities[outgoing.type]
-        return self._acknowledged.digest(outgoing.source, outgoing.id, entity, outgoing.entity_id)
+        return self._acknowledged.digest(outgoing.source, outgoing.id, outgoing.entity, outgoing.entity_id)
 
     def _tell(self, publisher: Publisher, bodies: Sequence[bytes], results: Sequence[Result]) -> None:
         self._on_results(publisher, results)
