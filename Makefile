@@ -18,9 +18,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## run a whole province in a box: broker, workers, cameras, departments, alerts
 	$(BIN)/ioc demo $(ARGS)
 test: $(READY) ## all tests, on a real embedded Kafka
-	deploy/ensure-tools && if [ -n "$(ARGS)" ]; then $(BIN)/pytest $(ARGS); else $(BIN)/pytest -n 2 tests/unit tests/contract && $(BIN)/pytest tests/recount tests/integration; fi
-check: $(READY) ## format, lint, types, imports
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+	deploy/ensure-tools && deploy/ensure-asyncapi && if [ -n "$(ARGS)" ]; then $(BIN)/pytest $(ARGS); else $(BIN)/pytest -n 2 tests/unit tests/contract && $(BIN)/pytest tests/recount tests/integration; fi
+check: $(READY) ## format, lint, types, imports, published contracts
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/ioc catalog compat --catalog ioc/catalog/lam-dong
 $(PEERS_READY): deploy/peers/requirements.txt deploy/peers/constraints.txt
 	$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet --disable-pip-version-check --constraint deploy/peers/constraints.txt --requirement deploy/peers/requirements.txt && touch $@
 bench: $(READY) $(PEERS_READY) ## measure against the floors, with the peers in the same run (exit 1 below a floor)

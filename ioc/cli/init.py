@@ -156,7 +156,7 @@ def write_catalog(place: Place, folder: Path, *, is_forced: bool = False, source
         raise ConfigurationError(f"{folder} is the catalogue that the product ships; give another --dir")
     texts = {
         path.relative_to(source).as_posix(): path.read_text(encoding="utf-8")
-        for pattern in ("*.yaml", "*.ics")
+        for pattern in ("*.yaml", "*.ics", "published/*.json")
         for path in sorted(source.rglob(pattern))
     }
     shipped = yaml.safe_load(texts["province.yaml"])

@@ -5,7 +5,7 @@ time in the future, the topic, the size) is told in words under `x-ioc-not-seen-
 """
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ioc.contracts.samples import Samples
 from ioc.event_reading import MAX_ID_CHARS
@@ -14,8 +14,18 @@ from ioc.event_types import LARGEST_INTEGER, EventType, FieldSpec
 if TYPE_CHECKING:
     from ioc.catalog import Catalog
 
-__all__ = ["DIALECT", "data_schema", "json_schema", "openapi_components", "schema_id", "version_of"]
+__all__ = [
+    "DIALECT",
+    "Lang",
+    "data_schema",
+    "envelope_properties",
+    "json_schema",
+    "openapi_components",
+    "schema_id",
+    "version_of",
+]
 
+Lang = Literal["vi", "en"]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)"
@@ -55,7 +65,6 @@ def json_schema(event_type: EventType, province: str, *, samples: Samples | None
         samples: whose communes and cameras the example names; without it and without a province there is no example.
     """
     told = samples or (Samples(province=province) if province else None)
-    first = re.escape(province).replace(r"\-", "-") if province else _ANY_PROVINCE
     return {
         "$schema": DIALECT,
         "$id": schema_id(event_type),
@@ -64,16 +73,7 @@ def json_schema(event_type: EventType, province: str, *, samples: Samples | None
         "type": "object",
         "required": ["specversion", "id", "source", "type", "time", "data"],
         "properties": {
-            "specversion": {"const": "1.0"},
-            "id": _identifier("The same source and id again is the same event, and counts once."),
-            "source": {
-                "type": "string",
-                "maxLength": MAX_ID_CHARS,
-                "pattern": f"^/{first}/{re.escape(event_type.family)}(/.*)?$".replace(r"\-", "-"),
-                "not": {"pattern": _CONTROL},
-            },
-            "type": {"const": event_type.ce_type},
-            "time": {"type": "string", "format": "date-time", "pattern": TIME_PATTERN},
+            **envelope_properties(event_type, province),
             "datacontenttype": {"type": "string"},
             "data": data_schema(event_type),
             "data_base64": {"type": "null"},
@@ -93,18 +93,39 @@ def json_schema(event_type: EventType, province: str, *, samples: Samples | None
     }
 
 
-def data_schema(event_type: EventType) -> dict[str, Any]:
-    """Returns the schema of the data alone, as binary mode carries it: the fact, or the tombstone that withdraws it."""
+def envelope_properties(event_type: EventType, province: str) -> dict[str, Any]:
+    """Returns what CloudEvents asks of an event's attributes; `province` as in `json_schema`."""
+    first = province or _ANY_PROVINCE
+    return {
+        "specversion": {"const": "1.0"},
+        "id": _identifier("The same source and id again is the same event, and counts once."),
+        "source": {
+            "type": "string",
+            "maxLength": MAX_ID_CHARS,
+            "pattern": f"^/{first}/{event_type.family}(/.*)?$",
+            "not": {"pattern": _CONTROL},
+        },
+        "type": {"const": event_type.ce_type},
+        "time": {"type": "string", "format": "date-time", "pattern": TIME_PATTERN},
+    }
+
+
+def data_schema(event_type: EventType, lang: Lang | None = None) -> dict[str, Any]:
+    """Returns the schema of the data alone, as binary mode carries it: the fact, or the tombstone that withdraws it.
+
+    `lang`: the language of the descriptions; both where it is not given.
+    """
     required = [spec.name for spec in event_type.fields if spec.is_required]
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {
-            **{spec.name: _field(spec, is_key=spec.name in event_type.entity_key) for spec in event_type.fields},
+            **{spec.name: _field(spec, lang, is_key=spec.name in event_type.entity_key) for spec in event_type.fields},
             "deleted": {
                 "type": ["boolean", "null"],
                 "description": _both(
                     "true: rút lại đối tượng này; chỉ cần các trường khóa.",
                     "true withdraws the entity; only the fields of its key are needed.",
+                    lang,
                 ),
             },
         },
@@ -154,9 +175,9 @@ def _component(schema: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key not in ("$schema", "$id")}
 
 
-def _field(spec: FieldSpec, *, is_key: bool) -> dict[str, Any]:
+def _field(spec: FieldSpec, lang: Lang | None, *, is_key: bool) -> dict[str, Any]:
     """What the decoder's struct asks of the field; null says "not known", but never in the entity's key."""
-    schema = {"description": _both(spec.vi, spec.en), **_kind(spec, is_key=is_key)}
+    schema = {"description": _both(spec.vi, spec.en, lang), **_kind(spec, is_key=is_key)}
     if spec.type != "string" or spec.enum:
         schema["x-ioc-type"] = "enum" if spec.enum else spec.type
     if is_key or (spec.type == "any" and not spec.enum):
@@ -212,5 +233,7 @@ def _identifier(description: str) -> dict[str, Any]:
     return {**told, "type": "string", "minLength": 1, "maxLength": MAX_ID_CHARS, "not": {"pattern": _CONTROL}}
 
 
-def _both(vi: str, en: str) -> str:
+def _both(vi: str, en: str, lang: Lang | None = None) -> str:
+    if lang is not None:
+        return vi if lang == "vi" else en
     return " · ".join(text for text in (vi, en) if text)

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from ioc.catalog import Catalog
-from ioc.cli.init import SHIPPED
+from ioc.catalog import Catalog, load_catalog
+from ioc.cli.init import SHIPPED, find_place, write_catalog
 from ioc.contracts import json_schema
 from ioc.contracts.examples import ContractExample, example_problems, examples_in
+from ioc.contracts.published import compare
 from ioc.errors import ConfigurationError
 
 
@@ -101,6 +102,17 @@ def test_the_example_in_a_schema_is_valid_by_it(catalog: Catalog, validators: di
         schema: Any = validator.schema
         Draft202012Validator.check_schema(schema)
         validator.validate(schema["examples"][0])
+
+
+def test_another_province_starts_with_contracts_that_hold(tmp_path: Path) -> None:
+    write_catalog(find_place("thanh-hoa"), tmp_path / "thanh-hoa")
+    theirs = load_catalog(tmp_path / "thanh-hoa")
+    examples = list(examples_in(tmp_path / "thanh-hoa", theirs))
+    assert list(example_problems(tmp_path / "thanh-hoa", theirs)) == []
+    assert len({example.type_name for example in examples}) == 54  # without a camera no heartbeat can be accepted
+    assert b'"/thanh-hoa/onestop' in next(e.body for e in examples if e.type_name == "dossier.submitted")
+    found = compare(tmp_path / "thanh-hoa", theirs.event_types)
+    assert (found.published, found.breaks, found.unpublished) == (55, (), ())
 
 
 _WRONG = [
