@@ -56,6 +56,7 @@ class Report:
     is_deleted: bool = False
     _submitted_by: tuple[int, str] = (-(2**63), "")
     _status_by: tuple[int, str] = (-(2**63), "")
+    _agency_by: tuple[int, str] = (-(2**63), "")
     _due_by: tuple[int, str] = (2**63, "")
     _deleted_by: tuple[int, str] = (-(2**63), "")
 
@@ -86,7 +87,9 @@ class Report:
         if fact.type == "report.status_changed" and order > self._status_by:
             self._status_by = order
             self.status, self.reason = _text(fact.data, "status"), _text(fact.data, "reason")
-            self.agency = _text(fact.data, "agency_code") or self.agency
+        agency = _text(fact.data, "agency_code")
+        if agency and order > self._agency_by:
+            self._agency_by, self.agency = order, agency
 
     def _submit(self, data: Mapping[str, Any], moment: datetime) -> None:
         self.requested_at = _moment(_text(data, "submitted_at")) or moment
