@@ -18,6 +18,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "broker",
     "init",
     "check",
+    "catalog",
     "topics",
     "publish",
     "gateway",
