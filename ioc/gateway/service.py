@@ -19,6 +19,7 @@ from ioc.adapters.kafka_access import kafka_access
 from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
+from ioc.gateway import cap, open311
 from ioc.gateway.app import Gateway, build_api
 from ioc.gateway.carrier import KafkaCarrier
 from ioc.gateway.door import Doorkeeper
@@ -135,7 +136,10 @@ class Assembled:
 
 def _department_routers(services: GatewayServices) -> list[APIRouter]:
     """Each further door adds its router by one line."""
-    return []
+    return [
+        cap.router(services),
+        open311.router(services),
+    ]
 
 
 async def run_gateway(
