@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         description="where people reach on-call; runbook links start with it",
     )
 
+    figures_url: str = Field(
+        "http://127.0.0.1:9101/metrics",
+        title="Figures",
+        description="the figures role's /metrics, where the departments' page and `ioc quality` read the scores",
+    )
     gateway_rate: float = Field(
         5_000, gt=0, title="Gateway rate", description="events a second of one department; ten seconds' worth at once"
     )
