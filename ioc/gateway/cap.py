@@ -140,6 +140,12 @@ _BODY = {
         "content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES},
     }
 }
+_DESCRIBED: dict[str, Any] = {
+    "response_model": CapAnswer,
+    "response_description": "known already, or not published: an exercise, a test, a draft, the sandbox",
+    "responses": _RESPONSES,
+    "openapi_extra": _BODY,
+}
 
 
 def router(services: GatewayServices) -> APIRouter:
@@ -158,20 +164,25 @@ def router(services: GatewayServices) -> APIRouter:
 
     routes = APIRouter(lifespan=lifespan, tags=["CAP 1.2"])
 
-    @routes.post(
-        "/v1/cap",
-        summary="One CAP 1.2 alert",
-        response_model=CapAnswer,
-        response_description="known already, or not published: an exercise, a test, a draft",
-        responses=_RESPONSES,
-        openapi_extra=_BODY,
-    )
-    async def take_alert(request: Request, publisher: Annotated[Publisher, Depends(services.authenticate)]) -> Response:
-        """An Alert begins a disaster_alert, an Update is its later fact, a Cancel its tombstone."""
+    def described(summary: str) -> dict[str, Any]:
+        return {"summary": summary, **_DESCRIBED}
+
+    async def take(request: Request, publisher: Publisher, *, is_sandbox: bool) -> Response:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA_TYPES:
             raise _not_xml()
         language = language_of(request.headers.get("accept-language", ""))
-        return await _Door(services, roots, publisher, language).take(await request.body())
+        door = _Door(services, roots, publisher, language, is_sandbox=is_sandbox)
+        return await door.take(await request.body())
+
+    @routes.post("/v1/cap", **described("One CAP 1.2 alert"))
+    async def take_alert(request: Request, publisher: Annotated[Publisher, Depends(services.authenticate)]) -> Response:
+        """An Alert begins a disaster_alert, an Update is its later fact, a Cancel its tombstone."""
+        return await take(request, publisher, is_sandbox=False)
+
+    @routes.post("/v1/sandbox/cap", **described("Judge one CAP 1.2 alert; nothing is published"))
+    async def try_alert(request: Request, publisher: Annotated[Publisher, Depends(services.authenticate)]) -> Response:
+        """The same judgement and answer; nothing is published, counted or remembered."""
+        return await take(request, publisher, is_sandbox=True)
 
     return routes
 
@@ -190,8 +201,16 @@ def _tail(services: GatewayServices, roots: AlertRoots) -> TopicTail:
 class _Door:
     """One alert's way in."""
 
-    def __init__(self, services: GatewayServices, roots: AlertRoots, publisher: Publisher, language: Language) -> None:
-        self._services, self._roots = services, roots
+    def __init__(
+        self,
+        services: GatewayServices,
+        roots: AlertRoots,
+        publisher: Publisher,
+        language: Language,
+        *,
+        is_sandbox: bool,
+    ) -> None:
+        self._services, self._roots, self._is_sandbox = services, roots, is_sandbox
         self._publisher, self._language = publisher, language
 
     async def take(self, body: bytes) -> Response:
@@ -200,18 +219,19 @@ class _Door:
         if isinstance(alert, CapAlert) and alert.message_type in ("Ack", "Error"):
             alert = (_not_a_warning(alert.message_type),)
         if isinstance(alert, tuple):
-            self._services.intake.refuse(self._publisher, alert[0], body, is_sandbox=False)
+            self._services.intake.refuse(self._publisher, alert[0], body, is_sandbox=self._is_sandbox)
             return self._refused(alert)
         events = self._events(alert)
-        results = await self._services.intake.submit(self._publisher, events.bodies, is_sandbox=not is_real(alert))
+        is_published = is_real(alert) and not self._is_sandbox
+        results = await self._services.intake.submit(self._publisher, events.bodies, is_sandbox=not is_published)
         results = [_by_element(result) for result in results]
         faults = [result.error for result in results if result.error is not None]
         if len(faults) == len(results):
             return self._refused(faults, status_of(results[0]))
-        if is_real(alert) and alert.message_type == "Update":
+        if is_published and alert.message_type == "Update":
             self._roots.add(extended_id(alert.sender, alert.identifier, alert.sent), events.identifiers[0])
-        answer = self._answer(alert, events, results)
-        is_new = answer["outcome"] == "accepted" and is_real(alert)
+        answer = self._answer(alert, events, results, is_published=is_published)
+        is_new = answer["outcome"] == "accepted" and is_published
         return Response(orjson.dumps(answer), status_code=202 if is_new else 200, media_type="application/json")
 
     def _events(self, alert: CapAlert) -> CapEvents:
@@ -226,20 +246,22 @@ class _Door:
             roots=self._roots.of,
         )
 
-    def _answer(self, alert: CapAlert, events: CapEvents, results: Sequence[Result]) -> dict[str, Any]:
+    def _answer(
+        self, alert: CapAlert, events: CapEvents, results: Sequence[Result], *, is_published: bool
+    ) -> dict[str, Any]:
         outcomes = {result.outcome for result in results}
         note_vi, note_en = _NOTES.get(alert.status, ("", ""))
         return {
             "outcome": next(name for name in ("rejected", "accepted", "duplicate") if name in outcomes),
             "identifier": alert.identifier,
-            "is_published": is_real(alert),
+            "is_published": is_published,
             "alerts": events.identifiers,
             "admin_units": events.admin_units,
             "unknown_codes": events.unknown_codes,
             "note_vi": note_vi,
             "note_en": note_en,
             "results": [
-                orjson.Fragment(encode_result(number, result, self._language, is_sandbox=not is_real(alert)))
+                orjson.Fragment(encode_result(number, result, self._language, is_sandbox=not is_published))
                 for number, result in enumerate(results)
             ],
         }

@@ -99,15 +99,22 @@ def documented(root: str, path: str, method: str, format: Format) -> dict[str, A
     for status, why in _errors_of(path, method).items():
         responses[status] = _response(why, media, _ERRORS, format)
     if method == "POST":
-        problem = {"content": {PROBLEM_TYPE: {"schema": {"type": "object"}}}}
-        for status, why in ((408, "the body came too slowly"), (413, "the body is too large")):
-            responses[status] = {"description": why, **problem}
+        _add_problems(responses)
     return {
         "status_code": success,
         "responses": responses,
         "operation_id": f"open311_{method}_{path.strip('/').replace('/', '_')}".lower(),
         "openapi_extra": {"parameters": _parameters(path, method), **_body(method)},
     }
+
+
+def _add_problems(responses: dict[int | str, dict[str, Any]]) -> None:
+    """What is refused before it reaches the route is told as every door of the gateway tells it."""
+    problem = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for status, why in ((408, "the body came too slowly"), (413, "the body is too large")):
+        responses[status] = {"description": why, "content": problem}
+    for status in (400, 415, 503):
+        responses[status] = {**responses[status], "content": {**responses[status]["content"], **problem}}
 
 
 def _content_of(root: str, path: str, method: str) -> dict[str, Any]:

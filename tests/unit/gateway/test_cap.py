@@ -20,10 +20,16 @@ def doors(tmp_path: Path) -> Doors:
 
 
 def post(
-    door: APIRouter, body: bytes, *, token: str = CIVIL_DEFENCE, media: str = "application/cap+xml", language: str = ""
+    door: APIRouter,
+    body: bytes,
+    *,
+    token: str = CIVIL_DEFENCE,
+    media: str = "application/cap+xml",
+    language: str = "",
+    path: str = "/v1/cap",
 ) -> Answer:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": media, "Accept-Language": language}
-    return ask(door, "POST", "/v1/cap", body=body, headers=headers)
+    return ask(door, "POST", path, body=body, headers=headers)
 
 
 def data(doors: Doors) -> list[dict[str, Any]]:
@@ -46,6 +52,14 @@ def test_what_is_not_real_is_checked_and_never_published(doors: Doors, status: s
     assert (answer.status, answer.json["is_published"], doors.carrier.records) == (200, False, [])
     assert answer.json["note_vi"]
     assert answer.json["note_en"]
+
+
+def test_the_sandbox_judges_and_publishes_nothing(doors: Doors) -> None:
+    door = router(doors.services)
+    answers = [post(door, body, path="/v1/sandbox/cap") for body in (storm(), storm(), storm(sent=None))]
+    assert [answer.status for answer in answers] == [200, 200, 422]
+    assert answers[1].json["results"][0]["topic"] == "ioc.disaster.alerts"
+    assert (answers[0].json["is_published"], doors.carrier.records, doors.refused) == (False, [], [])
 
 
 def test_an_update_and_a_cancel_find_the_alert_behind_them(doors: Doors) -> None:
