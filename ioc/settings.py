@@ -18,7 +18,7 @@ _STARTING_CATALOG = Path(__file__).parent / "catalog" / "lam-dong"
 class Settings(BaseSettings):
     """What an administrator may set. Every field has a variable `IOC_<NAME>` and a TOML key `<name>`."""
 
-    model_config = SettingsConfigDict(env_prefix="IOC_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="IOC_", env_ignore_empty=True, extra="forbid", frozen=True)
 
     broker: str = Field("127.0.0.1:9092", title="Kafka", description="host:port[,host:port] of the Kafka brokers")
     catalog: Path = Field(_STARTING_CATALOG, title="Catalogue", description="folder of the province's own files")
@@ -90,7 +90,11 @@ class Settings(BaseSettings):
         5_000, gt=0, title="Gateway rate", description="events a second of one department; ten seconds' worth at once"
     )
     gateway_held_mib: int = Field(
-        64, ge=16, le=16_384, title="Gateway memory", description="MiB of requests that the gateway works on at one time"
+        64,
+        ge=16,
+        le=16_384,
+        title="Gateway memory",
+        description="MiB of requests that the gateway works on at one time",
     )
 
     def port(self, default: int) -> int:

@@ -21,6 +21,7 @@ __all__ = [
     "TopicMismatch",
     "TopicReport",
     "TopicSpec",
+    "addresses",
     "ensure_topics",
     "find_cluster",
     "list_topics",
@@ -70,14 +71,19 @@ class TopicReport:
     mismatched: tuple[TopicMismatch, ...]
 
 
-def _addresses(broker: str) -> list[tuple[str, int]]:
-    addresses = []
+def addresses(broker: str) -> list[tuple[str, int]]:
+    """Returns (host, port) of each broker named.
+
+    Raises:
+        ConfigurationError: `broker` is no such list.
+    """
+    found = []
     for part in broker.split(","):
         host, _, port = part.strip().rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise ConfigurationError(f"IOC_BROKER={broker!r}: write host:port[,host:port], like 127.0.0.1:9092")
-        addresses.append((host.strip("[]"), int(port)))
-    return addresses
+        found.append((host.strip("[]"), int(port)))
+    return found
 
 
 async def find_cluster(broker: str, *, timeout_s: float = 10.0) -> ClusterView:
@@ -87,11 +93,11 @@ async def find_cluster(broker: str, *, timeout_s: float = 10.0) -> ClusterView:
         ConfigurationError: `broker` is no address.
         PermanentError: Kafka does not let us in. TransientError: no Kafka there; a sentence that says what to do.
     """
-    addresses, security = _addresses(broker), security_of(broker)
+    places, security = addresses(broker), security_of(broker)
     deadline = time.monotonic() + timeout_s
     reason: Exception | None = None
     while True:
-        for host, port in addresses:
+        for host, port in places:
             left_s = max(0.2, deadline - time.monotonic())
             try:
                 view = await asyncio.to_thread(fetch_cluster, host, port, timeout_s=min(3.0, left_s), security=security)

@@ -20,6 +20,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "check",
     "catalog",
     "topics",
+    "doctor",
     "publish",
     "gateway",
     "worker",
