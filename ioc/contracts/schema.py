@@ -34,7 +34,6 @@ TIME_PATTERN = f"^{_DAY}[Tt]{_CLOCK}$"
 _CONTROL = "[\\u0000-\\u001f\\u007f-\\u009f]"
 _ANY_PROVINCE = "[a-z][a-z0-9-]{1,40}"
 NOT_SEEN = (
-    "bad_id",
     "bad_time",
     "time_in_future",
     "time_too_old",
