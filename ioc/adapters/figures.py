@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,12 +13,13 @@ from ioc.clock import Clock
 from ioc.kpis import KpiDefinition
 from ioc.quality import SCORES, FigureKey, Reading
 
-__all__ = ["FigureReader", "Figures", "readings_of"]
+__all__ = ["FigureReader", "Figures", "page_of", "readings_of"]
 
 logger = logging.getLogger(__name__)
 
 CACHED_S = 5.0
 TIMEOUT_S = 4.0
+_CHUNK_BYTES = 256 * 1024
 MAX_BYTES = 64 * 1024 * 1024  # 50,000 series are about 15 MB
 _COMPANIONS = ("ioc_kpi_numerator", "ioc_kpi_denominator", "ioc_kpi_as_of_timestamp_seconds", "ioc_kpi_stale")
 _KPIS = tuple(kind.kpi for kind in SCORES)
@@ -72,22 +73,23 @@ def _reading(values: Mapping[str, float]) -> Reading:
 
 
 class FigureReader:
-    """Reads `url` at most once in five seconds; what was read last is kept, with its time, when nothing answers.
+    """Reads at most once in five seconds; what was read last is kept, with its time, when nothing answers.
 
     Args:
+        fetch: returns the text of a scrape, like `page_of(url)`; raises OSError, TimeoutError or aiohttp's errors.
         clock: tells when a reading was taken.
         monotonic: seconds, for the age of what is kept.
     """
 
     def __init__(
         self,
-        url: str,
+        fetch: Callable[[], Awaitable[str]],
         definitions: Mapping[str, KpiDefinition],
         *,
         clock: Clock,
         monotonic: Callable[[], float],
     ) -> None:
-        self._url, self._definitions, self._clock, self._monotonic = url, definitions, clock, monotonic
+        self._fetch, self._definitions, self._clock, self._monotonic = fetch, definitions, clock, monotonic
         self._figures = Figures()
         self._read_s = float("-inf")
         self._reading: asyncio.Task[Figures] | None = None
@@ -106,17 +108,25 @@ class FigureReader:
             readings = await asyncio.to_thread(readings_of, text, self._definitions)
             self._figures = Figures(readings=readings, read_at=self._clock())
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            logger.warning("figures of %s can't be read: %r", self._url, error)
+            logger.warning("figures can't be read: %r", error)
             trouble = f"{type(error).__name__}"
             self._figures = Figures(readings=self._figures.readings, read_at=self._figures.read_at, trouble=trouble)
         self._read_s = self._monotonic()
         return self._figures
 
-    async def _fetch(self) -> str:
+
+def page_of(url: str) -> Callable[[], Awaitable[str]]:
+    """Returns a function that gets the text at `url`."""
+
+    async def fetch() -> str:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self._url) as answer:
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
             answer.raise_for_status()
-            body = await answer.content.read(MAX_BYTES)
-            while chunk := await answer.content.read(MAX_BYTES - len(body)):
+            body = bytearray()
+            async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
                 body += chunk
+                if len(body) > MAX_BYTES:
+                    raise ValueError(f"more than {MAX_BYTES} bytes at {url}")
         return body.decode("utf-8")
+
+    return fetch

@@ -5,7 +5,7 @@ gateway refused before it was started anew.
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -57,10 +57,18 @@ class RejectedEvent:
 
 
 @dataclass(slots=True)
+class _Kept:
+    """Of one source; `ids` of the events, to know at once which of those that come in were refused before."""
+
+    events: deque[RejectedEvent] = field(default_factory=lambda: deque(maxlen=KEPT_OF_SOURCE))
+    ids: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
 class _Shelf:
     """One department's."""
 
-    of_source: OrderedDict[str, deque[RejectedEvent]] = field(default_factory=OrderedDict)
+    of_source: OrderedDict[str, _Kept] = field(default_factory=OrderedDict)
     counts: dict[tuple[date, str, str], int] = field(default_factory=dict)
 
 
@@ -85,11 +93,12 @@ class Rejects:
         if kept is None:
             if len(shelf.of_source) >= MAX_SOURCES:
                 shelf.of_source.popitem(last=False)
-            kept = shelf.of_source[source] = deque(maxlen=KEPT_OF_SOURCE)
+            kept = shelf.of_source[source] = _Kept()
         shelf.of_source.move_to_end(source)
-        if event.letter and any(other.letter == event.letter for other in kept):
+        if event.letter and any(other.letter == event.letter for other in kept.events):
             return
-        kept.append(event)
+        kept.events.append(event)
+        kept.ids = frozenset(other.id for other in kept.events if other.id)
         self._count(shelf, event.at, source, event.error.reason)
 
     def take(self, letter: StoredLetter) -> None:
@@ -112,8 +121,8 @@ class Rejects:
 
     def accepted(self, publisher: str, source: str, event_id: str, at: datetime) -> None:
         """Takes note that an event came in after all; only of events that had been refused before."""
-        kept = self._shelves.get(publisher, _NONE).of_source.get(source, ())
-        if event_id and any(event.id == event_id for event in kept):
+        kept = self._shelves.get(publisher, _NONE).of_source.get(source)
+        if kept is not None and event_id in kept.ids:
             self._accepted[publisher, source, event_id] = at
             if len(self._accepted) > MAX_MARKS:
                 self._accepted.popitem(last=False)
@@ -123,10 +132,8 @@ class Rejects:
     def newest(self, publisher: str, limit: int = KEPT_OF_SOURCE, source: str | None = None) -> Sequence[RejectedEvent]:
         """Newest first; of one source, or of all."""
         of_source = self._shelves.get(publisher, _NONE).of_source
-        chosen: Iterable[deque[RejectedEvent]] = (
-            of_source.values() if source is None else [of_source.get(source, deque())]
-        )
-        found = [event for events in chosen for event in events]
+        chosen = of_source.values() if source is None else [of_source.get(source, _Kept())]
+        found = [event for kept in chosen for event in kept.events]
         return sorted(found, key=lambda event: event.at, reverse=True)[:limit]
 
     def sources(self, publisher: str) -> Sequence[str]:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import cache
 from pathlib import Path
@@ -19,17 +19,18 @@ from ioc.adapters.kafka_access import kafka_access
 from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
-from ioc.gateway import cap, open311
+from ioc.gateway import cap, open311, pages
 from ioc.gateway.app import Gateway, build_api
 from ioc.gateway.carrier import KafkaCarrier
 from ioc.gateway.door import Doorkeeper
 from ioc.gateway.events import EventsDoor
-from ioc.gateway.intake import Carrier, Intake
+from ioc.gateway.intake import Carrier, Intake, Result
 from ioc.gateway.letters import LettersWriter
 from ioc.gateway.limits import Budget, RateLimit
 from ioc.gateway.metrics import GatewayMetrics
 from ioc.gateway.openapi import describe
 from ioc.gateway.protocol import PatientProtocol
+from ioc.gateway.reject_tail import RejectTail
 from ioc.gateway.rejects import Rejects
 from ioc.gateway.services import GatewayServices
 from ioc.gateway.tokens import LastUsed, TokenFile, TokenVerifier
@@ -86,12 +87,20 @@ class Assembled:
             monotonic=monotonic,
             on_dropped=lambda publisher: metrics.dead_letters_dropped.labels(publisher).inc(),
         )
+
+        def tell(publisher: Publisher, results: Sequence[Result]) -> None:
+            metrics.results(publisher.name, results)
+            now = clock()
+            for result in results:
+                if result.error is None:
+                    rejects.accepted(publisher.name, result.source, result.id, now)
+
         self.intake = Intake(
             catalog,
             carrier=carrier,
             clock=clock,
             on_rejected=self.letters.keep,
-            on_results=lambda publisher, results: metrics.results(publisher.name, results),
+            on_results=tell,
         )
         doorkeeper = Doorkeeper(catalog.publishers, self.verifier, rate=rate, clock=clock, monotonic=monotonic)
 
@@ -139,6 +148,7 @@ def _department_routers(services: GatewayServices) -> list[APIRouter]:
     return [
         cap.router(services),
         open311.router(services),
+        pages.router(services),
     ]
 
 
@@ -172,6 +182,8 @@ async def run_gateway(
         _keep(stack, carrier.run(), "kafka")
         _keep(stack, parts.letters.run(), "dead letters")
         stack.push_async_callback(_flush, parts.letters)
+        tail = RejectTail(parts.services.rejects, broker=kafka_access(settings), clock=clock)
+        _keep(stack, tail.run(), "refused events")
         _keep(stack, _note_use(parts.verifier, token_use_file(settings.state)), "token use")
         _keep(stack, _announce(carrier, lambda: announce(address)), "announcement")
         await _serve(parts.gateway, door, stop)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from ioc.adapters.figures import FigureReader
+from ioc.adapters.figures import FigureReader, page_of
 from ioc.errors import TransientError
 from ioc.gateway.pages.html import Answer, Frame, Shown, event_page, overview_page, sign_in_page, source_page
 from ioc.gateway.pages.sessions import LASTS_S, Session, Sessions
@@ -38,7 +38,7 @@ def router(
     """Returns the routes; `figures` reads the quality scores (of the setting `figures_url` where not given)."""
     definitions = {kpi.id: kpi for kpi in services.catalog.kpis}
     reader = figures or FigureReader(
-        services.settings.figures_url, definitions, clock=services.clock, monotonic=monotonic
+        page_of(services.settings.figures_url), definitions, clock=services.clock, monotonic=monotonic
     )
     page = _Page(services, reader, Sessions(monotonic=monotonic))
     routes = APIRouter(prefix="/self", include_in_schema=False)
@@ -156,7 +156,6 @@ class _Page:
         if not _is_own_form(request) or not visitor.session.has_sent(form.get("key", "")):
             return _html(event_page(frame, None, trouble="foreign_form"), status=403)
         text, publisher = form.get("event", ""), visitor.publisher
-        draft = Answer(text=text, outcome="rejected", is_sandbox=is_sandbox)
         try:
             self._services.charge(publisher, 1)
             (result,) = await self._services.intake.submit(publisher, [text.encode()], is_sandbox=is_sandbox)
@@ -164,9 +163,7 @@ class _Page:
             return _html(event_page(frame, None, trouble="too_often"), status=problem.status)
         except TransientError:
             return _html(event_page(frame, None, trouble="unavailable"), status=503)
-        if not is_sandbox and result.error is None:
-            self._services.rejects.accepted(publisher.name, result.source, result.id, self._services.clock())
-        answer = Answer(text=draft.text, outcome=result.outcome, is_sandbox=is_sandbox, error=result.error)
+        answer = Answer(text=text, outcome=result.outcome, is_sandbox=is_sandbox, error=result.error)
         return _html(event_page(frame, answer), status=200 if result.error is None else 422)
 
     # ---- parts ------------------------------------------------------------------------------------------------------
