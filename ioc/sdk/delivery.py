@@ -141,7 +141,7 @@ class Delivery:
         if not ticket.is_done and not self._is_durable:
             await self._on_disk(self._spool.withdraw, numbers)
             raise TransientError(
-                f"not acknowledged within {wait_s:g} s: {self._reason().en}. Publish it again with the same id, or "
+                f"not acknowledged within {wait_s:g} s: {self._reason().en}; publish it again with the same id, or "
                 f"give "
                 f"spool= a folder that keeps it"
             )

@@ -1,6 +1,7 @@
 """What goes wrong between a department and the gateway, in sentences that say what to do. Pure."""
 
 import asyncio
+import os
 import ssl
 
 import aiohttp
@@ -42,9 +43,8 @@ def network_trouble(error: Exception, url: str) -> Trouble:
         )
     if isinstance(error, aiohttp.ClientConnectorError):
         return _away(
-            f"Không kết nối được tới {url} ({error.os_error.strerror or error.os_error}); cổng nhận dữ liệu có đang "
-            f"chạy?",
-            f"no connection to {url} ({error.os_error.strerror or error.os_error}); is the gateway running?",
+            f"Không kết nối được tới {url} ({_system_reason(error.os_error)}); cổng nhận dữ liệu có đang chạy?",
+            f"no connection to {url} ({_system_reason(error.os_error)}); is the gateway running?",
         )
     if isinstance(error, asyncio.TimeoutError):
         return unclear(
@@ -58,6 +58,11 @@ def network_trouble(error: Exception, url: str) -> Trouble:
 
 def _away(vi: str, en: str) -> Trouble:
     return Trouble(problem="away", vi=vi, en=en)
+
+
+def _system_reason(error: OSError) -> str:
+    """The system's own words: asyncio writes the address into `strerror`."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _certificate_reason(error: aiohttp.ClientConnectorCertificateError) -> str:

@@ -98,7 +98,7 @@ async def test_without_a_spool_what_nobody_took_is_given_back(tmp_path: Path) ->
     centre = Centre()
     centre.is_open = False
     async with delivering(centre, None) as delivery:
-        with pytest.raises(TransientError, match=r"the cable is cut\. Publish it again with the same id"):
+        with pytest.raises(TransientError, match=r"the cable is cut; publish it again with the same id"):
             await delivery.submit(events(2), SHORT_S)
         assert delivery.pending == 0
         centre.is_open = True
