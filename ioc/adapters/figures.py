@@ -108,7 +108,7 @@ class FigureReader:
             readings = await asyncio.to_thread(readings_of, text, self._definitions)
             self._figures = Figures(readings=readings, read_at=self._clock())
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            logger.warning("figures can't be read: %r", error)
+            logger.info("figures can't be read: %r", error)
             trouble = f"{type(error).__name__}"
             self._figures = Figures(readings=self._figures.readings, read_at=self._figures.read_at, trouble=trouble)
         self._read_s = self._monotonic()

@@ -28,6 +28,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "oncall",
     "simulate",
     "dlq",
+    "quality",
     "kpi",
     "evaluate",
     "bench",
