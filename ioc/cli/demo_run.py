@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -26,9 +27,11 @@ from ioc.adapters.topics import ensure_topics
 from ioc.broker import EmbeddedKafka
 from ioc.broker.process import ChildProcess
 from ioc.capture.folders import folder_cameras
-from ioc.catalog import load_catalog
+from ioc.catalog import Catalog, load_catalog
 from ioc.cli.demo_state import DemoState, Facts, read_facts
-from ioc.errors import PermanentError
+from ioc.clock import system_clock
+from ioc.errors import ConfigurationError, PermanentError
+from ioc.gateway.service import token_file
 from ioc.oncall.receiver import WebhookReceiver
 from ioc.oncall.signatures import SigningKey
 from ioc.settings import Settings, load_settings
@@ -37,7 +40,7 @@ __all__ = ["Demo", "DemoPlan"]
 
 logger = logging.getLogger(__name__)
 
-_PORTS = {"worker": 9101, "oncall": 8081}  # as the documents name them
+_PORTS = {"worker": 9101, "oncall": 8081, "gateway": 8080}  # as the documents name them
 _BAD_CONFIGURATION = 2  # the exit code of a service whose port is taken
 _READY_TIMEOUT_S = 60.0
 _DRAIN_TIMEOUT_S = 20.0
@@ -132,16 +135,26 @@ class Demo:
             "IOC_ONCALL_WEBHOOK_SECRET": key,
         }
         show(self._state("starting worker and on-call"))
-        for name, port in _PORTS.items():
-            with_port = {**environment, "IOC_HTTP_PORT": str(port if _is_free(port) else 0)}
-            self._parts.services[name] = _service(name, [name], folder, with_port)
         self._facts.addresses = {"Kafka": broker, "webhook": receiver.url}
-        for name in _PORTS:
+        await self._serve(["worker", "oncall"], folder, environment)
+        if self._stop.is_set():
+            return
+        self._publish_frames(folder, environment)
+        show(self._state("starting the departments' door"))
+        self._facts.token = _issue_token(folder, catalog)
+        with_figures = {**environment, "IOC_FIGURES_URL": f"{self._facts.addresses['worker']}/metrics"}
+        await self._serve(["gateway"], folder, with_figures)
+        if self._plan.rate > 0:
+            self._departments = functools.partial(self._publish_events, folder, environment)
+
+    async def _serve(self, names: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        """Starts services together and waits until each can do its work."""
+        for name in names:
+            port = _PORTS[name] if _is_free(_PORTS[name]) else 0
+            with_port = {**environment, "IOC_HTTP_PORT": str(port)}
+            self._parts.services[name] = _service(name, [name], folder, with_port)
+        for name in names:
             self._facts.addresses[name] = await self._ready(name, folder, environment)
-        if not self._stop.is_set():
-            self._publish_frames(folder, environment)
-            if self._plan.rate > 0:
-                self._departments = functools.partial(self._publish_events, folder, environment)
 
     def _catalog_folder(self, folder: Path, settings: Settings) -> Path:
         """The catalogue of the run: the province's own, with the folders of --frames as further cameras."""
@@ -276,6 +289,18 @@ class Demo:
         return DemoState(
             phase=phase, seconds=seconds, planned_s=self._plan.seconds, facts=self._facts, failure=self._failure
         )
+
+
+def _issue_token(state: Path, catalog: Catalog) -> str:
+    """A token of the first department, to try its page and its door with; "" where the catalogue names none."""
+    name = next(iter(catalog.publishers), "")
+    if not name:
+        return ""
+    tokens, day = token_file(state), timedelta(days=1)
+    try:
+        return tokens.issue(name, now=system_clock(), valid_for=day)[1]
+    except ConfigurationError:  # earlier runs with the same --state left two
+        return tokens.rotate(name, now=system_clock(), overlap=timedelta(0), valid_for=day)[1]
 
 
 def _service(name: str, arguments: list[str], folder: Path, environment: Mapping[str, str]) -> ChildProcess:

@@ -35,6 +35,7 @@ class Facts:
     """Counts since the start of the run."""
 
     addresses: dict[str, str] = field(default_factory=dict)
+    token: str = ""  # of a department, to try the gateway with
     definitions: dict[str, KpiDefinition] = field(default_factory=dict)
     frames: dict[str, int] = field(default_factory=dict)
     detections: int = 0

@@ -96,6 +96,8 @@ class LiveView:
         if is_new_phase and state.phase == "running":
             for name, address in state.facts.addresses.items():
                 print(f"  {name}: {address}", flush=True)
+            if state.facts.token:
+                print(f"  {_page_of(state.facts.addresses)} · token: {state.facts.token}", flush=True)
 
 
 def draw_picture(state: DemoState, path: Path) -> None:
@@ -121,6 +123,8 @@ def _screen(state: DemoState) -> RenderableType:
             _kpis(state),
             _incidents(state),
         ]
+    if state.facts.token and state.phase == "running":  # of no use once it has ended
+        parts.append(Text(f"{_page_of(state.facts.addresses)} · token: {state.facts.token}", style="cyan"))
     if state.failure:
         parts.append(Text(state.failure, style="bold red"))
     return Group(*parts)
@@ -166,11 +170,17 @@ def _delay(state: DemoState) -> str:
     return f"first frame → notice {delays[0]:.1f} s" if delays else ""
 
 
+def _page_of(addresses: Mapping[str, str]) -> str:
+    """The departments' page."""
+    return f"{addresses.get('gateway', '')}/self"
+
+
 def _addresses(addresses: Mapping[str, str]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     shown = {
         "metrics": f"{addresses.get('worker', '')}/metrics",
         "on-call": f"{addresses.get('oncall', '')}/",
+        "gateway": _page_of(addresses),
         "Kafka": addresses.get("Kafka", ""),
     }
     for name, address in shown.items():
