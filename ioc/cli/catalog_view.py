@@ -52,7 +52,7 @@ def page_of(event_type: EventType, samples: Samples, lang: Literal["vi", "en"]) 
         ("source", f"/{samples.province}/{event_type.family} {words['or']} /{samples.province}/{event_type.family}/…"),
         (words["sender"], event_type.department),
         (words["key"], f"{event_type.partition_key} (murmur2)"),
-        (words["entity"], f"{event_type.entity} ({', '.join(event_type.entity_key)})"),
+        (words["entity"], f"{event_type.entity} ({', '.join(event_type.entity_key)})" if event_type.entity else "—"),
         (words["time"], order),
     ]
     width = max(len(name) for name, _ in heads)

@@ -30,6 +30,9 @@ _NESTED: dict[str, Any] = {
         "coordinates": [[[108.44, 11.94], [108.45, 11.94], [108.45, 11.95], [108.44, 11.94]]],
     },
     "bbox": [0.52, 0.31, 0.08, 0.05],
+    "area": [{"areaDesc": "Các xã ven sông"}],
+    "references": [],
+    "evidence": ["frames/cam-01/p0/1042.jpg"],
 }
 
 

@@ -78,7 +78,7 @@ def decoder(catalog: Catalog) -> EventDecoder:
     return catalog.decoder()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=_VALUES)
 def test_reader_and_schema_agree_on_any_value_of_any_kind_of_field(
     judged: list[tuple[EventType, FieldSpec, Draft202012Validator]], decoder: EventDecoder, value: Any
@@ -89,7 +89,7 @@ def test_reader_and_schema_agree_on_any_value_of_any_kind_of_field(
         _agree(decoder, validator, event_type, event)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(attribute=st.sampled_from(["id", "source", "time", "type", "data", "deleted"]), value=_VALUES)
 def test_reader_and_schema_agree_on_any_attribute_of_the_envelope(
     judged: list[tuple[EventType, FieldSpec, Draft202012Validator]],

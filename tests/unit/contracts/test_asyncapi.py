@@ -1,8 +1,8 @@
 """The AsyncAPI document is valid by the AsyncAPI Initiative's own JSON Schema, and its references and examples hold."""
 
-import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,18 @@ def document(catalog: Catalog) -> dict[str, Any]:
     return asyncapi_document(catalog, "vi")
 
 
-def test_the_document_is_valid_in_both_languages(official: Draft7Validator, catalog: Catalog) -> None:
-    for lang in ("vi", "en"):
-        errors = [error.json_path for error in official.iter_errors(asyncapi_document(catalog, lang))]  # type: ignore[arg-type]
-        assert errors == []
+@pytest.fixture(scope="module")
+def small(catalog: Catalog) -> Catalog:
+    """The same catalogue with the two types of the payments and of the press: quicker to judge again and again."""
+    names = ("dossier.paid", "press.output")
+    return replace(catalog, event_types={name: catalog.event_types[name] for name in names})
+
+
+def test_the_document_is_valid_by_the_official_schema(
+    official: Draft7Validator, document: dict[str, Any], small: Catalog
+) -> None:
+    for judged in (document, asyncapi_document(small, "en")):
+        assert [error.json_path for error in official.iter_errors(judged)] == []
 
 
 @pytest.mark.parametrize(
@@ -40,15 +48,15 @@ def test_the_document_is_valid_in_both_languages(official: Draft7Validator, cata
     [
         pytest.param(("asyncapi",), "9.9.9", id="version"),
         pytest.param(("operations", "send.dossier.paid", "action"), "publish", id="action"),
-        pytest.param(("channels", "ioc.onestop.dossiers", "bindings", "kafka", "partitions"), 0, id="Kafka binding"),
+        pytest.param(("channels", "ioc.onestop.payments", "bindings", "kafka", "partitions"), 0, id="Kafka binding"),
         pytest.param(("components", "securitySchemes", "scram", "type"), "password", id="security scheme"),
         pytest.param(("components", "schemas", "dossier.paid", "required"), "at", id="payload"),
     ],
 )
 def test_the_official_schema_sees_what_would_be_wrong(
-    official: Draft7Validator, document: dict[str, Any], place: tuple[str, ...], value: object
+    official: Draft7Validator, small: Catalog, place: tuple[str, ...], value: object
 ) -> None:
-    spoilt = copy.deepcopy(document)
+    spoilt = asyncapi_document(small, "vi")
     inner = spoilt
     for key in place[:-1]:
         inner = inner[key]

@@ -69,16 +69,6 @@ def test_the_asyncapi_document_is_written_where_asked(app: typer.Typer, tmp_path
     assert document["operations"]["send.dossier.paid"]["title"] == "Dossier paid"
 
 
-def test_compat_of_the_shipped_catalogue_is_clean(app: typer.Typer) -> None:
-    assert json.loads(call(app, "compat", "--json")) == {
-        "ok": True,
-        "published": 55,
-        "breaks": [],
-        "unpublished": [],
-        "superseded": [],
-    }
-
-
 def test_what_cannot_be_written_is_told_in_a_sentence(app: typer.Typer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     found = RUN.invoke(app, ["catalog", "schemas", "--out", str(tmp_path / "file"), "--catalog", str(SHIPPED)])

@@ -12,8 +12,9 @@ from jsonschema import Draft202012Validator
 from ioc.catalog import Catalog, load_catalog
 from ioc.cli.init import SHIPPED, find_place, write_catalog
 from ioc.contracts import json_schema
-from ioc.contracts.examples import ContractExample, example_problems, examples_in
+from ioc.contracts.examples import FOLDER, ContractExample, example_problems, examples_in
 from ioc.contracts.published import compare
+from ioc.contracts.schema import NOT_SEEN
 from ioc.errors import ConfigurationError
 
 
@@ -113,6 +114,21 @@ def test_another_province_starts_with_contracts_that_hold(tmp_path: Path) -> Non
     assert b'"/thanh-hoa/onestop' in next(e.body for e in examples if e.type_name == "dossier.submitted")
     found = compare(tmp_path / "thanh-hoa", theirs.event_types)
     assert (found.published, found.breaks, found.unpublished) == (55, (), ())
+
+
+def test_the_example_file_of_the_documentation_holds(tmp_path: Path, catalog: Catalog) -> None:
+    text = (Path(__file__).parents[3] / "deploy/docs/contracts.md").read_text(encoding="utf-8")
+    path = tmp_path / FOLDER / "report.rated.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    assert [problem for problem in example_problems(tmp_path, catalog) if "the file is missing" not in problem] == []
+    assert len(list(examples_in(tmp_path, catalog))) == 4
+
+
+def test_the_documentation_names_every_reason_that_a_schema_cannot_see() -> None:
+    text = (Path(__file__).parents[3] / "deploy/docs/contracts.md").read_text(encoding="utf-8")
+    section = text.partition("## Lược đồ không thấy hết")[2].partition("## ")[0]
+    assert [reason for reason in NOT_SEEN if f"`{reason}`" not in section] == []
 
 
 _WRONG = [
