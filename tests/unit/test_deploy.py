@@ -434,9 +434,18 @@ def tools_folder(folder: Path, *names: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("there", "code", "says"),
     [
-        pytest.param(["prometheus", "promtool", "prometheus-alertmanager", "amtool"], 0, [], id="all, Debian's names"),
-        pytest.param(["prometheus", "promtool", "alertmanager", "amtool"], 0, [], id="all, upstream's names"),
-        pytest.param(["prometheus", "promtool", "alertmanager"], 1, ["amtool", "apt-get install"], id="one is missing"),
+        pytest.param(
+            ["prometheus", "promtool", "prometheus-alertmanager", "amtool", "chromium"], 0, [], id="all, Debian's names"
+        ),
+        pytest.param(
+            ["prometheus", "promtool", "alertmanager", "amtool", "chromium"], 0, [], id="all, upstream's names"
+        ),
+        pytest.param(
+            ["prometheus", "promtool", "alertmanager", "chromium"],
+            1,
+            ["amtool", "apt-get install"],
+            id="one is missing",
+        ),
         pytest.param([], 1, ["promtool", "prometheus-alertmanager or alertmanager"], id="all are missing"),
     ],
 )
