@@ -97,30 +97,30 @@ class CapAnswer(BaseModel):
     results: list[CapResult]
 
 
-class CapFault(BaseModel):
-    """One thing to mend, with the CAP element."""
-
-    reason: str
-    field: str
-    message_vi: str
-    message_en: str
-
-
-class CapProblem(BaseModel):
-    """RFC 9457 problem with every fault of the document."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    reason: str
-    field: str
-    message_vi: str
-    message_en: str
-    faults: list[CapFault] = []
-
-
-_PROBLEM: dict[str, Any] = {"content": {PROBLEM_TYPE: {"schema": CapProblem.model_json_schema()}}}
+_FAULT = {name: {"type": "string"} for name in ("reason", "field", "message_vi", "message_en")}
+_PROBLEM: dict[str, Any] = {"content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+_FAULTS: dict[str, Any] = {
+    "content": {
+        PROBLEM_TYPE: {
+            "schema": {
+                "allOf": [
+                    {"$ref": "#/components/schemas/Problem"},
+                    {
+                        "type": "object",
+                        "required": ["faults"],
+                        "properties": {
+                            "faults": {
+                                "type": "array",
+                                "description": "every fault of the document, each with its CAP element",
+                                "items": {"type": "object", "required": [*_FAULT], "properties": _FAULT},
+                            }
+                        },
+                    },
+                ]
+            }
+        }
+    }
+}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {"description": "in Kafka: the alert is published", "model": CapAnswer},
     401: {"description": "no valid token", **_PROBLEM},
@@ -129,7 +129,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     413: {"description": "the body is too large", **_PROBLEM},
     415: {"description": "not XML by its Content-Type", **_PROBLEM},
     400: {"description": "the body can't be unpacked", **_PROBLEM},
-    422: {"description": "not a CAP 1.2 alert, or one that can't be taken: every fault with its element", **_PROBLEM},
+    422: {"description": "not a CAP 1.2 alert, or one that can't be taken: every fault with its element", **_FAULTS},
     429: {"description": "more events than the department may send", **_PROBLEM},
     503: {"description": "Kafka is away; send the same alert again", **_PROBLEM},
 }
