@@ -9,6 +9,7 @@ import copy
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from ioc.catalog import Catalog
 from ioc.catalog.sentences import sentence_of
-from ioc.contracts.samples import Samples
+from ioc.contracts.samples import SAMPLE_TIME, Samples
 from ioc.errors import ConfigurationError
 from ioc.event_types import EventType
 from ioc.events import Rejected
@@ -26,6 +27,7 @@ from ioc.windows import microseconds_of
 __all__ = ["FOLDER", "ContractExample", "example_problems", "examples_in", "examples_of"]
 
 FOLDER = Path("contracts") / "examples"
+_AN_HOUR_US = 3_600_000_000
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -101,18 +103,18 @@ def examples_in(folder: Path, catalog: Catalog) -> Iterator[ContractExample]:
     samples = Samples.of(catalog)
     for event_type in catalog.event_types.values():
         path = folder / FOLDER / f"{event_type.name}.yaml"
-        needs_camera = any(spec.type == "camera" for spec in event_type.fields)
-        if event_type.entity and path.exists() and (catalog.cameras or not needs_camera):
+        if path.exists() and _can_be_accepted(catalog, event_type):
             yield from examples_of(path, event_type, samples)
 
 
 def example_problems(folder: Path, catalog: Catalog) -> Iterator[str]:
-    """Yields a sentence for each event type without examples, and for each example that the real reader judges
-    otherwise."""
+    """Yields a sentence for each event type without examples, for each example that the real reader judges otherwise,
+    and for each type whose fields' own examples (in event_types.yaml) it would refuse."""
     for event_type in catalog.event_types.values():
         path = folder / FOLDER / f"{event_type.name}.yaml"
         if event_type.entity and not path.exists():
             yield f"{path}: the file is missing; give {event_type.name} one accepted and three rejected examples"
+    yield from _sample_problems(folder, catalog)
     decoder = catalog.decoder()
     for example in examples_in(folder, catalog):
         found = decoder.decode(example.topic, (), example.body, example.now_us)[0]
@@ -121,6 +123,27 @@ def example_problems(folder: Path, catalog: Catalog) -> Iterator[str]:
             place = folder / FOLDER / f"{example.type_name}.yaml"
             wanted = _verdict(example.reason, example.field)
             yield f"{place}: {example.name!r}: is {_verdict(*told)}, the file says {wanted}"
+
+
+def _sample_problems(folder: Path, catalog: Catalog) -> Iterator[str]:
+    decoder, samples = catalog.decoder(), Samples.of(catalog)
+    now_us = microseconds_of(datetime.fromisoformat(SAMPLE_TIME)) + _AN_HOUR_US
+    for event_type in catalog.event_types.values():
+        if _can_be_accepted(catalog, event_type):
+            body = json.dumps(samples.event(event_type)).encode()
+            found = decoder.decode(event_type.topic, (), body, now_us)[0]
+            if isinstance(found, Rejected):
+                yield (
+                    f"{folder / 'event_types.yaml'}: {event_type.name}.{found.error.field}: the examples of its fields "
+                    f"make an event that is refused: {found.error.en}"
+                )
+
+
+def _can_be_accepted(catalog: Catalog, event_type: EventType) -> bool:
+    """Without a registered camera no event that names one can be."""
+    return bool(event_type.entity) and (
+        bool(catalog.cameras) or all(spec.type != "camera" for spec in event_type.fields)
+    )
 
 
 def _verdict(reason: str, field: str) -> str:

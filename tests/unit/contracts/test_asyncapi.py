@@ -13,7 +13,9 @@ from referencing.jsonschema import DRAFT7
 
 from ioc.catalog import Catalog
 from ioc.contracts.asyncapi import asyncapi_document
+from ioc.events import Event
 
+NOW_US = 1_795_312_800_000_000  # 2026-11-22T09:00:00+07:00
 # The package @asyncapi/specs comes by deploy/ensure-asyncapi, which `make test` runs first.
 SPECS = Path(__file__).parents[3] / ".venv/asyncapi/node_modules/@asyncapi/specs/schemas/3.0.0.json"
 
@@ -110,3 +112,15 @@ def test_a_type_carries_the_departments_that_may_publish_it(document: dict[str, 
     assert [tag["name"] for tag in document["operations"]["send.dossier.paid"]["tags"]] == ["van-phong-ubnd"]
     assert [tag["name"] for tag in document["operations"]["send.press.output"]["tags"]] == ["so-khcn", "so-vhttdl"]
     assert document["operations"]["send.dossier.paid"]["title"] == "Hồ sơ được thanh toán"
+
+
+def test_the_example_of_every_message_in_binary_mode_is_taken_by_the_reader(
+    catalog: Catalog, document: dict[str, Any]
+) -> None:
+    decoder = catalog.decoder()
+    for operation in document["operations"].values():
+        topic = operation["channel"]["$ref"].removeprefix("#/channels/")
+        (example,) = document["components"]["messages"][operation["summary"].split()[1]]["examples"]
+        headers = [(name, value.encode()) for name, value in example["headers"].items()]
+        (found,) = decoder.decode(topic, headers, json.dumps(example["payload"]).encode(), NOW_US)
+        assert isinstance(found, Event)

@@ -2,13 +2,12 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from dataclasses import replace
 
 from ioc.catalog import Catalog
-from ioc.contracts import Samples, template_columns
-from ioc.event_types import EventType
-from ioc.events import Event, EventDecoder
-from ioc.windows import microseconds_of
+from ioc.cli.init import SHIPPED
+from ioc.contracts import template_columns
+from ioc.contracts.examples import example_problems
 
 _VIETNAMESE = re.compile(r"[àáảãạăằắẳẵặâầấẩẫậèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵđ]", re.IGNORECASE)
 
@@ -30,24 +29,13 @@ def test_every_field_says_what_it_is_in_both_languages(catalog: Catalog) -> None
     assert [f"{t.name}.{spec.name}" for t, spec in fields if _VIETNAMESE.search(spec.en)] == []
 
 
-def test_the_sample_of_every_type_is_accepted_by_the_reader(catalog: Catalog) -> None:
-    decoder, samples = catalog.decoder(), Samples.of(catalog)
-    now_us = _now_us()
-    refused = {
-        event_type.name: found
-        for event_type in catalog.event_types.values()
-        if event_type.entity and not isinstance(found := _read(decoder, event_type, samples, now_us), Event)
-    }
-    assert refused == {}
-
-
-def _read(decoder: EventDecoder, event_type: EventType, samples: Samples, now_us: int) -> object:
-    body = json.dumps(samples.event(event_type)).encode()
-    return decoder.decode(event_type.topic, (), body, now_us)[0]
-
-
-def _now_us() -> int:
-    return microseconds_of(datetime(2026, 11, 22, 2, tzinfo=UTC))
+def test_a_field_example_that_the_reader_would_refuse_is_told(catalog: Catalog) -> None:
+    assert [problem for problem in example_problems(SHIPPED, catalog) if "examples of its fields" in problem] == []
+    rated = catalog.event_types["dossier.rated"]
+    fields = tuple(replace(spec, example=6) if spec.name == "score" else spec for spec in rated.fields)
+    spoilt = replace(catalog, event_types={"dossier.rated": replace(rated, fields=fields)})
+    (problem,) = example_problems(SHIPPED, spoilt)
+    assert "event_types.yaml: dossier.rated.score: the examples of its fields make an event that is refused" in problem
 
 
 def test_a_template_shows_required_columns_first_with_titles_and_an_example(catalog: Catalog) -> None:
