@@ -17,7 +17,18 @@ PassesOption = Annotated[int, typer.Option(min=1, help="the median of this many 
 
 def register(app: typer.Typer) -> None:
     bench = typer.Typer(name="bench", help="Benchmarks with their floors; exit 1 below one.", no_args_is_help=True)
-    for add in (_add_events, _add_peers, _add_growth, _add_rows, _add_latency, _add_replay, _add_frames, _add_all):
+    for add in (
+        _add_events,
+        _add_peers,
+        _add_growth,
+        _add_rows,
+        _add_latency,
+        _add_replay,
+        _add_frames,
+        _add_gateway,
+        _add_csv,
+        _add_all,
+    ):
         add(bench)
     app.add_typer(bench)
 
@@ -125,6 +136,32 @@ def _add_frames(bench: typer.Typer) -> None:
         finish("frames", measure_frames(count=count), json_)
 
 
+def _add_csv(bench: typer.Typer) -> None:
+    @bench.command("csv", epilog="Example: `ioc bench csv --rows 100000`. A minute and 1 GB of disk with a million.")
+    def csv(
+        json_: JsonOption = None,
+        rows: Annotated[int, typer.Option(min=1_000, help="of the file")] = 1_000_000,
+    ) -> None:
+        """`ioc publish` of a department's CSV by its mapping: rows a second into Kafka, and memory."""
+        from ioc.cli.bench_csv import measure_csv
+        from ioc.cli.bench_table import finish
+
+        finish("csv", measure_csv(rows=rows), json_)
+
+
+def _add_gateway(bench: typer.Typer) -> None:
+    @bench.command("gateway", epilog="Example: `ioc bench gateway --json gateway.json`. About a minute.")
+    def gateway(
+        json_: JsonOption = None,
+        seconds: Annotated[float, typer.Option(min=2, help="how long each load lasts")] = 10.0,
+    ) -> None:
+        """Events a second over HTTP, one at a time and in batches, and how long an answer takes."""
+        from ioc.cli.bench_gateway import measure_gateway
+        from ioc.cli.bench_table import finish
+
+        finish("gateway", measure_gateway(seconds=seconds), json_)
+
+
 def _add_all(bench: typer.Typer) -> None:
     @bench.command("all", epilog="Example: `ioc bench all --json bench.json`. About 20 minutes; `make bench` runs it.")
     def all_(
@@ -146,8 +183,10 @@ def _add_all(bench: typer.Typer) -> None:
 
 
 def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measure]]]":
+    from ioc.cli.bench_csv import measure_csv
     from ioc.cli.bench_events import measure_events
     from ioc.cli.bench_frames import measure_frames
+    from ioc.cli.bench_gateway import measure_gateway
     from ioc.cli.bench_growth import measure_growth
     from ioc.cli.bench_latency import measure_latency
     from ioc.cli.bench_peers import measure_peers
@@ -162,5 +201,7 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
         "latency": lambda: measure_latency(rate=2_000, seconds=max(5, round(60 * scale))),
         "rows": lambda: measure_rows(rows=round(1_000_000 * scale), count=round(100_000 * scale), passes=passes),
         "replay": lambda: measure_replay(count=round(5_000_000 * scale)),
+        "gateway": lambda: measure_gateway(seconds=max(2.0, 10 * scale)),
         "frames": lambda: measure_frames(count=max(30, round(120 * scale))),
+        "csv": lambda: measure_csv(rows=round(1_000_000 * scale)),
     }

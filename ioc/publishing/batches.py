@@ -61,6 +61,9 @@ class BatchSender:
 
     async def _send(self, topic: str, events: Sequence[Outgoing], receipts: list[asyncio.Future[Any]]) -> None:
         open_batches: dict[int, Any] = {}
+        lists = {
+            headers: list(headers) for headers in {outgoing.headers for outgoing in events}
+        }  # as aiokafka wants them
         create = self._producer.create_batch
         try:
             for outgoing, partition in zip(
@@ -68,11 +71,11 @@ class BatchSender:
             ):
                 batch = open_batches.get(partition)
                 _, key, value, headers = outgoing[:4]
-                if batch is None or batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                if batch is None or batch.append(timestamp=None, key=key, value=value, headers=lists[headers]) is None:
                     if batch is not None:
                         receipts.append(await self._submit(batch, topic, partition))
                     batch = open_batches[partition] = create()
-                    batch.append(timestamp=None, key=key, value=value, headers=headers)
+                    batch.append(timestamp=None, key=key, value=value, headers=lists[headers])
             for partition, batch in open_batches.items():
                 receipts.append(await self._submit(batch, topic, partition))
         except KafkaError as error:

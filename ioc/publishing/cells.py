@@ -6,13 +6,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from ioc.errors import InvalidRecord
 from ioc.event_types import FieldSpec
 from ioc.windows import LOCAL_ZONE
 
-__all__ = ["Cell", "Convert", "Formula", "TimeReader", "converter", "folded", "shown"]
+__all__ = ["Cell", "Convert", "Formula", "FormulaFound", "TimeReader", "converter", "folded", "shown"]
 
 
 class Formula(NamedTuple):
@@ -21,13 +22,17 @@ class Formula(NamedTuple):
     text: str
 
 
+class FormulaFound(Exception):
+    """A formula where a value should be."""
+
+
 Cell = str | int | float | bool | datetime | date | time | timedelta | Formula | None
 Convert = Callable[[Any], Any]
 """From a cell that is not empty to the field's value. Raises InvalidRecord."""
 
 _UNIT_DIGITS = 5
 _EXACT_DIGITS = 15  # a spreadsheet keeps no more of a number
-_MAX_KNOWN = 50_000  # times come again and again: what was read is remembered
+_MAX_KNOWN = 20_000  # of one field: some 4 MB
 _EPOCH_1900 = datetime(1899, 12, 30)  # noqa: DTZ001  (a spreadsheet's day 0, in local time)
 _SCIENTIFIC = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 _TOKENS = {"d": r"(?P<d>\d{1,2})", "m": r"(?P<m>\d{1,2})", "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})"} | {
@@ -65,29 +70,58 @@ def converter(spec: FieldSpec, *, times: "TimeReader", decimal: str, values: Map
 
     `values`: the department's own words, folded, to ours; a word that is not among them must be one of ours.
     """
+    name = spec.name
     if values or spec.enum:
-        return _word(spec, values)
+        return _known(_word(spec, values))
     match spec.type:
         case "time":
-            return lambda cell: times(cell, spec.name)
+            return _known(lambda cell: times(cell, name))
         case "date":
-            return lambda cell: times(cell, spec.name)[:10]
+            return _known(lambda cell: times(cell, name)[:10])
         case "date_or_time":
-            return lambda cell: times.day_or_time(cell, spec.name)
+            return _known(lambda cell: times.day_or_time(cell, name))
         case "integer" | "number":
-            return _number(spec, decimal)
+            return _known(_number(spec, decimal))
         case "boolean":
-            return lambda cell: _boolean(cell, spec.name)
+            return _known(lambda cell: _boolean(cell, name))
         case "admin_unit":
-            return lambda cell: _unit(_text(cell, spec.name))
+            return _known(lambda cell: _unit(_text(cell, name)))
         case "list":
-            return lambda cell: [part.strip() for part in _text(cell, spec.name).split(";") if part.strip()]
+            return lambda cell: [part.strip() for part in _text(cell, name).split(";") if part.strip()]
         case "any":
-            return lambda cell: _json(cell, spec.name)
-    return lambda cell: _text(cell, spec.name)
+            return lambda cell: _json(cell, name)
+    return partial(_plain, name)
+
+
+def _known(convert: Convert) -> Convert:
+    """`convert`, remembering what it made of texts: those of times, codes and amounts come again and again."""
+    return _Known(convert).__getitem__
+
+
+class _Known(dict[Any, Any]):
+    def __init__(self, convert: Convert) -> None:
+        self._convert = convert
+
+    def __missing__(self, cell: Cell) -> Any:
+        if cell.__class__ is Formula:
+            raise FormulaFound
+        value = self._convert(cell)
+        if cell.__class__ is str:
+            if len(self) >= _MAX_KNOWN:
+                self.clear()  # an export goes by date: what came long ago comes no more
+            self[cell] = value
+        return value
+
+
+def _plain(name: str, cell: Cell) -> str:
+    if cell.__class__ is str and "E+" not in cell:  # type: ignore[operator]  # it is a text
+        return cell  # type: ignore[return-value]
+    return _text(cell, name)
 
 
 def _text(cell: Cell, name: str) -> str:
+    if isinstance(cell, Formula):
+        raise FormulaFound
     if cell.__class__ is str:
         text: str = cell
         if "E+" in text and _SCIENTIFIC.fullmatch(text):
@@ -105,22 +139,14 @@ def _unit(text: str) -> str:
 
 def _word(spec: FieldSpec, values: Mapping[str, Any]) -> Convert:
     known = {folded(str(word)): word for word in spec.enum} | {folded(key): value for key, value in values.items()}
-    cache: dict[Any, Any] = {}
 
     def word(cell: Cell) -> Any:
-        try:
-            return cache[cell]
-        except KeyError:
-            key = folded(shown(cell))
-            if key in known:
-                found = known[key]
-            elif spec.enum:
-                raise _not_allowed(spec, shown(cell), values) from None
-            else:
-                found = _text(cell, spec.name)
-        if len(cache) < _MAX_KNOWN:
-            cache[cell] = found
-        return found
+        key = folded(shown(cell))
+        if key in known:
+            return known[key]
+        if spec.enum:
+            raise _not_allowed(spec, shown(cell), values)
+        return _text(cell, spec.name)
 
     return word
 
@@ -166,6 +192,8 @@ def _boolean(cell: Cell, name: str) -> bool:
 
 
 def _json(cell: Cell, name: str) -> Any:
+    if isinstance(cell, Formula):
+        raise FormulaFound
     try:
         return json.loads(shown(cell), parse_constant=lambda word: _refuse_constant(word))
     except (ValueError, RecursionError):
@@ -189,7 +217,6 @@ class TimeReader:
         self._patterns = [
             re.compile("".join(_TOKENS.get(sign, re.escape(sign)) for sign in form)) for form in self._formats
         ]
-        self._known: dict[Any, str] = {}
 
     def __call__(self, cell: Cell, name: str) -> str:
         """Returns RFC 3339.
@@ -197,18 +224,6 @@ class TimeReader:
         Raises:
             InvalidRecord: `bad_time`.
         """
-        known = self._known.get(cell)
-        if known is None:
-            known = self._read(cell, name)
-            if len(self._known) < _MAX_KNOWN:
-                self._known[cell] = known
-        return known
-
-    def day_or_time(self, cell: Cell, name: str) -> str:
-        text = self(cell, name)
-        return text[:10] if text.endswith("T00:00:00+07:00") and ":" not in shown(cell)[10:] else text
-
-    def _read(self, cell: Cell, name: str) -> str:
         try:
             return self._moment(cell).isoformat()
         except (ValueError, OverflowError):
@@ -219,6 +234,10 @@ class TimeReader:
                 vi=f"{shown(cell)[:60]!r} không phải thời gian; viết theo một trong các dạng: {forms}.",
                 en=f"{shown(cell)[:60]!r} is no time; write it as one of {forms}",
             ) from None
+
+    def day_or_time(self, cell: Cell, name: str) -> str:
+        text = self(cell, name)
+        return text[:10] if text.endswith("T00:00:00+07:00") and ":" not in shown(cell)[10:] else text
 
     def _moment(self, cell: Cell) -> datetime:
         match cell:
@@ -245,7 +264,7 @@ class TimeReader:
                 parts = {sign: int(digits) for sign, digits in found.groupdict().items()}
                 year = parts.get("Y") or 2000 + parts.get("y", 0)
                 clock = (parts.get("H", 0), parts.get("M", 0), parts.get("S", 0))
-                return datetime(year, parts["m"], parts["d"], *clock)  # noqa: DTZ001  (local, said by the caller)
+                return datetime(year, parts.get("m", 1), parts.get("d", 1), *clock, tzinfo=LOCAL_ZONE)
         if len(text) < 10 or text[4:5] != "-":
             raise ValueError
         return datetime.fromisoformat(text.upper())

@@ -11,7 +11,7 @@ from ioc.catalog.imports import EventMapping, ImportMapping
 from ioc.errors import ConfigurationError, InvalidRecord
 from ioc.event_types import EventType, FieldSpec
 from ioc.publishers import Publisher
-from ioc.publishing.cells import Cell, Convert, Formula, TimeReader, converter, folded, shown
+from ioc.publishing.cells import Cell, Convert, FormulaFound, TimeReader, converter, folded, shown
 from ioc.publishing.judge import Envelope, EventJudge, Outgoing
 from ioc.windows import LOCAL_ZONE, moment_of
 
@@ -22,6 +22,7 @@ RowReader = Callable[[Sequence[Cell], int], list[Outgoing]]
 
 _OWN = ("type", "source", "id", "time")
 _DELETED = FieldSpec(name="deleted", type="boolean")
+_TIME = FieldSpec(name="time", type="time")
 _DIGEST_BYTES = 12  # 96 bits: a billion rows collide once in 10^11 years
 
 
@@ -68,7 +69,8 @@ class _Plan:
     ) -> None:
         self._judge_fact, self._envelope = judge.judge_fact, Envelope(event_type, source)
         self._columns, self._constants, self._headings = columns, dict(constants), headings
-        self._times, self._time_at, self._when_at = times, time_at, when_at
+        self._read_time = converter(_TIME, times=times, decimal=".", values={})
+        self._time_at, self._when_at = time_at, when_at
         self._template, self._is_correction = id_template, is_correction
         self._own_times = _time_fields(event_type)
         self._places = {column.name: column.place for column in columns} | ({"time": time_at} if time_at >= 0 else {})
@@ -84,14 +86,14 @@ class _Plan:
             for name, place, convert in self._columns:
                 cell = cells[place]
                 if cell is not None and cell != "":
-                    if cell.__class__ is Formula:
-                        raise _formula(name)
                     value = convert(cell)
                     if value is not None:
                         data[name] = value
             time = self._time(cells, data, now_us)
             body = orjson.dumps(data)
             return self._judge_fact(self._envelope, event_id or self._id(data, body), time, body, now_us)
+        except FormulaFound:
+            raise RowError(_formula(name), self._headings[place], shown(cells[place])) from None
         except InvalidRecord as error:
             at = self._places.get(error.field, -1)
             column = self._headings[at] if at >= 0 else ""
@@ -105,11 +107,12 @@ class _Plan:
             if self._time_at >= 0:
                 cell = cells[self._time_at]
                 if cell is not None and cell != "":
-                    return self._times(cell, "time")
+                    text: str = self._read_time(cell)
+                    return text
             for name in self._own_times:
-                text: str | None = data.get(name)
-                if text is not None:
-                    return text if len(text) > 10 else f"{text}T00:00:00+07:00"
+                own: str | None = data.get(name)
+                if own is not None:
+                    return own if len(own) > 10 else f"{own}T00:00:00+07:00"
         return moment_of(now_us).astimezone(LOCAL_ZONE).isoformat()
 
     def _id(self, data: Mapping[str, Any], body: bytes) -> str:

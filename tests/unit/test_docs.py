@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from ioc.catalog import Catalog, files, load_catalog
+from ioc.catalog import Catalog, files, imports, load_catalog
 from ioc.event_types import FieldType
 from ioc.expressions import _FUNCTIONS
 from ioc.kpis.parts import BUILT_IN
@@ -35,6 +35,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "Ví dụ · Worked examples": files.ExampleEntry,
     "sources.yaml": files.SourcesFile,
     "publishers.yaml": files.PublisherEntry,
+    "imports.yaml": imports.ImportEntry,
+    "Sự kiện của một dòng · An event of a row": imports.ImportEventEntry,
 }
 """The reference's section of each kind of entry."""
 
