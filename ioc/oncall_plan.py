@@ -3,8 +3,8 @@
 `ioc.catalog.oncall` reads and checks the file; here every name it uses leads somewhere.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Literal
 
@@ -28,6 +28,8 @@ __all__ = [
     "Route",
     "Target",
     "duty_plan",
+    "limited_to",
+    "with_duty",
 ]
 
 ALL = "*"
@@ -193,6 +195,8 @@ class Plan:
     maintenance: tuple[Maintenance, ...] = ()
     cooldown: Mapping[Severity, timedelta]
     flaps: Flaps = Flaps()
+    always: tuple[Target, ...] = ()
+    """Told of every incident when its chain begins, whatever the route: the receiver that the settings name."""
     reopen_after: timedelta = timedelta(minutes=10)
     """How long after a resolution the same thing may still be seen without being news: smoke lingers."""
 
@@ -200,17 +204,37 @@ class Plan:
 def duty_plan(channels: tuple[str, ...], recipient: str) -> Plan:
     """The plan of a catalogue without `oncall.yaml`: one recipient, told on every channel at once, and nobody after."""
     target = Target(kind="person", name=recipient)
-    duty = Person(
-        person_id=recipient,
-        name=recipient,
-        addresses=tuple(Address(channel=channel) for channel in channels),
-        is_told_everywhere=True,
-    )
     policy = Policy(name=recipient, levels=(Level(targets=(target,), acknowledge_within=None),), fallback=(target,))
     return Plan(
-        people={recipient: duty},
+        people={recipient: _duty(channels, recipient)},
         rosters={},
         policies={recipient: policy},
         routes=(Route(policy=recipient),),
         cooldown={},
+    )
+
+
+def with_duty(plan: Plan, channels: tuple[str, ...], recipient: str) -> Plan:
+    """`plan`, whose every incident is told to `recipient` on `channels` too."""
+    if not channels:
+        return plan
+    people = {**plan.people, recipient: _duty(channels, recipient)}
+    return replace(plan, people=people, always=(Target(kind="person", name=recipient),))
+
+
+def limited_to(plan: Plan, channels: Collection[str]) -> Plan:
+    """`plan` without the addresses of channels that this service can't serve: nobody would fetch their notices."""
+    people = {
+        person_id: replace(person, addresses=tuple(a for a in person.addresses if a.channel in channels))
+        for person_id, person in plan.people.items()
+    }
+    return replace(plan, people=people)
+
+
+def _duty(channels: tuple[str, ...], recipient: str) -> Person:
+    return Person(
+        person_id=recipient,
+        name=recipient,
+        addresses=tuple(Address(channel=channel) for channel in channels),
+        is_told_everywhere=True,
     )

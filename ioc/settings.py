@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     oncall_webhook_secret: str | None = Field(
         None, title="Webhook secret", description="Standard Webhooks secret, whsec_ and base64"
     )
+    oncall_database: str | None = Field(
+        None,
+        title="On-call database",
+        description="postgresql+asyncpg://user:password@host/name; else SQLite, oncall.db in the state folder",
+    )
     public_url: str = Field(
         "http://127.0.0.1:8081",
         title="Public address",

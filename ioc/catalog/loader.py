@@ -41,7 +41,7 @@ from ioc.permits import Permit, Zone
 from ioc.publishers import Publisher
 from ioc.windows import grain_of
 
-__all__ = ["load_catalog"]
+__all__ = ["load_catalog", "load_plan"]
 
 MAX_KEEP_DAYS = 400
 _PUBLISHER = r"[a-z][a-z0-9-]{1,40}"
@@ -84,7 +84,7 @@ def load_catalog(folder: Path) -> Catalog:
         permits=_permits(folder),
         promises=_promises(folder, province.province),
         publishers=publishers,
-        oncall=_oncall(folder, geography, cameras),
+        oncall=load_plan(folder, geography, cameras),
         imports=_imports(folder, province.province, event_types, publishers),
     )
     try:
@@ -414,8 +414,12 @@ def _imports(
     return imports_of(path, declared, province=province, event_types=event_types, publishers=publishers)
 
 
-def _oncall(folder: Path, geography: Geography, cameras: Mapping[str, Camera]) -> Plan | None:
-    """oncall.yaml may be absent: then one duty recipient is told of everything."""
+def load_plan(folder: Path, geography: Geography, cameras: Mapping[str, Camera]) -> Plan | None:
+    """Returns what oncall.yaml declares; None where it is absent: then one duty recipient is told of everything.
+
+    Raises:
+        ConfigurationError: it is malformed, or a name in it leads nowhere; names the file and key.
+    """
     path = folder / "oncall.yaml"
     if not path.exists():
         return None

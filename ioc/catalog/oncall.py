@@ -281,6 +281,8 @@ class _Names:
         self._units(f"people.{person_id}", person.units)
         for number, address in enumerate(person.channels, 1):
             where = f"people.{person_id}.channels.{number}"
+            if address in person.channels[: number - 1]:
+                raise ConfigurationError(f"{where}: is the same as one before it; remove one")
             if address.address and address.secret:
                 raise ConfigurationError(f"{where}: give address or secret, not both")
             if not address.address and not address.secret and address.channel != "console":

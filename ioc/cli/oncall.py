@@ -15,6 +15,8 @@ from ioc.errors import ConfigurationError
 if TYPE_CHECKING:
     from ioc.oncall.channels import WebhookTarget
     from ioc.oncall.notices import UnitNames
+    from ioc.oncall.service import LoadPlan
+    from ioc.oncall_plan import Plan
     from ioc.settings import Settings
 
 __all__ = ["register"]
@@ -44,7 +46,8 @@ def _oncall(
 ) -> None:
     """Keep the inbox of incidents and tell people: the on-call service. Ends cleanly on Ctrl-C or SIGTERM.
 
-    Prints `ready http://host:port` first, then each alert. The database is `oncall.db` in IOC_STATE.
+    Prints `ready http://host:port` first, then each alert. The database is `oncall.db` in IOC_STATE,
+    or where IOC_ONCALL_DATABASE says. People, rosters and chains: `oncall.yaml` in the catalogue.
 
     Example: `ioc oncall --broker 127.0.0.1:9092 --webhook http://127.0.0.1:9000/ --webhook-secret-file secret.txt`
     """
@@ -60,10 +63,10 @@ def _oncall(
     logging.basicConfig(
         level=_level(settings.log_level), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
-    province, unit_names = _names(settings)
+    province, unit_names, plan, load_plan, trouble = _catalog(settings)
     service = OncallConfig(
         broker=kafka_access(settings, broker),
-        database_url=sqlite_url(settings.state / "oncall.db"),
+        database_url=settings.oncall_database or sqlite_url(settings.state / "oncall.db"),
         evidence=settings.state / "evidence",
         province=province,
         public_url=settings.public_url if "public_url" in settings.model_fields_set else "",
@@ -72,6 +75,9 @@ def _oncall(
         webhook=_target(settings, webhook, webhook_secret_file),
         console=_write_out if console else None,
         unit_names=unit_names,
+        plan=plan,
+        load_plan=load_plan,
+        plan_trouble=trouble,
     )
     facts_clock = clock_from_setting(settings.now)
 
@@ -143,26 +149,31 @@ def _secret_text(path: Path | None) -> str:
         raise ConfigurationError(f"{path}: the secret can't be read ({type(error).__name__}); check the file") from None
 
 
-def _names(settings: "Settings") -> "tuple[str, UnitNames]":
-    """The province's name and its units'. A fault in a catalogue file must not silence alerting: it is told, and alerts
-    go out without the names."""
-    from ioc.catalog.loader import load_catalog
+def _catalog(settings: "Settings") -> "tuple[str, UnitNames, Plan | None, LoadPlan | None, str]":
+    """The province's name, its units' names, the plan and how to read it again. A fault in a catalogue file must not
+    silence alerting: it is told, and alerts go out without names, to the duty recipient."""
+    from ioc.catalog.loader import load_catalog, load_plan
 
-    if not settings.catalog.is_dir():
-        raise ConfigurationError(
-            f"{settings.catalog}: no such catalogue folder; set IOC_CATALOG, or make it with ioc init"
-        )
+    folder = settings.catalog
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: no such catalogue folder; set IOC_CATALOG, or make it with ioc init")
     try:
-        catalog = load_catalog(settings.catalog)
+        catalog = load_catalog(folder)
     except ConfigurationError as error:
-        logger.error("alerts go out without the names of places, because the catalogue can't be read: %s", error)
-        return settings.catalog.resolve().name, lambda _: ("", "")
+        logger.error("alerts go out without names of places, to the duty recipient: the catalogue is broken: %s", error)
+        return folder.resolve().name, lambda _: ("", ""), None, None, str(error)
 
     def names(code: str) -> tuple[str, str]:
         unit = catalog.geography.unit(code)
         return (unit.name_vi, unit.name_en) if unit else ("", "")
 
-    return catalog.province, names
+    def load() -> "Plan":
+        plan = load_plan(folder, catalog.geography, catalog.cameras)
+        if plan is None:
+            raise ConfigurationError(f"{folder}/oncall.yaml: the file has gone; put it back, or start on-call anew")
+        return plan
+
+    return catalog.province, names, catalog.oncall, load if catalog.oncall is not None else None, ""
 
 
 def _stop_on_signals() -> asyncio.Event:

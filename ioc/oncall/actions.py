@@ -13,13 +13,12 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from ioc.adapters.kafka_access import kafka_arguments
 from ioc.errors import PermanentError, TransientError
 from ioc.oncall.channels import Receipt
-from ioc.oncall.outcomes import FollowUp, OutboxRow
+from ioc.oncall.outcomes import ACTIONS_CHANNEL, FollowUp, OutboxRow
 
 __all__ = ["ACTIONS_CHANNEL", "ACTIONS_TOPIC", "ACTION_TYPE", "ActionPublisher", "action_record", "notified_action"]
 
 ACTIONS_TOPIC = "ioc.incident.actions"
 ACTION_TYPE = "vn.ioc.incident.action.v1"
-ACTIONS_CHANNEL = "actions"
 SEND_TIMEOUT_S = 15.0
 
 
@@ -29,14 +28,15 @@ def notified_action(row: OutboxRow, *, at: datetime) -> FollowUp:
         idempotency_key=f"{row.idempotency_key}_notified",
         purpose="notified",
         channel=ACTIONS_CHANNEL,
-        recipient=f"{row.channel}/{row.recipient}",
+        recipient=f"{row.channel}/{row.recipient}"[:120],
         payload={
             "incident_id": row.incident_id,
             "action": "notified",
             "at": at.astimezone(UTC).isoformat(),
             "actor_role": "system",
             "channel": row.channel,
-            "level": 1,
+            "level": row.level,
+            **({"exercise": True} if row.facts.get("exercise") else {}),
         },
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -13,9 +13,10 @@ from ioc.adapters.kafka_access import kafka_arguments
 from ioc.clock import Clock
 from ioc.errors import InvalidRecord
 from ioc.incidents import INCIDENTS_TOPIC, Incident
-from ioc.oncall.intake import Route, parse_incident
+from ioc.oncall.intake import parse_incident
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.store import Store
+from ioc.oncall_plan import Plan
 
 __all__ = ["GROUP", "InboxConsumer"]
 
@@ -38,7 +39,7 @@ class InboxConsumer:
         topic: str = INCIDENTS_TOPIC,
         group: str = GROUP,
         store: Store,
-        routes: Sequence[Route],
+        plan: Callable[[], Plan],
         metrics: OncallMetrics,
         clock: Clock,
         on_alert: Callable[[], None],
@@ -47,7 +48,7 @@ class InboxConsumer:
         self._topic = topic
         self._group = group
         self._store = store
-        self._routes = routes
+        self._plan = plan
         self._metrics = metrics
         self._clock = clock
         self._on_alert = on_alert
@@ -86,7 +87,7 @@ class InboxConsumer:
         incidents = [incident for record in records if (incident := self._parsed(record)) is not None]
         if not incidents:
             return
-        decisions = await self._store.take(incidents, self._routes, self._clock())
+        decisions = await self._store.take(incidents, self._plan(), self._clock())
         for decision in decisions:
             self._metrics.records.labels("repeated" if decision == "ignore" else "accepted").inc()
         if "store_and_alert" in decisions:

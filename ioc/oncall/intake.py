@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -12,7 +12,7 @@ import orjson
 from ioc.errors import InvalidRecord
 from ioc.incidents import INCIDENT_TYPE, Incident, Severity, State
 
-__all__ = ["OPENED", "Decision", "Known", "Route", "decide", "notice_key", "parse_incident", "parse_payload"]
+__all__ = ["OPENED", "Decision", "notice_key", "parse_incident", "parse_payload"]
 
 MAX_RECORD_BYTES = 256 * 1024  # an incident is about 1 KB
 MAX_TEXT_CHARS = 2000
@@ -27,35 +27,7 @@ _TIMES = ("first_frame_at", "opened_at", "last_seen_at")
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 Decision = Literal["ignore", "store", "store_and_alert"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What the inbox already holds of an incident."""
-
-    revision: int
-    is_alerted: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """Whom an alert goes to: a recipient of a channel."""
-
-    channel: str
-    recipient: str
-
-
-def decide(known: Known | None, incident: Incident) -> Decision:
-    """Whether the incident changes the inbox, and whether people must be told.
-
-    A repeated or older revision changes nothing. The first revision in state `open` calls people, once; a `candidate`
-    never does.
-    """
-    if known is not None and incident.revision <= known.revision:
-        return "ignore"
-    if incident.state == "open" and (known is None or not known.is_alerted):
-        return "store_and_alert"
-    return "store"
+"""What the inbox did with an incident: nothing (known already), kept it, or kept it and queued notices."""
 
 
 def notice_key(*, incident_id: str, purpose: str, channel: str, recipient: str) -> str:

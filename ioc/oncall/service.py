@@ -21,23 +21,29 @@ from ioc.oncall.actions import ACTIONS_CHANNEL, ACTIONS_TOPIC, ActionPublisher
 from ioc.oncall.channels import Channel, ConsoleChannel, WebhookChannel, WebhookTarget
 from ioc.oncall.consumer import GROUP, InboxConsumer
 from ioc.oncall.delivery import Outlet, action_outlet, notice_outlet
-from ioc.oncall.intake import Route
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.notices import UnitNames
+from ioc.oncall.plans import PlanKeeper, checked, say_trouble
 from ioc.oncall.store import Store, open_store
+from ioc.oncall.timers import TimerLoop
 from ioc.oncall.web import Doors, build_web
+from ioc.oncall_plan import Plan, duty_plan, limited_to, with_duty
 
-__all__ = ["DUTY", "OncallConfig", "run_oncall"]
+__all__ = ["DUTY", "LoadPlan", "OncallConfig", "run_oncall"]
 
 logger = logging.getLogger(__name__)
 
 DUTY = "duty"
-"""The one recipient of this first cut: whoever is on duty. Its address is configuration, so it may change under an
-entry that waits."""
+"""Who is told of everything on the channels that the settings name; the only one in a catalogue without `oncall.yaml`.
+The address is configuration, so it may change under an entry that waits."""
+
+LoadPlan = Callable[[], Plan]
+"""Reads `oncall.yaml` again; raises ConfigurationError where it is broken or gone."""
 
 PROBE_S = 2.0  # a readiness probe waits no longer for the database
 READY_POLL_S = 0.1
 CONSOLE_PATIENCE_S = 10.0  # people before parsers: without Kafka the console waits no longer for the `ready` line
+PLAN_POLL_S = 5.0
 STOP_S = 1.0  # what a part gets to end by itself; the whole service ends within 3 s
 
 
@@ -66,6 +72,9 @@ class OncallConfig:
     actions_topic: str = ACTIONS_TOPIC
     group: str = GROUP
     unit_names: UnitNames = _nameless
+    plan: Plan | None = None
+    load_plan: LoadPlan | None = None
+    plan_trouble: str = ""
 
 
 @dataclass(slots=True)
@@ -75,6 +84,8 @@ class _Parts:
     consumer: InboxConsumer
     outlets: list[Outlet]
     publisher: ActionPublisher
+    timers: TimerLoop
+    keeper: PlanKeeper
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def readiness(self) -> Mapping[str, str]:
@@ -133,6 +144,8 @@ async def run_oncall(
         stack.push_async_callback(_cancel, parts.tasks)
         parts.tasks += [
             asyncio.create_task(parts.consumer.run(), name="intake"),
+            asyncio.create_task(parts.timers.run(), name="timers"),
+            asyncio.create_task(_watch_plan(parts, clock), name="plan"),
             *(asyncio.create_task(outlet.run(), name=f"delivery {outlet.name}") for outlet in parts.outlets),
         ]
         announcing = asyncio.create_task(_announce(parts, lambda: announce(address), is_announced))
@@ -179,20 +192,64 @@ def _assemble(
     ]
 
     def wake_all() -> None:
-        for outlet in outlets:
+        for outlet in (*outlets, actions):
             outlet.wake()
+
+    keeper = _keeper(config, tuple(channel.name for channel in channels), clock)
+    timers = TimerLoop(store, plan=keeper, clock=clock, on_told=wake_all)
+
+    def on_alert() -> None:
+        wake_all()
+        timers.wake()
 
     consumer = InboxConsumer(
         broker=config.broker,
         topic=config.incidents_topic,
         group=config.group,
         store=store,
-        routes=[Route(channel=channel.name, recipient=DUTY) for channel in channels],
+        plan=keeper,
         metrics=metrics,
         clock=clock,
-        on_alert=wake_all,
+        on_alert=on_alert,
     )
-    return _Parts(store, metrics, consumer, [*outlets, actions], publisher)
+    return _Parts(store, metrics, consumer, [*outlets, actions], publisher, timers, keeper)
+
+
+def _keeper(config: OncallConfig, channels: tuple[str, ...], clock: Clock) -> PlanKeeper:
+    """The plan in force: the catalogue's for the channels that we serve, and whom the settings name besides."""
+    duty = duty_plan(channels, DUTY)
+    if config.plan is None:
+        return PlanKeeper(duty, clock=clock, trouble=config.plan_trouble)
+    own = tuple(name for name in channels if name != ConsoleChannel.name)  # people of the plan have the console
+
+    def fitted(plan: Plan) -> Plan:
+        limited = limited_to(checked(plan, clock), channels)
+        unreached = [person.name for person in limited.people.values() if not person.addresses]
+        if unreached:
+            logger.warning("nobody can reach %s: none of their channels is set up here", ", ".join(unreached))
+        return with_duty(limited, own, DUTY)
+
+    load = config.load_plan
+    try:
+        first, trouble = fitted(config.plan), ""
+    except ConfigurationError as error:
+        logger.error("alerts go to the duty recipient alone: %s", error)
+        first, trouble = duty, str(error)
+    return PlanKeeper(first, load=(lambda: fitted(load())) if load else None, clock=clock, trouble=trouble)
+
+
+async def _watch_plan(parts: _Parts, clock: Clock) -> None:
+    """Reads the plan again every few seconds; a broken one is an incident for as long as it is broken."""
+    while True:
+        try:
+            await parts.keeper.refresh()
+            if await say_trouble(parts.store, parts.keeper, clock()):
+                for outlet in parts.outlets:
+                    outlet.wake()
+                parts.timers.wake()
+        except (SQLAlchemyError, OSError) as error:
+            logger.error("the plan's trouble can't be written: %s", getattr(error, "orig", error))
+        await asyncio.sleep(PLAN_POLL_S)
 
 
 def _bind(config: OncallConfig) -> tuple[socket.socket, str]:

@@ -1,132 +1,95 @@
-"""The on-call database: every method is one transaction."""
+"""The on-call database: every method is one transaction. Errors of the database come out as SQLAlchemy's."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, event, func, select
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DatabaseError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from ioc.errors import ConfigurationError
 from ioc.incidents import Incident
-from ioc.oncall.intake import OPENED, Decision, Known, Route, decide, notice_key
-from ioc.oncall.models import FAILED, PENDING, SCHEMA_VERSION, SENT, Base, InboxIncident, OutboxEntry, ServiceMark
-from ioc.oncall.outcomes import FollowUp, GivenUp, OutboxRow, Outcome, Postponed, Sent
+from ioc.oncall.alerts import Alert, dedup_key, incident_of
+from ioc.oncall.database import open_engine, sqlite_url, writing
+from ioc.oncall.intake import Decision
+from ioc.oncall.lifecycle import SYSTEM, Actor, Assign, Clear, Command, Expire, Refusal, See, Tick
+from ioc.oncall.models import PENDING, InboxIncident, OutboxEntry, ServiceMark, ShiftNote, TickEntry, TimerEntry
+from ioc.oncall.outcomes import OutboxRow, Outcome
+from ioc.oncall.store_changes import Changes, copy_incident, life_of, new_row
+from ioc.oncall.store_outbox import outbox_row, write_outcomes
+from ioc.oncall.store_reading import (
+    InboxFilter,
+    InboxPage,
+    InboxRow,
+    IncidentView,
+    Tally,
+    inbox_row,
+    read_failures,
+    read_inbox,
+    read_incident,
+    read_newest,
+    read_tally,
+)
+from ioc.oncall_plan import Plan
 
-__all__ = ["InboxRow", "Store", "Tally", "open_store", "sqlite_url"]
+__all__ = ["Acted", "DueTimer", "InboxRow", "ShiftLine", "Store", "Tally", "open_store", "sqlite_url"]
 
-LOCK_WAIT_MS = 5000  # another connection's write takes milliseconds; a backup may take seconds
+ALERT_IS_NEW_AFTER = timedelta(hours=24)  # what comes back later is another incident, with a report of its own
+TIMER_LEASE = timedelta(seconds=30)  # a process that died is stood in for after this long
+_ALERTMANAGER = Actor(actor_id="alertmanager", name="Alertmanager", role="system", door="alertmanager")
+_SOURCE_DOOR = Actor(actor_id="system", name="on-call", role="system", door="kafka")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InboxRow:
-    """An incident as the inbox knows it; `payload` is `Incident.as_json` of its newest revision."""
+class Acted:
+    """How the incident stands after a command. `is_news`: it changed something; `is_calling`: notices were queued."""
 
+    row: InboxRow
+    is_news: bool
+    is_calling: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueTimer:
+    """A timer that this process alone may fire until its lease ends."""
+
+    timer_id: int
     incident_id: str
-    payload: Mapping[str, Any]
-    alerted_at: datetime | None
-    first_notified_at: datetime | None
+    kind: str
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """Counts of the whole database. `alerts_delivered`: incidents of which at least one channel took a notice.
+class ShiftLine:
+    """A line of the handover log."""
 
-    `incidents` is by (kind, state), `notices` by (channel, status); `outbox_pending` counts actions too.
-    """
-
-    incidents: Mapping[tuple[str, str], int]
-    notices: Mapping[tuple[str, str], int]
-    outbox_pending: int
-    alerts_delivered: int
-
-
-def sqlite_url(path: Path) -> str:
-    return f"sqlite+aiosqlite:///{path}"
+    at: datetime
+    actor_id: str
+    actor_name: str
+    roster: str
+    text: str
 
 
 async def open_store(url: str) -> "Store":
-    """Returns the store at a SQLAlchemy URL, its tables made where missing.
+    """Returns the store at a SQLAlchemy URL (sqlite+aiosqlite or postgresql+asyncpg), its tables made or upgraded.
 
     Raises:
-        ConfigurationError: the database can't be opened or written, or is of another version.
+        ConfigurationError: the database can't be opened or written, or a newer program wrote it.
     """
-    try:
-        parsed = make_url(url)
-        engine = create_async_engine(parsed)
-    except (ArgumentError, ImportError) as error:
-        raise ConfigurationError(f"the on-call database address is not usable: {error}") from None
-    where = parsed.render_as_string(hide_password=True)
-    if parsed.get_backend_name() == "sqlite":
-        _prepare_sqlite(engine, Path(parsed.database or ""))
-    store = Store(engine)
-    try:
-        await store.prepare()
-    except (DatabaseError, OSError) as error:
-        await engine.dispose()
-        raise ConfigurationError(
-            f"{where}: the on-call database can't be opened for writing ({_cause(error)}); "
-            "check the folder IOC_STATE, its rights and free space"
-        ) from None
-    except ConfigurationError as error:
-        await engine.dispose()
-        raise ConfigurationError(f"{where}: {error}") from None
-    return store
-
-
-def _cause(error: Exception) -> str:
-    return str(getattr(error, "orig", error))
-
-
-def _prepare_sqlite(engine: AsyncEngine, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{path.parent}: can't be made ({error.strerror}); set IOC_STATE") from None
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves: the driver's own begins too late
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={LOCK_WAIT_MS}")
-        cursor.execute("PRAGMA journal_mode=WAL")
-        # FULL: the Kafka offset is committed after this transaction, so it must survive a power cut.
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def on_begin(connection: Connection) -> None:
-        # A write takes its lock at once: one that reads first and then finds another writer can't wait, it fails.
-        is_write = connection.get_execution_options().get("ioc_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+    return Store(await open_engine(url))
 
 
 class Store:
-    """The inbox and the outbox. Errors of the database come out as SQLAlchemy's."""
+    """Inbox, timers, audit and outbox. `plan` is an argument wherever it decides: it may change while we run."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._writing = engine.execution_options(ioc_write=True)
+        self._writing = writing(engine)
 
-    async def prepare(self) -> None:
-        async with self._writing.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        async with AsyncSession(self._writing) as session, session.begin():
-            mark = await session.get(ServiceMark, "schema")
-            if mark is None:
-                session.add(ServiceMark(name="schema", value=SCHEMA_VERSION))
-            elif mark.value != SCHEMA_VERSION:
-                raise ConfigurationError(
-                    f"the on-call database is of version {mark.value}, this program needs {SCHEMA_VERSION}; "
-                    "install the program that wrote it, or keep the file aside and start a new one"
-                )
+    @property
+    def engine(self) -> AsyncEngine:
+        """For tables that this class knows nothing of (accounts, sessions); `database.writing` for transactions that
+        write."""
+        return self._engine
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -136,17 +99,130 @@ class Store:
         async with AsyncSession(self._writing) as session, session.begin():
             await session.merge(ServiceMark(name="probe", value=at.isoformat()))
 
-    async def take(self, incidents: Sequence[Incident], routes: Sequence[Route], now: datetime) -> list[Decision]:
-        """Brings the inbox up to date and queues what must be told, in one transaction; returns what was decided."""
-        async with AsyncSession(self._writing) as session, session.begin():
-            rows = await _known_rows(session, incidents)
-            decisions = [_take_one(rows, incident, now) for incident in incidents]
-            session.add_all(rows.values())
-            await session.flush()  # the outbox refers to the inbox
-            for incident, decision in zip(incidents, decisions, strict=True):
-                if decision == "store_and_alert":
-                    session.add_all(_notice_entry(incident, route, now) for route in routes)
+    # ---- what comes in -----------------------------------------------------------------------------------------------
+
+    async def take(
+        self, incidents: Sequence[Incident], plan: Plan, now: datetime, *, source: str = "camera"
+    ) -> list[Decision]:
+        """Brings the inbox up to date and queues what must be told; returns what was decided for each.
+
+        A revision that is known or older changes nothing. "store_and_alert": people are told, of a first opening or of
+        one again after it was resolved. "store": kept, and perhaps held back (maintenance, quiet hours, …).
+        """
+        async with AsyncSession(self._writing, autoflush=False) as session, session.begin():
+            rows = await _locked(session, {incident.incident_id for incident in incidents})
+            changes = Changes(session, plan, now)
+            decisions: list[Decision] = []
+            for incident in incidents:
+                row = rows.get(incident.incident_id)
+                if row is not None and incident.revision <= row.revision:
+                    decisions.append("ignore")
+                    continue
+                before = changes.notices
+                if row is None:
+                    row = new_row(incident, source=source, dedup_key=incident.incident_id, now=now)
+                    rows[row.incident_id] = row
+                    session.add(row)
+                    await self._see(changes, row, incident, plan)
+                else:
+                    await self._update(changes, row, incident, plan, now)
+                decisions.append("store_and_alert" if changes.notices > before else "store")
+            await changes.write()
             return decisions
+
+    async def take_alerts(self, alerts: Sequence[Alert], plan: Plan, now: datetime) -> list[Decision]:
+        """Takes a post of Alertmanager; the same post again changes nothing. Returns what was decided for each alert.
+
+        A firing alert opens the incident of its fingerprint, or opens it again; a new one where the old was closed a
+        day ago. "resolved" resolves it, whoever has it; an alert that repeats what is resolved already is late.
+        """
+        async with AsyncSession(self._writing, autoflush=False) as session, session.begin():
+            rows = await _newest_by_key(session, {dedup_key(alert) for alert in alerts})
+            changes = Changes(session, plan, now)
+            decisions: list[Decision] = []
+            for alert in alerts:
+                before = changes.notices
+                is_news = await self._take_alert(session, changes, rows, alert, plan, now)
+                decisions.append("store_and_alert" if changes.notices > before else "store" if is_news else "ignore")
+            await changes.write()
+            return decisions
+
+    async def act(self, incident_id: str, command: Command, actor: Actor, plan: Plan, now: datetime) -> Acted | Refusal:
+        """One person's (or `SYSTEM`'s) command: life, audit, timers, notices and published actions together.
+
+        Refusals: those of `lifecycle.apply`, and `unknown_incident`, `outside_scope`, `unknown_person`.
+        """
+        async with AsyncSession(self._writing, autoflush=False) as session, session.begin():
+            row = (await _locked(session, {incident_id})).get(incident_id)
+            if row is None:
+                return Refusal(reason="unknown_incident", vi="Không có sự cố này.", en="there is no such incident")
+            if row.unit and "*" not in actor.units and row.unit not in actor.units:
+                return Refusal(
+                    reason="outside_scope",
+                    vi="Sự cố ở ngoài địa bàn được giao.",
+                    en="the incident lies outside your units",
+                )
+            if isinstance(command, Assign) and command.person_id not in plan.people:
+                return Refusal(
+                    reason="unknown_person", vi="Không có người này trong oncall.yaml.", en="nobody of oncall.yaml"
+                )
+            if isinstance(command, Tick) and await self._is_ticked(session, incident_id, command):
+                return Acted(row=inbox_row(row), is_news=False, is_calling=False)
+            changes = Changes(session, plan, now)
+            outcome = await changes.change(row, command, actor)
+            if isinstance(outcome, Refusal):
+                return outcome
+            await changes.write()
+            return Acted(row=inbox_row(row), is_news=outcome.is_news, is_calling=changes.notices > 0)
+
+    # ---- timers ------------------------------------------------------------------------------------------------------
+
+    async def claim_timers(self, now: datetime, limit: int, lease: timedelta = TIMER_LEASE) -> list[DueTimer]:
+        """The timers due now, longest due first, for this process alone until the lease ends."""
+        query = (
+            select(TimerEntry)
+            .where(TimerEntry.due_at <= now, (TimerEntry.leased_until.is_(None)) | (TimerEntry.leased_until <= now))
+            .order_by(TimerEntry.due_at, TimerEntry.timer_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        async with AsyncSession(self._writing) as session, session.begin():
+            found = list(await session.scalars(query))
+            for timer in found:
+                timer.leased_until = now + lease
+            return [
+                DueTimer(timer_id=t.timer_id, incident_id=t.incident_id, kind=t.kind, due_at=t.due_at) for t in found
+            ]
+
+    async def next_timer_at(self) -> datetime | None:
+        """When the next timer is due, leased ones when their lease ends."""
+        free = select(func.min(TimerEntry.due_at)).where(TimerEntry.leased_until.is_(None))
+        leased = select(func.min(TimerEntry.leased_until)).where(TimerEntry.leased_until.is_not(None))
+        async with AsyncSession(self._engine) as session:
+            found = [await session.scalar(query) for query in (free, leased)]
+        return min((moment for moment in found if moment is not None), default=None)
+
+    async def fire(self, timer: DueTimer, plan: Plan, now: datetime) -> bool:
+        """Does what a claimed timer asks for, once; whether people are told. One changed meanwhile is left alone."""
+        async with AsyncSession(self._writing, autoflush=False) as session, session.begin():
+            row = (await _locked(session, {timer.incident_id}))[timer.incident_id]
+            entry = await session.get(TimerEntry, timer.timer_id, with_for_update=True)
+            if entry is None or entry.kind != timer.kind or entry.due_at != timer.due_at:
+                return False
+            await session.delete(entry)
+            changes = Changes(session, plan, now)
+            life = life_of(row)
+            match timer.kind:
+                case "escalate" if life.is_calling:
+                    changes.escalate(row, timer.due_at)
+                case "hold" if life.is_calling:
+                    await changes.call_people(row)
+                case "snooze":
+                    await changes.change(row, Expire(), SYSTEM)
+            await changes.write()
+            return changes.notices > 0
+
+    # ---- the outbox --------------------------------------------------------------------------------------------------
 
     async def due(self, channel: str, now: datetime, limit: int) -> list[OutboxRow]:
         """The entries of a channel to try now, longest waiting first."""
@@ -157,7 +233,7 @@ class Store:
             .limit(limit)
         )
         async with AsyncSession(self._engine) as session:
-            return [_outbox_row(entry) for entry in await session.scalars(query)]
+            return [outbox_row(entry) for entry in await session.scalars(query)]
 
     async def next_due_at(self, channel: str) -> datetime | None:
         query = select(func.min(OutboxEntry.next_attempt_at)).where(
@@ -167,159 +243,156 @@ class Store:
             return await session.scalar(query)
 
     async def settle(self, outcomes: Sequence[Outcome], now: datetime) -> set[str]:
-        """Writes down how tries ended and queues what follows from them, in one transaction.
+        """Writes down how tries ended and queues what follows from them (actions, the recipient's next address).
 
         Returns the idempotency keys of those that were the first notice of their incident that any channel took.
         An entry that another try has closed meanwhile is left alone.
         """
         async with AsyncSession(self._writing) as session, session.begin():
-            ids = [outcome.row.entry_id for outcome in outcomes]
-            found = await session.scalars(select(OutboxEntry).where(OutboxEntry.entry_id.in_(ids)))
-            entries = {entry.entry_id: entry for entry in found if entry.status == PENDING}
-            sent = [o for o in outcomes if isinstance(o, Sent) and o.row.entry_id in entries]
-            for outcome in outcomes:
-                if entry := entries.get(outcome.row.entry_id):
-                    _write_outcome(entry, outcome, now)
-            followed = [(o.row, o.follow_up) for o in sent if o.follow_up is not None]
-            session.add_all(_follow_up_entry(row.incident_id, follow_up, now) for row, follow_up in followed)
-            return await _mark_notified(session, [row for row, _ in followed], now)
+            return await write_outcomes(session, outcomes, now)
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    async def inbox(self, wanted: InboxFilter, *, limit: int, offset: int = 0) -> InboxPage:
+        """A page of the inbox with its counts."""
+        async with AsyncSession(self._engine) as session:
+            return await read_inbox(session, wanted, limit, offset)
+
+    async def incident(self, incident_id: str) -> IncidentView | None:
+        """An incident with its timeline; None where there is none."""
+        async with AsyncSession(self._engine) as session:
+            return await read_incident(session, incident_id)
 
     async def newest(self, *, limit: int, offset: int = 0) -> list[InboxRow]:
         """Incidents, the most recently begun first."""
-        query = (
-            select(InboxIncident)
-            .order_by(InboxIncident.first_frame_at.desc(), InboxIncident.incident_id)
-            .limit(limit)
-            .offset(offset)
-        )
         async with AsyncSession(self._engine) as session:
-            return [
-                InboxRow(
-                    incident_id=row.incident_id,
-                    payload=row.payload,
-                    alerted_at=row.alerted_at,
-                    first_notified_at=row.first_notified_at,
-                )
-                for row in await session.scalars(query)
-            ]
+            return await read_newest(session, limit, offset)
 
     async def failures(self, *, limit: int) -> list[tuple[str, str, str]]:
         """(incident_id, channel, last error) of notices that will not be tried again, newest first."""
-        query = (
-            select(OutboxEntry.incident_id, OutboxEntry.channel, OutboxEntry.last_error)
-            .where(OutboxEntry.status == FAILED)
-            .order_by(OutboxEntry.entry_id.desc())
-            .limit(limit)
-        )
         async with AsyncSession(self._engine) as session:
-            return [(row[0], row[1], row[2]) for row in await session.execute(query)]
+            return await read_failures(session, limit)
 
     async def tally(self) -> Tally:
-        by_state = select(InboxIncident.kind, InboxIncident.state, func.count()).group_by(
-            InboxIncident.kind, InboxIncident.state
-        )
-        by_channel = (
-            select(OutboxEntry.channel, OutboxEntry.status, func.count())
-            .where(OutboxEntry.purpose == OPENED)
-            .group_by(OutboxEntry.channel, OutboxEntry.status)
-        )
-        pending = select(func.count()).select_from(OutboxEntry).where(OutboxEntry.status == PENDING)
-        notified = select(func.count()).where(InboxIncident.first_notified_at.is_not(None))
         async with AsyncSession(self._engine) as session:
-            return Tally(
-                incidents={(row[0], row[1]): row[2] for row in await session.execute(by_state)},
-                notices={(row[0], row[1]): row[2] for row in await session.execute(by_channel)},
-                outbox_pending=await session.scalar(pending) or 0,
-                alerts_delivered=await session.scalar(notified) or 0,
+            return await read_tally(session)
+
+    # ---- the handover log --------------------------------------------------------------------------------------------
+
+    async def hand_over(self, actor: Actor, text: str, now: datetime, *, roster: str = "") -> None:
+        """Adds a line to the handover log."""
+        async with AsyncSession(self._writing) as session, session.begin():
+            session.add(
+                ShiftNote(at=now, actor_id=actor.actor_id, actor_name=actor.name, roster=roster, text=text[:4000])
             )
 
+    async def handovers(self, *, limit: int) -> list[ShiftLine]:
+        """The newest lines first."""
+        async with AsyncSession(self._engine) as session:
+            query = select(ShiftNote).order_by(ShiftNote.note_id.desc()).limit(limit)
+            return [
+                ShiftLine(
+                    at=note.at, actor_id=note.actor_id, actor_name=note.actor_name, roster=note.roster, text=note.text
+                )
+                for note in await session.scalars(query)
+            ]
 
-async def _known_rows(session: AsyncSession, incidents: Sequence[Incident]) -> dict[str, InboxIncident]:
-    ids = {incident.incident_id for incident in incidents}
-    return {row.incident_id: row for row in await session.scalars(select(InboxIncident).where(_among(ids)))}
+    # ---- inside a transaction ----------------------------------------------------------------------------------------
+
+    @staticmethod
+    async def _see(changes: Changes, row: InboxIncident, incident: Incident, plan: Plan) -> None:
+        if incident.state == "open":
+            see = See(seen_at=incident.last_seen_at, reopen_after=plan.reopen_after)
+            await changes.change(row, see, _SOURCE_DOOR)
+
+    async def _update(
+        self, changes: Changes, row: InboxIncident, incident: Incident, plan: Plan, now: datetime
+    ) -> None:
+        rank_before = row.severity_rank
+        copy_incident(incident, row, now)
+        await self._see(changes, row, incident, plan)
+        if row.severity_rank < rank_before and row.held_until is not None and life_of(row).is_calling:
+            await changes.call_people(row)  # held back as a warning; it is graver now
+
+    async def _take_alert(
+        self,
+        session: AsyncSession,
+        changes: Changes,
+        rows: dict[str, InboxIncident],
+        alert: Alert,
+        plan: Plan,
+        now: datetime,
+    ) -> bool:
+        key = dedup_key(alert)
+        row = rows.get(key)
+        if alert.status == "resolved":
+            return row is not None and await self._clear(changes, row, alert)
+        is_new = row is None or (row.closed_at is not None and now - row.closed_at > ALERT_IS_NEW_AFTER)
+        if row is not None and not is_new and _is_late(row, alert):
+            return False
+        if row is None or is_new:
+            incident_id = key if row is None else f"{key}-{alert.starts_at:%Y%m%dT%H%M%S}"
+            incident = incident_of(alert, incident_id=incident_id, revision=1, seen_at=now)
+            row = new_row(incident, source="alertmanager", dedup_key=key, now=now)
+            rows[key] = row
+            session.add(row)
+            await self._see(changes, row, incident, plan)
+            return True
+        return await self._fire_again(changes, row, alert, plan, now)
+
+    async def _fire_again(self, changes: Changes, row: InboxIncident, alert: Alert, plan: Plan, now: datetime) -> bool:
+        incident = incident_of(alert, incident_id=row.incident_id, revision=row.revision + 1, seen_at=now)
+        is_same = _told_of(row, "starts_at") == alert.starts_at.isoformat() and life_of(row).is_live
+        if is_same and row.severity == incident.severity:
+            return False  # Alertmanager repeats what fires on
+        # Alertmanager has told us that it was over: what starts anew is news at once, without the patience for smoke.
+        patience = timedelta() if row.closed_by == _ALERTMANAGER.actor_id else plan.reopen_after
+        before = life_of(row)
+        await self._update(changes, row, incident, _patient(plan, patience), now)
+        return life_of(row) != before or is_same
+
+    @staticmethod
+    async def _clear(changes: Changes, row: InboxIncident, alert: Alert) -> bool:
+        if _told_of(row, "starts_at") > alert.starts_at.isoformat() or not life_of(row).is_live:
+            return False
+        outcome = await changes.change(row, Clear(), _ALERTMANAGER)
+        return not isinstance(outcome, Refusal) and outcome.is_news
+
+    @staticmethod
+    async def _is_ticked(session: AsyncSession, incident_id: str, command: Tick) -> bool:
+        found = await session.get(TickEntry, (incident_id, command.step))
+        return (found.is_done if found is not None else False) == command.is_done
 
 
-def _take_one(rows: dict[str, InboxIncident], incident: Incident, now: datetime) -> Decision:
-    row = rows.get(incident.incident_id)
-    known = None if row is None else Known(revision=row.revision, is_alerted=row.alerted_at is not None)
-    decision = decide(known, incident)
-    if decision == "ignore":
-        return decision
-    if row is None:
-        row = InboxIncident(incident_id=incident.incident_id, received_at=now, alerted_at=None, first_notified_at=None)
-        rows[incident.incident_id] = row
-    _copy(incident, row, now)
-    if decision == "store_and_alert":
-        row.alerted_at = now
-    return decision
+def _patient(plan: Plan, reopen_after: timedelta) -> Plan:
+    return replace(plan, reopen_after=reopen_after)
 
 
-async def _mark_notified(session: AsyncSession, notices: Sequence[OutboxRow], now: datetime) -> set[str]:
-    ids = {notice.incident_id for notice in notices}
-    waiting = await session.scalars(select(InboxIncident).where(_among(ids), InboxIncident.first_notified_at.is_(None)))
-    firsts: set[str] = set()
-    for incident in waiting:
-        incident.first_notified_at = now
-        firsts.add(next(n.idempotency_key for n in notices if n.incident_id == incident.incident_id))
-    return firsts
+def _told_of(row: InboxIncident, name: str) -> str:
+    return str((row.payload.get("extra") or {}).get(name, ""))
 
 
-def _among(ids: Collection[str]) -> ColumnElement[bool]:
-    return InboxIncident.incident_id.in_(ids)
+def _is_late(row: InboxIncident, alert: Alert) -> bool:
+    """A firing alert that Alertmanager has resolved since."""
+    return row.closed_by == _ALERTMANAGER.actor_id and _told_of(row, "starts_at") >= alert.starts_at.isoformat()
 
 
-def _write_outcome(entry: OutboxEntry, outcome: Outcome, now: datetime) -> None:
-    entry.attempts = outcome.row.attempts + 1
-    match outcome:
-        case Sent():
-            entry.status, entry.receipt, entry.last_error, entry.sent_at = SENT, outcome.receipt, "", now
-        case Postponed():
-            entry.last_error, entry.next_attempt_at = outcome.error, outcome.next_attempt_at
-        case GivenUp():
-            entry.status, entry.last_error = FAILED, outcome.error
-
-
-def _copy(incident: Incident, row: InboxIncident, now: datetime) -> None:
-    row.kind, row.state, row.severity = incident.kind, incident.state, incident.severity
-    row.revision, row.payload = incident.revision, incident.as_json()
-    row.first_frame_at, row.last_seen_at, row.changed_at = incident.first_frame_at, incident.last_seen_at, now
-
-
-def _notice_entry(incident: Incident, route: Route, now: datetime) -> OutboxEntry:
-    key = notice_key(incident_id=incident.incident_id, purpose=OPENED, channel=route.channel, recipient=route.recipient)
-    return OutboxEntry(
-        idempotency_key=key,
-        incident_id=incident.incident_id,
-        purpose=OPENED,
-        channel=route.channel,
-        recipient=route.recipient,
-        payload=incident.as_json(),
-        next_attempt_at=now,
-        created_at=now,
+async def _locked(session: AsyncSession, ids: Collection[str]) -> dict[str, InboxIncident]:
+    """The rows, locked in one order: two transactions never wait for each other."""
+    query = (
+        select(InboxIncident)
+        .where(InboxIncident.incident_id.in_(ids))
+        .order_by(InboxIncident.incident_id)
+        .with_for_update()
     )
+    return {row.incident_id: row for row in await session.scalars(query)}
 
 
-def _follow_up_entry(incident_id: str, follow_up: FollowUp, now: datetime) -> OutboxEntry:
-    return OutboxEntry(
-        idempotency_key=follow_up.idempotency_key,
-        incident_id=incident_id,
-        purpose=follow_up.purpose,
-        channel=follow_up.channel,
-        recipient=follow_up.recipient,
-        payload=dict(follow_up.payload),
-        next_attempt_at=now,
-        created_at=now,
+async def _newest_by_key(session: AsyncSession, keys: Collection[str]) -> dict[str, InboxIncident]:
+    query = (
+        select(InboxIncident)
+        .where(InboxIncident.dedup_key.in_(keys))
+        .order_by(InboxIncident.received_at, InboxIncident.incident_id)
+        .with_for_update()
     )
-
-
-def _outbox_row(entry: OutboxEntry) -> OutboxRow:
-    return OutboxRow(
-        entry_id=entry.entry_id,
-        idempotency_key=entry.idempotency_key,
-        incident_id=entry.incident_id,
-        channel=entry.channel,
-        recipient=entry.recipient,
-        payload=entry.payload,
-        attempts=entry.attempts,
-        created_at=entry.created_at,
-    )
+    return {row.dedup_key: row for row in await session.scalars(query)}

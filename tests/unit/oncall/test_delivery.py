@@ -10,19 +10,19 @@ from sqlalchemy.exc import OperationalError
 from ioc.errors import PermanentError, TransientError
 from ioc.oncall.actions import action_record
 from ioc.oncall.channels import Receipt, RetryLater
-from ioc.oncall.intake import Route
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.notices import Notice
 from ioc.oncall.store import Store
+from ioc.oncall_plan import duty_plan
 from tests.unit.oncall.making import NOW, MovingClock, ScriptedChannel, incident, opened, outlet_of
 
-ROUTES = [Route(channel="scripted", recipient="duty")]
+PLAN = duty_plan(("scripted",), "duty")
 
 
 async def test_channel_that_fails_three_times_gets_the_notice_once_under_one_key(tmp_path: Path) -> None:
     clock, channel = MovingClock(), ScriptedChannel(errors=[TransientError("HTTP 503")] * 3)
     async with opened(tmp_path) as store:
-        await store.take([incident()], ROUTES, clock())
+        await store.take([incident()], PLAN, clock())
         outlet = outlet_of(channel, store, clock)
         tries = []
         for _ in range(6):
@@ -38,7 +38,7 @@ async def test_channel_that_fails_three_times_gets_the_notice_once_under_one_key
 async def test_notice_waits_for_its_pause(tmp_path: Path) -> None:
     clock, channel = MovingClock(), ScriptedChannel(errors=[TransientError("down")] * 2)
     async with opened(tmp_path) as store:
-        await store.take([incident()], ROUTES, clock())
+        await store.take([incident()], PLAN, clock())
         outlet = outlet_of(channel, store, clock)
         await outlet.deliver_due()
         assert await store.next_due_at("scripted") == NOW + timedelta(seconds=0.5)
@@ -53,7 +53,7 @@ async def test_crash_between_sent_and_marked_sends_again_under_the_same_key(
 ) -> None:
     clock, channel = MovingClock(), ScriptedChannel()
     async with opened(tmp_path) as store:
-        await store.take([incident()], ROUTES, clock())
+        await store.take([incident()], PLAN, clock())
 
         async def crash(*_: object) -> set[str]:
             raise OperationalError("UPDATE", {}, Exception("disk I/O error"))
@@ -75,7 +75,7 @@ async def test_permanent_failure_is_visible_and_not_tried_again(tmp_path: Path) 
     clock, channel = MovingClock(), ScriptedChannel(errors=[PermanentError("HTTP 410")])
     registry = CollectorRegistry()
     async with opened(tmp_path) as store:
-        await store.take([incident()], ROUTES, clock())
+        await store.take([incident()], PLAN, clock())
         outlet = outlet_of(channel, store, clock, OncallMetrics(registry))
         await outlet.deliver_due()
         clock.advance(hours=1)
@@ -88,7 +88,7 @@ async def test_permanent_failure_is_visible_and_not_tried_again(tmp_path: Path) 
 async def test_trying_goes_on_for_a_day_and_then_ends_visibly(tmp_path: Path) -> None:
     clock, channel = MovingClock(), ScriptedChannel(errors=[TransientError("down")] * 3)
     async with opened(tmp_path) as store:
-        await store.take([incident()], ROUTES, clock())
+        await store.take([incident()], PLAN, clock())
         outlet = outlet_of(channel, store, clock)
         await outlet.deliver_due()
         clock.advance(hours=23, minutes=59)
@@ -102,7 +102,7 @@ async def test_trying_goes_on_for_a_day_and_then_ends_visibly(tmp_path: Path) ->
 async def test_receiver_may_name_a_longer_pause(tmp_path: Path) -> None:
     clock, channel = MovingClock(), ScriptedChannel(errors=[RetryLater("HTTP 429", after_s=30)])
     async with opened(tmp_path) as store:
-        await store.take([incident()], ROUTES, clock())
+        await store.take([incident()], PLAN, clock())
         await outlet_of(channel, store, clock).deliver_due()
         assert await store.next_due_at("scripted") == NOW + timedelta(seconds=30)
 
@@ -110,7 +110,7 @@ async def test_receiver_may_name_a_longer_pause(tmp_path: Path) -> None:
 async def test_unforeseen_error_of_a_channel_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock, channel = MovingClock(), ScriptedChannel(errors=[ZeroDivisionError("a bug")])
     async with opened(tmp_path) as store:
-        await store.take([incident()], ROUTES, clock())
+        await store.take([incident()], PLAN, clock())
         outlet = outlet_of(channel, store, clock)
         await outlet.deliver_due()
         assert "unforeseen" in caplog.text
@@ -141,10 +141,10 @@ class HangingChannel(ScriptedChannel):
 async def test_try_that_hangs_delays_no_other_and_a_new_one_starts_at_once(tmp_path: Path) -> None:
     clock, channel = MovingClock(), HangingChannel()
     async with opened(tmp_path) as store:
-        await store.take([incident(incident_id="hangs")], ROUTES, clock())
+        await store.take([incident(incident_id="hangs")], PLAN, clock())
         outlet = outlet_of(channel, store, clock)
         delivering = asyncio.create_task(outlet.deliver_due())
-        await store.take([incident(incident_id=f"i{n}") for n in range(30)], ROUTES, clock())
+        await store.take([incident(incident_id=f"i{n}") for n in range(30)], PLAN, clock())
         outlet.wake()
         await asyncio.wait_for(channel.others.wait(), 5)
         channel.release.set()
@@ -155,7 +155,7 @@ async def test_try_that_hangs_delays_no_other_and_a_new_one_starts_at_once(tmp_p
 async def test_stop_leaves_what_was_in_flight_pending(tmp_path: Path) -> None:
     clock, channel = MovingClock(), HangingChannel()
     async with opened(tmp_path) as store:
-        await store.take([incident(incident_id="hangs")], ROUTES, clock())
+        await store.take([incident(incident_id="hangs")], PLAN, clock())
         running = asyncio.create_task(outlet_of(channel, store, clock).run())
         await asyncio.wait_for(channel.reached.wait(), 5)
         running.cancel()
@@ -166,7 +166,7 @@ async def test_stop_leaves_what_was_in_flight_pending(tmp_path: Path) -> None:
 async def test_notice_taken_queues_its_action_and_counts_the_delay(tmp_path: Path) -> None:
     clock, channel, registry = MovingClock(), ScriptedChannel(), CollectorRegistry()
     async with opened(tmp_path) as store:
-        await store.take([incident(), incident(incident_id="b")], ROUTES, clock())
+        await store.take([incident(), incident(incident_id="b")], PLAN, clock())
         await outlet_of(channel, store, clock, OncallMetrics(registry)).deliver_due()
         rows = await store.due("actions", clock(), 10)
         assert {row.incident_id for row in rows} == {"smoke-0001", "b"}

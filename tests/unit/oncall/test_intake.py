@@ -2,44 +2,11 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ioc.errors import InvalidRecord
 from ioc.incidents import INCIDENT_TYPE
-from ioc.oncall.intake import Known, decide, notice_key, parse_incident
-from tests.unit.oncall.making import SMOKE, incident, record
-
-
-@pytest.mark.parametrize(
-    ("known", "state", "revision", "expected"),
-    [
-        pytest.param(None, "open", 1, "store_and_alert", id="first seen open calls people"),
-        pytest.param(None, "candidate", 1, "store", id="a candidate calls nobody"),
-        pytest.param(None, "resolved", 4, "store", id="first seen when it is over calls nobody"),
-        pytest.param(Known(revision=1, is_alerted=False), "open", 2, "store_and_alert", id="a candidate that opens"),
-        pytest.param(Known(revision=2, is_alerted=True), "open", 3, "store", id="still open is not told again"),
-        pytest.param(Known(revision=2, is_alerted=True), "open", 2, "ignore", id="a repeat"),
-        pytest.param(Known(revision=3, is_alerted=False), "open", 2, "ignore", id="older than what is known"),
-        pytest.param(Known(revision=3, is_alerted=True), "resolved", 4, "store", id="over"),
-    ],
-)
-def test_decision_follows_from_state_and_revision(
-    known: Known | None, state: Any, revision: int, expected: str
-) -> None:
-    assert decide(known, incident(state=state, revision=revision)) == expected
-
-
-@given(st.lists(st.tuples(st.sampled_from(["candidate", "open", "resolved"]), st.integers(1, 6)), max_size=30))
-def test_whatever_order_records_come_in_people_are_called_at_most_once(records: list[tuple[Any, int]]) -> None:
-    known: Known | None = None
-    alerts = 0
-    for state, revision in records:
-        decision = decide(known, incident(state=state, revision=revision))
-        alerts += decision == "store_and_alert"
-        if decision != "ignore":
-            known = Known(revision=revision, is_alerted=alerts > 0)
-    assert alerts <= 1
+from ioc.oncall.intake import notice_key, parse_incident
+from tests.unit.oncall.making import SMOKE, record
 
 
 def test_incident_survives_the_wire() -> None:
