@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from ioc.cli import build_cli
@@ -36,24 +35,24 @@ def call(app: typer.Typer, *words: str) -> str:
 def test_a_type_is_shown_as_a_page_with_its_fields_and_an_example(
     app: typer.Typer, lang: str, words: list[str]
 ) -> None:
-    page = call(app, "show", "dossier.submitted", "--lang", lang)
+    name = "dossier.submitted" if lang == "vi" else "vn.ioc.dossier.submitted.v1"  # either name will do
+    page = call(app, "show", name, "--lang", lang)
     assert [word for word in words if word not in page] == []
     assert json.loads(page[page.index("{") :])["source"] == "/lam-dong/onestop"
 
 
-def test_a_type_is_found_by_its_cloudevents_type_and_a_misspelt_one_is_guessed(app: typer.Typer) -> None:
-    assert "dossier.paid — " in call(app, "show", "vn.ioc.dossier.paid.v1")
+def test_a_misspelt_type_is_guessed(app: typer.Typer) -> None:
     found = RUN.invoke(app, ["catalog", "show", "dosier.paid", "--catalog", str(SHIPPED)])
     assert isinstance(found.exception, ConfigurationError)
     assert "did you mean dossier.paid" in str(found.exception)
 
 
 def test_schemas_are_printed_or_written_one_file_a_type(app: typer.Typer, tmp_path: Path) -> None:
-    schema = json.loads(call(app, "schemas", "dossier.paid"))
-    assert schema["$id"] == "urn:ioc:event:vn.ioc.dossier.paid:v1"
-    Draft202012Validator(schema).validate(schema["examples"][0])
+    printed = json.loads(call(app, "schemas", "dossier.paid"))
+    assert printed["$id"] == "urn:ioc:event:vn.ioc.dossier.paid:v1"
     assert "55 schemas" in call(app, "schemas", "--out", str(tmp_path / "out"))
     assert len(list((tmp_path / "out").glob("vn.ioc.*.v1.json"))) == 55
+    assert json.loads((tmp_path / "out/vn.ioc.dossier.paid.v1.json").read_text(encoding="utf-8")) == printed
 
 
 def test_the_examples_hold_and_the_answer_is_there_as_json(app: typer.Typer) -> None:

@@ -145,6 +145,14 @@ def test_publishing_is_refused_until_the_version_goes_up(catalog: Catalog, tmp_p
     assert (found.breaks, found.unpublished, found.superseded) == ((), (), (CE_TYPE,))
 
 
+def test_two_versions_may_live_side_by_side(catalog: Catalog) -> None:
+    heir = replace(
+        _without("score")(catalog.event_types[NAME]), name="dossier.scored", ce_type="vn.ioc.dossier.rated.v2"
+    )
+    found = compare(SHIPPED, {**catalog.event_types, "dossier.scored": heir})
+    assert (found.breaks, found.unpublished) == ((), (("vn.ioc.dossier.rated.v2", "new"),))
+
+
 def test_a_damaged_published_file_is_named(catalog: Catalog, tmp_path: Path) -> None:
     path = tmp_path / FOLDER / f"{CE_TYPE}.json"
     path.parent.mkdir(parents=True)

@@ -98,11 +98,16 @@ def test_the_schema_is_blind_only_for_what_it_says_itself(catalog: Catalog, exam
             assert example.reason in schema["x-ioc-not-seen-by-schema"]
 
 
-def test_the_example_in_a_schema_is_valid_by_it(catalog: Catalog, validators: dict[str, Draft202012Validator]) -> None:
+def test_the_example_in_a_schema_is_valid_by_it(validators: dict[str, Draft202012Validator]) -> None:
     for validator in validators.values():
         schema: Any = validator.schema
-        Draft202012Validator.check_schema(schema)
         validator.validate(schema["examples"][0])
+
+
+@pytest.mark.parametrize("name", ["indicator.reported", "telecom.site", "camera.heartbeat", "tourism.stay"])
+def test_a_schema_is_one_of_draft_2020_12(validators: dict[str, Draft202012Validator], name: str) -> None:
+    """Four types, which have every kind of field between them."""
+    Draft202012Validator.check_schema(validators[name].schema)
 
 
 def test_another_province_starts_with_contracts_that_hold(tmp_path: Path) -> None:
