@@ -33,7 +33,19 @@ async def read_body(headers: Headers, receive: Receive, *, limit_bytes: int, hol
     Raises:
         Problem: 413 over `limit_bytes`, 408 too slow, 415 or 400 not unpackable, 503 no room for it now.
     """
+    if headers.get(b"content-length", b"").isdigit() and b"content-encoding" not in headers:
+        return await _read_plain(headers, receive, limit_bytes=limit_bytes, hold=hold)
     parts = [part async for part in chunks(headers, receive, limit_bytes=limit_bytes, hold=hold)]
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _read_plain(headers: Headers, receive: Receive, *, limit_bytes: int, hold: Hold) -> bytes:
+    """As `read_body`, for nearly every request: its length is known, so its room is taken before its first byte."""
+    declared = int(headers[b"content-length"][:20])
+    if declared > limit_bytes:
+        raise body_too_large(limit_bytes)
+    hold.take(declared)
+    parts = [part async for part in _received(receive)]
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
