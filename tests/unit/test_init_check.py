@@ -117,7 +117,7 @@ def test_a_name_that_is_not_one_line_is_a_sentence(name: str) -> None:
 
 def test_the_shipped_provinces_catalogue_is_copied_with_its_cameras(tmp_path: Path) -> None:
     written = write_catalog(find_place("lam-dong"), tmp_path / "new")
-    files = [path for pattern in ("*.yaml", "*.ics") for path in STARTING.rglob(pattern)]
+    files = [path for pattern in ("*.yaml", "*.ics", "published/*.json") for path in STARTING.rglob(pattern)]
     assert set(written) == {path.relative_to(STARTING).as_posix() for path in files}
     for name in written:
         copied, shipped = ((folder / name).read_text(encoding="utf-8") for folder in (tmp_path / "new", STARTING))
