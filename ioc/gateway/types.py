@@ -11,9 +11,24 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from ioc.catalog import Catalog
 from ioc.contracts import json_schema
-from ioc.gateway.problems import Problem
+from ioc.gateway.problems import PROBLEM_TYPE, Problem
 
 __all__ = ["status_router", "types_router"]
+
+
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    304: {"description": "as the ETag says"},
+    404: {
+        "description": "no such event type",
+        "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    },
+}
+
+
+class _PrometheusText(Response):
+    """Names the content type in the description."""
+
+    media_type = "text/plain"
 
 
 def types_router(catalog: Catalog) -> APIRouter:
@@ -42,7 +57,7 @@ def types_router(catalog: Catalog) -> APIRouter:
     async def types(request: Request) -> Response:
         return index.answer(request)
 
-    @router.get("/{name}", summary="The JSON Schema of one event type")
+    @router.get("/{name}", summary="The JSON Schema of one event type", responses=_NOT_FOUND)
     async def type_(name: str, request: Request) -> Response:
         found = schemas.get(name)
         if found is None:
@@ -91,7 +106,7 @@ def status_router(
         body = {"status": "unready" if missing else "ready", "missing": missing}
         return Response(orjson.dumps(body), status_code=503 if missing else 200, media_type="application/json")
 
-    @router.get("/metrics", summary="For Prometheus")
+    @router.get("/metrics", summary="For Prometheus", response_class=_PrometheusText)
     async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
