@@ -27,8 +27,9 @@ __all__ = [
 
 Lang = Literal["vi", "en"]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
-_CLOCK = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)"
+# [0-9] and not \d, which is any script's digit to some validators
+_DAY = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 DATE_PATTERN = f"^{_DAY}$"
 TIME_PATTERN = f"^{_DAY}[Tt]{_CLOCK}$"
 _CONTROL = "[\\u0000-\\u001f\\u007f-\\u009f]"
