@@ -1,0 +1,1 @@
+"""What a stranger may send, against everything that reads it."""
