@@ -1,5 +1,7 @@
 """Who may do what on Kafka: the rights that the catalogue and the product's roles ask for, and the cluster's own."""
 
+import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,7 +17,7 @@ from ioc.catalog.model import ENTITY_ROWS_TOPIC, INCIDENT_ROWS_TOPIC, PARTIALS_T
 from ioc.catalog.topics import TopicSpec
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, RETRIED_TOPIC
 from ioc.detections import DETECTIONS_TOPIC
-from ioc.errors import ConfigurationError, PermanentError
+from ioc.errors import ConfigurationError, PermanentError, TransientError
 from ioc.frames import FRAMES_TOPIC
 from ioc.incidents import INCIDENTS_TOPIC
 from ioc.publishers import Publisher
@@ -44,6 +46,7 @@ DOCTOR_TOPIC = TopicSpec(
 
 _ACTIONS_TOPIC = "ioc.incident.actions"
 _SECURITY_DISABLED = 54
+_RIGHTS_TIMEOUT_S, _RIGHTS_POLL_S = 30.0, 0.05
 _ANY, _ALLOW = 1, 3
 _LITERAL, _PREFIXED = 3, 4
 
@@ -183,6 +186,7 @@ async def apply_acls(broker: str, catalog: Catalog, *, is_dry: bool = False) -> 
         if not is_dry:
             await _create(client, added)
             await _delete(client, removed)
+            await _await_rights(client, frozenset(added), frozenset(removed))
         return AclReport(
             has_authorizer=True,
             added=tuple(added),
@@ -250,6 +254,25 @@ async def _delete(client: AIOKafkaAdminClient, acls: Sequence[Acl]) -> None:
         answer = await client._send_request(_DeleteAcls(acls))
         for acl, (code, said, _) in zip(acls, answer.filter_responses, strict=True):
             _check(acl, code, said)
+
+
+async def _await_rights(client: AIOKafkaAdminClient, added: frozenset[Acl], removed: frozenset[Acl]) -> None:
+    """Returns once brokers act by them: one that is still making topics takes notice seconds later.
+
+    Raises:
+        TransientError: they did not within the time.
+    """
+    deadline = time.monotonic() + _RIGHTS_TIMEOUT_S
+    while True:
+        found = await _found(client) or frozenset()
+        if added <= found and not removed & found:
+            return
+        if time.monotonic() > deadline:
+            raise TransientError(
+                f"Kafka took the rights, but does not act by them after {_RIGHTS_TIMEOUT_S:g} s; "
+                f"is a broker of the cluster down?"
+            )
+        await asyncio.sleep(_RIGHTS_POLL_S)
 
 
 def _check(acl: Acl, code: int, said: str | None) -> None:

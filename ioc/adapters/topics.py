@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from ioc.adapters.kafka_access import kafka_arguments, security_of
 from ioc.broker.wire import ClusterView, LoginRefused, NotKafka, fetch_cluster
@@ -31,6 +37,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _PROBE_EVERY_S = 0.2
+_NOT_ALLOWED = {TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno}
 _LEADER_POLL_S = 0.05
 # 65 topics of 4 partitions took 0.1 s on one node; a busy three-node cluster may need far longer.
 _LEADERS_TIMEOUT_S = 30.0
@@ -248,6 +255,10 @@ async def _create(client: AIOKafkaAdminClient, specs: Sequence[TopicSpec], *, li
         if code == 0:
             created.add(name)
         elif code != TopicAlreadyExistsError.errno:
+            if code in _NOT_ALLOWED:
+                raise PermanentError(
+                    f"topic {name} is missing, and this user may not create it; an administrator runs: ioc topics apply"
+                )
             said = message[0] if message and message[0] else for_code(code).__name__
             raise PermanentError(f"Kafka refused to create topic {name}: {said}")
     return created
