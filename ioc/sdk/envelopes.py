@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from ioc.errors import ConfigurationError, InvalidRecord
 
-__all__ = ["Prepared", "prepare", "whole_source"]
+__all__ = ["Prepared", "prepare", "type_parts", "whole_source"]
 
 _TYPE_PREFIX, _TYPE_SUFFIX = "vn.ioc.", ".v1"
 _ID_CHARS = 32  # 128 bits of SHA-256
@@ -40,7 +41,7 @@ def prepare(
     Raises:
         InvalidRecord: the data is no JSON (NaN, a value of an odd type), or the time has no offset.
     """
-    ce_type = type_name if type_name.startswith(_TYPE_PREFIX) else f"{_TYPE_PREFIX}{type_name}{_TYPE_SUFFIX}"
+    _, ce_type = type_parts(type_name)
     moment = _moment(now if time is None else time)
     payload = _json(data)
     if event_id is None:
@@ -55,6 +56,13 @@ def prepare(
     }
     text = f'{_json(head)[:-1]},"data":{payload}}}'
     return Prepared(source=source, id=event_id, body=text.encode())
+
+
+def type_parts(type_name: str) -> tuple[str, str]:
+    """Returns the catalogue's name and the CloudEvents type: `dossier.submitted`, `vn.ioc.dossier.submitted.v1`."""
+    if not type_name.startswith(_TYPE_PREFIX):
+        return type_name, f"{_TYPE_PREFIX}{type_name}{_TYPE_SUFFIX}"
+    return re.sub(r"\.v\d+$", "", type_name.removeprefix(_TYPE_PREFIX)), type_name
 
 
 def whole_source(source: str, province: str | None) -> str:

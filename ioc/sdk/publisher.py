@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ioc.clock import Clock, system_clock
 from ioc.errors import InvalidRecord
-from ioc.sdk.checks import CatalogueChecks, Checks, open_checks
+from ioc.sdk.checks import CatalogueChecks, Checks, GatewayChecks
 from ioc.sdk.delivery import Delivery, Transport
 from ioc.sdk.envelopes import Prepared, prepare, whole_source
 from ioc.sdk.http_transport import GatewayTransport, Token
@@ -50,7 +50,8 @@ class AsyncPublisher:
         source: who tells: /PROVINCE/FAMILY/SYSTEM; the province may be left out where `catalog` or `province` says it.
         spool: folder that keeps events until they are answered. Without one an event that nobody took within `wait_s`
             raises TransientError.
-        catalog: folder of the province's catalogue, where it is at hand: events are judged before they are sent.
+        catalog: folder of the province's catalogue, where it is at hand. Events are judged by it before they are
+            sent; else by the schemas that the gateway gives (kept beside the spool), as far as those say.
         wait_s: how long `publish` waits for an answer while nothing moves; then the event is `spooled`.
         ca_file: PEM file of the centre's root certificate, where this machine does not trust it.
 
@@ -78,11 +79,13 @@ class AsyncPublisher:
         transport = GatewayTransport(
             url, token, clock=clock, ca_file=None if ca_file is None else Path(ca_file), timeout_s=request_timeout_s
         )
+        folder = None if spool is None else Path(spool)
+        types = None if folder is None else folder / "types"
         self._set_up(
             transport,
-            open_checks(None if catalog is None else Path(catalog), province),
+            GatewayChecks(transport.get, types, province) if catalog is None else CatalogueChecks(Path(catalog)),
             source=source,
-            spool=None if spool is None else Path(spool),
+            spool=folder,
             wait_s=wait_s,
             spool_bytes=spool_bytes,
             spool_wait_s=spool_wait_s,
@@ -185,6 +188,9 @@ class AsyncPublisher:
 
     async def publish_all(self, drafts: Iterable[Draft]) -> list[Result]:
         """Returns what became of each of `drafts`, in their order. All good ones are kept, or (SpoolFull) none."""
+        drafts = list(drafts)
+        for type_name in {draft.type for draft in drafts}:
+            await self._checks.learn(type_name)
         judged = [self._judged(draft) for draft in drafts]
         good = [one for one in judged if isinstance(one, Prepared)]
         answers = iter(await self._delivery.submit(good, self._wait_s))
@@ -230,7 +236,9 @@ class AsyncPublisher:
         except InvalidRecord as error:
             return Verdict.refusing(error).of(source, draft.id or "")
         try:
-            self._checks.check(prepared.body, self._now(), is_clock_sure=self._transport.clock_skew_s is not None)
+            self._checks.check(
+                draft.type, prepared.body, self._now(), is_clock_sure=self._transport.clock_skew_s is not None
+            )
         except InvalidRecord as error:
             return Verdict.refusing(error).of(source, prepared.id)
         return prepared

@@ -13,7 +13,7 @@ from ioc.broker import EmbeddedKafka
 from ioc.catalog import load_catalog
 from ioc.sdk import AsyncPublisher, Result
 from ioc.settings import Settings
-from tests.integration.dossiers import DOSSIERS, in_thread
+from tests.integration.dossiers import DOSSIERS, NOW, in_thread
 from tests.integration.running import Running, own_broker, run_ioc, start_ioc
 from tests.integration.topic_reading import records_of
 
@@ -43,9 +43,9 @@ def open_door(folder: Path) -> Iterator[Door]:
     with own_broker(folder) as kafka:
         asyncio.run(ensure_topics(kafka.address, catalog.topics()))
         issue = ("gateway", "token", "issue", "van-phong-ubnd", "--json")
-        issued = run_ioc(*issue, broker=kafka.address, state=folder / "state", timeout_s=30)
+        issued = run_ioc(*issue, broker=kafka.address, state=folder / "state", timeout_s=30, IOC_NOW=NOW)
         assert issued.returncode == 0, issued.stderr
-        with start_ioc("gateway", name="gateway", broker=kafka.address, folder=folder) as gateway:
+        with start_ioc("gateway", name="gateway", broker=kafka.address, folder=folder, IOC_NOW=NOW) as gateway:
             gateway.await_ready()
             yield Door(kafka=kafka, gateway=gateway, token=json.loads(issued.stdout)["token"])
 
@@ -75,7 +75,8 @@ async def publish_through_an_outage(door: Door, spool: Path, *, outage_s: float)
         async def publish(until: asyncio.Event | None, at_least: int) -> None:
             first = len(told.results)
             while len(told.results) - first < at_least or (until is not None and not until.is_set()):
-                told.results.append(await p.publish("dossier.submitted", _dossier(len(told.results)), id=_id(told)))
+                data = _dossier(len(told.results))
+                told.results.append(await p.publish("dossier.submitted", data, id=_id(told), time=NOW))
                 await asyncio.sleep(EVERY_S)
 
         await publish(None, BEFORE)
