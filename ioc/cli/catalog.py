@@ -30,7 +30,6 @@ _EXAMPLE_ASYNCAPI = "Example: `ioc catalog asyncapi --out asyncapi.json --lang e
 CatalogOption = Annotated[Path | None, typer.Option("--catalog", help="catalogue folder; else IOC_CATALOG")]
 LangOption = Annotated[Literal["vi", "en"], typer.Option("--lang", help="language of the texts: vi or en")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
-TypeArgument = Annotated[str, typer.Argument(metavar="TYPE", help="an event type, like dossier.submitted")]
 OneTypeArgument = Annotated[str | None, typer.Argument(metavar="[TYPE]", help="one event type; else all of them")]
 FolderOption = Annotated[Path | None, typer.Option("--out", help="folder to write, one file for each type")]
 FileOption = Annotated[Path | None, typer.Option("--out", help="file to write; else it is printed")]
@@ -48,12 +47,19 @@ def register(app: typer.Typer) -> None:
     app.add_typer(catalog)
 
 
-def show(type_name: TypeArgument, catalog: CatalogOption = None, lang: LangOption = "vi") -> None:
-    """Show an event type as a person reads it: where it goes, every field, and an example."""
-    from ioc.cli.catalog_view import page_of
+def show(
+    type_name: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="an event type; else a list of all")] = None,
+    catalog: CatalogOption = None,
+    lang: LangOption = "vi",
+) -> None:
+    """Show an event type as a person reads it: where it goes, every field, and an example. Without TYPE: a list."""
+    from ioc.cli.catalog_view import list_of, page_of
     from ioc.contracts import Samples
 
     found = _load(catalog)
+    if type_name is None:
+        print(list_of(found.event_types.values(), lang))
+        return
     event_type = _type(found, type_name)
     print(page_of(event_type, Samples.of(found), lang))
 

@@ -1,12 +1,13 @@
 """An event type as a page of text for a person. Pure."""
 
 import json
+from collections.abc import Iterable
 from typing import Literal
 
 from ioc.contracts import Samples
 from ioc.event_types import EventType, FieldSpec
 
-__all__ = ["page_of"]
+__all__ = ["list_of", "page_of"]
 
 _WORDS = {
     "vi": {
@@ -38,6 +39,13 @@ _WORDS = {
         "or": "or",
     },
 }
+
+
+def list_of(event_types: Iterable[EventType], lang: Literal["vi", "en"]) -> str:
+    """Returns one line for each type: name, topic, title."""
+    rows = [(t.name, t.topic, t.title_vi if lang == "vi" else t.title_en) for t in event_types]
+    widths = [max((len(row[place]) for row in rows), default=0) for place in range(2)]
+    return "\n".join(f"{name:{widths[0]}}  {topic:{widths[1]}}  {title}".rstrip() for name, topic, title in rows)
 
 
 def page_of(event_type: EventType, samples: Samples, lang: Literal["vi", "en"]) -> str:

@@ -41,6 +41,13 @@ def test_a_type_is_shown_as_a_page_with_its_fields_and_an_example(
     assert json.loads(page[page.index("{") :])["source"] == "/lam-dong/onestop"
 
 
+def test_without_a_type_all_are_listed(app: typer.Typer) -> None:
+    lines = call(app, "show").splitlines()
+    assert len(lines) == 56
+    (line,) = (line for line in lines if line.startswith("dossier.paid "))
+    assert line.split(maxsplit=2) == ["dossier.paid", "ioc.onestop.payments", "Hồ sơ được thanh toán"]
+
+
 def test_a_misspelt_type_is_guessed(app: typer.Typer) -> None:
     found = RUN.invoke(app, ["catalog", "show", "dosier.paid", "--catalog", str(SHIPPED)])
     assert isinstance(found.exception, ConfigurationError)
