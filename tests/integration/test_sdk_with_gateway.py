@@ -1,5 +1,6 @@
 """The SDK and the ten-line guides against the real gateway on a real Kafka of its own."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from ioc.broker.jars import provide_jars, read_lock
-from ioc.settings import load_settings
-from tests.integration.dossiers import DOSSIERS, home
+from ioc.sdk import AsyncPublisher
+from ioc.settings import Settings, load_settings
+from tests.integration.dossiers import DOSSIERS, NOW, home
 from tests.integration.running import run_ioc
-from tests.integration.sdk_outage import Door, open_door, publish_through_an_outage
+from tests.integration.sdk_outage import SOURCE, Door, open_door, publish_through_an_outage
 from tests.integration.topic_reading import records_of
 from tests.integration.tutorial_steps import matches
 
@@ -64,6 +66,33 @@ async def test_what_the_guide_sends_lies_in_the_partition_of_its_key(door: Door,
     key = b"H36.31-000009"
     records = await records_of(door.kafka.address, DOSSIERS)
     assert {record.partition for record in records if record.key == key} == {home(key.decode())}
+
+
+async def test_the_gateways_own_schemas_judge_before_anything_is_sent(door: Door, tmp_path: Path) -> None:
+    async with AsyncPublisher(door.url, door.token, source=SOURCE, spool=tmp_path) as p:
+        refused = await p.publish("dossier.submitted", {"dossier_id": "H36.31-0"}, id="bad")
+        assert (refused.outcome, refused.reason, p.status.checks) == ("rejected", "missing_field", "gateway")
+        assert "Thiếu trường bắt buộc" in refused.vi
+        assert await p.rejected() == []  # it was never in the spool
+        foreign = await p.publish("report.submitted", {}, id="foreign", source="/lam-dong/citizen/app")
+        assert foreign.reason == "missing_field"
+    assert (tmp_path / "types" / "dossier.submitted.json").exists()
+
+
+async def test_a_department_with_kafka_publishes_by_the_same_calls(door: Door, tmp_path: Path) -> None:
+    catalog = Settings.model_fields["catalog"].get_default()
+    data = {"dossier_id": "kafka-1", "service_level": "full", "channel": "online", "submitted_at": NOW}
+    async with AsyncPublisher.over_kafka(
+        door.kafka.address, catalog=catalog, source="onestop/kafka", spool=tmp_path
+    ) as p:
+        results = [
+            await p.publish("dossier.submitted", data, id="a", time=NOW),
+            await p.publish("dossier.submitted", {**data, "channel": "fax"}, id="b", time=NOW),
+        ]
+        assert [result.outcome for result in results] == ["accepted", "rejected"]
+    found = [record for record in await records_of(door.kafka.address, DOSSIERS) if record.key == b"kafka-1"]
+    assert [record.partition for record in found] == [home("kafka-1")]
+    assert json.loads(found[0].value)["source"] == "/lam-dong/onestop/kafka"
 
 
 def test_every_java_property_of_the_guide_is_one_of_the_real_client() -> None:
