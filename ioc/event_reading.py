@@ -258,9 +258,9 @@ def _tombstone(of: EventReader, body: bytes, error: Exception) -> Any:
 def _key_text(of: EventReader, values: Sequence[Any]) -> str:
     """The entity's id: the key fields in their order, joined by a sign that no id may hold."""
     parts = [values[place] for place in of.key_at]
-    for part in parts:
+    for name, part in zip(of.type.entity_key, parts, strict=True):
         if part.__class__ is str and (not part or len(part) > MAX_ID_CHARS or has_control(part)):
-            raise bad_id(of.type.entity_key[0], part, MAX_ID_CHARS)
+            raise bad_id(name, part, MAX_ID_CHARS)
     if len(parts) == 1:
         return str(parts[0])
     return KEY_SEPARATOR.join([str(part) for part in parts])

@@ -31,7 +31,7 @@ _TEXTS = {
     "production": {"vi": "Kafka của tỉnh (SASL_SSL)", "en": "the province's Kafka (SASL_SSL)"},
     "demo": {"vi": "Kafka của `ioc demo`, trên máy này", "en": "the Kafka of `ioc demo`, on this machine"},
     "host": {"vi": "địa chỉ do quản trị Kafka cấp", "en": "as the Kafka administrator tells it"},
-    "security": {"vi": "tài khoản của đơn vị (SCRAM-SHA-512)", "en": "the department's account (SCRAM-SHA-512)"},
+    "security": {"vi": "tài khoản của đơn vị (SCRAM-SHA-256)", "en": "the department's account (SCRAM-SHA-256)"},
     "send": {"vi": "Gửi {} vào {}", "en": "Send {} to {}"},
     "binary": {"vi": "kiểu binary", "en": "binary mode"},
     "structured": {"vi": "kiểu structured", "en": "structured mode"},
@@ -77,7 +77,7 @@ def asyncapi_document(catalog: Catalog, lang: Lang = "vi") -> dict[str, Any]:
             "messages": messages,
             "schemas": {t.name: data_schema(t, lang) for t in types},
             "securitySchemes": {
-                "scram": {"type": "scramSha512", "description": _TEXTS["security"][lang]},
+                "scram": {"type": "scramSha256", "description": _TEXTS["security"][lang]},
             },
         },
     }
