@@ -15,9 +15,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, bindparam, insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from ioc.errors import ConfigurationError
+from ioc.oncall.actions import notified_action
 from ioc.oncall.alerts import Alert, alerts_of
 from ioc.oncall.database import _MIGRATIONS, writing
 from ioc.oncall.lifecycle import (
@@ -402,8 +404,6 @@ class StoreContract:
 
 
 def _follow_up(row: OutboxRow) -> Any:
-    from ioc.oncall.actions import notified_action
-
     return notified_action(row, at=NOW)
 
 
@@ -466,8 +466,6 @@ def _insert(connection: Connection, table: Any, values: dict[str, Any]) -> None:
 
 
 def _typed(table: Any, name: str) -> Any:
-    from sqlalchemy import bindparam
-
     return bindparam(name, type_=table.c[name].type)
 
 
@@ -485,15 +483,13 @@ def cluster() -> Iterator[str]:
 
 class TestPostgres(StoreContract):
     @pytest.fixture
-    async def url(self, cluster: str) -> AsyncIterator[str]:
+    async def url(self, cluster: str) -> str:
         name = f"oncall_{uuid4().hex[:8]}"
         async with _server(cluster) as connection:
             await connection.execute(text(f"CREATE DATABASE {name}"))
-        yield f"postgresql+asyncpg://{cluster}/{name}"
+        return f"postgresql+asyncpg://{cluster}/{name}"
 
     async def test_server_that_is_away_is_a_sentence(self) -> None:
-        from ioc.errors import ConfigurationError
-
         with pytest.raises(ConfigurationError, match="IOC_ONCALL_DATABASE") as caught:
             await open_store("postgresql+asyncpg://ioc:hunter2@127.0.0.1:1/x")
         assert "hunter2" not in str(caught.value)
