@@ -1,5 +1,6 @@
 """Events to the gateway over HTTP: one batch a request, one verdict an event."""
 
+import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
@@ -19,7 +20,10 @@ from ioc.sdk.spool import Spooled
 
 __all__ = ["GatewayTransport", "Token"]
 
+logger = logging.getLogger(__name__)
+
 BATCH_TYPE = "application/cloudevents-batch+json"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _CONNECT_TIMEOUT_S = 10.0
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024  # 500 results of two sentences each are far below it
 _BUSY = (408, 425, 429, 502, 503, 504)
@@ -69,6 +73,8 @@ class GatewayTransport:
         self._url = _checked(url)
         self._token, self._clock = token, clock
         _read_token(token)
+        if self._url.scheme == "http" and self._url.host not in _LOOPBACK:
+            logger.warning("the token goes to %s in clear text; use https", self._url)
         self._ssl: ssl.SSLContext | bool = True
         if ca_file is not None:
             self._ssl = _trusting(ca_file)

@@ -36,10 +36,10 @@ class Publisher:
 
     def _wrap(self, publisher: AsyncPublisher) -> None:
         self._publisher = publisher
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="ioc-sdk", daemon=True)
 
     def __enter__(self) -> "Publisher":
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ioc-sdk", daemon=True)
         self._thread.start()
         try:
             self._run(self._publisher.__aenter__())

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,13 +101,17 @@ async def test_the_same_without_asyncio_from_several_threads(tmp_path: Path) -> 
     def work(url: str) -> list[str]:
         with Publisher(url, TOKEN, source=SOURCE, spool=tmp_path) as p:
             found = outcomes(p.publish_all(drafts(5)))
+            with ThreadPoolExecutor(4) as threads:
+                found += outcomes(
+                    [some[0] for some in threads.map(lambda n: p.publish_all(drafts(1, n)), range(5, 25))]
+                )
             found.append(p.publish("dossier.submitted", dossier(0), id="H36-0-submitted").outcome)
             assert (p.flush(5), p.pending, p.rejected(), p.status.trouble) == (0, 0, [], None)
         return found
 
     async with faulty_gateway() as gateway:
-        assert await asyncio.to_thread(work, gateway.url) == ["accepted"] * 5 + ["duplicate"]
-        assert gateway.taken == names(5)
+        assert await asyncio.to_thread(work, gateway.url) == ["accepted"] * 25 + ["duplicate"]
+        assert sorted(gateway.taken) == sorted(names(25))
 
 
 # ---- a world that errs -----------------------------------------------------------------------------------------------
