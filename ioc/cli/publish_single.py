@@ -18,7 +18,7 @@ from ioc.windows import LOCAL_ZONE, microseconds_of
 
 __all__ = ["send_single"]
 
-_ATTRIBUTES = ("source", "id", "time")
+_ATTRIBUTES = ("ce_source", "ce_id", "ce_time")
 
 
 def send_single(
@@ -40,7 +40,7 @@ def send_single(
     event_type = catalog.event_types.get(type_name)
     if event_type is None or not event_type.entity:
         raise ConfigurationError(f"{type_name!r} is no event type of event_types.yaml")
-    body = _body(event_type, _pairs(words), clock, catalog.province, is_cancel=is_cancel)
+    body = _body(event_type, _pairs(words, event_type), clock, catalog.province, is_cancel=is_cancel)
     try:
         outgoing = EventJudge(catalog).judge(body, microseconds_of(clock()))
     except InvalidRecord as error:
@@ -72,12 +72,16 @@ async def _sent(outgoing: Outgoing, way: Way) -> Publication:
     return publication
 
 
-def _pairs(words: Sequence[str]) -> dict[str, str]:
+def _pairs(words: Sequence[str], event_type: EventType) -> dict[str, str]:
+    """NAME=VALUE by name; attributes of CloudEvents as ce_source and so on, though they came without the ce_."""
+    fields = {spec.name for spec in event_type.fields}
     pairs: dict[str, str] = {}
     for word in words:
         name, sign, value = word.partition("=")
         if not sign or not name:
             raise ConfigurationError(f"{word!r}: write fields as NAME=VALUE, like dossier_id=H36.31-000001")
+        if name not in fields and f"ce_{name}" in _ATTRIBUTES:
+            name = f"ce_{name}"
         if name in pairs:
             raise ConfigurationError(f"{name} is there twice")
         pairs[name] = value
@@ -97,7 +101,7 @@ def _body(event_type: EventType, pairs: Mapping[str, str], clock: Clock, provinc
                 raise ConfigurationError(f"{name} is no field of {event_type.name}; it has {', '.join(specs)}")
             if text:
                 data[name] = converter(specs[name], times=times, decimal=".", values={})(text)
-        time = times(pairs["time"], "time") if pairs.get("time") else now
+        time = times(pairs["ce_time"], "time") if pairs.get("ce_time") else now
     except InvalidRecord as error:
         raise ConfigurationError(f"{error.field}: {error.reason}: {error.en}") from None
     missing = [name for name in event_type.entity_key if name not in data]
@@ -107,12 +111,12 @@ def _body(event_type: EventType, pairs: Mapping[str, str], clock: Clock, provinc
         )
     if event_type.time_field != "ce_time":
         data.setdefault(event_type.time_field, time)  # by it the newest fact wins: a cancellation is one of now
-    source = pairs.get("source") or event_type.family
+    source = pairs.get("ce_source") or event_type.family
     event = {
         "specversion": "1.0",
         "type": event_type.ce_type,
         "source": source if source.startswith("/") else f"/{province}/{source}",
-        "id": pairs.get("id") or uuid.uuid4().hex,
+        "id": pairs.get("ce_id") or uuid.uuid4().hex,
         "time": time,
         "data": data,
     }

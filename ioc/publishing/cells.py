@@ -114,8 +114,8 @@ class _Known(dict[Any, Any]):
 
 
 def _plain(name: str, cell: Cell) -> str:
-    if cell.__class__ is str and "E+" not in cell:  # type: ignore[operator]  # it is a text
-        return cell  # type: ignore[return-value]
+    if cell.__class__ is str and "E+" not in cell:
+        return cell
     return _text(cell, name)
 
 

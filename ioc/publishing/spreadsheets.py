@@ -7,7 +7,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, BinaryIO
 
 from openpyxl import load_workbook
@@ -21,7 +21,7 @@ __all__ = ["open_spreadsheet"]
 MAX_UNPACKED_BYTES = 1 << 30  # a million rows of twenty columns unpack to about 900 MB
 MAX_MEMBER_RATIO = 200  # sheets pack 5 to 30 times; a bomb a thousand times
 _RATIO_FROM_BYTES = 10 << 20  # a small member may pack as well as it likes
-MAX_STRINGS_BYTES = 128 << 20  # the texts that cells share lie in memory as a whole
+MAX_STRINGS_BYTES = 64 << 20  # the texts that cells share lie in memory as a whole
 _MAX_ROW_CELLS = 1_000
 _ZEROS = re.compile(r"0{2,20}")
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell [^>]*ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
@@ -42,7 +42,8 @@ def open_spreadsheet(
         ConfigurationError: macros, a password, a bomb, no spreadsheet, no such sheet, no column names.
     """
     _check_package(file)
-    with _workbook(file, keeps_formulas=True) as book, _workbook(file, keeps_formulas=False) as kept:
+    second = _workbook(file, keeps_formulas=False) if takes_formula_values else nullcontext()
+    with _workbook(file, keeps_formulas=True) as book, second as kept:
         visible = [each.title for each in book.worksheets if each.sheet_state == "visible"]
         if sheet and sheet not in book.sheetnames:
             raise ConfigurationError(f"it has no sheet {sheet!r}; its sheets are {', '.join(book.sheetnames)}")
@@ -51,7 +52,7 @@ def open_spreadsheet(
             raise ConfigurationError("it has no visible sheet; name one with --sheet")
         found = 0
         for name in names:
-            values = kept[name] if takes_formula_values else None
+            values = kept[name] if kept is not None else None
             table = _table(file, book[name], values, header_row, book.epoch)
             if table is not None:
                 found += 1

@@ -20,7 +20,8 @@ __all__ = ["OwnColumns", "RowError", "RowReader", "by_mapping", "by_own_names"]
 RowReader = Callable[[Sequence[Cell], int], list[Outgoing]]
 """From a row's cells and the clock in µs to its events, all of them or none. Raises RowError."""
 
-_OWN = ("type", "source", "id", "time")
+_OWN = frozenset(("type", "source", "id", "time", "ce_type", "ce_source", "ce_id", "ce_time"))
+_MAX_PLANS = 1_000  # a flood of invented sources must not fill the memory
 _DELETED = FieldSpec(name="deleted", type="boolean")
 _TIME = FieldSpec(name="time", type="time")
 _DIGEST_BYTES = 12  # 96 bits: a billion rows collide once in 10^11 years
@@ -73,7 +74,9 @@ class _Plan:
         self._time_at, self._when_at = time_at, when_at
         self._template, self._is_correction = id_template, is_correction
         self._own_times = _time_fields(event_type)
-        self._places = {column.name: column.place for column in columns} | ({"time": time_at} if time_at >= 0 else {})
+        self._places = {column.name: column.place for column in columns}
+        own_at = (self._places[name] for name in self._own_times if name in self._places)
+        self._places["time"] = time_at if time_at >= 0 else next(own_at, -1)  # whom a wrong time is told of
         self._digest = hashlib.blake2b(f"{event_type.ce_type}\n{source}\n".encode(), digest_size=_DIGEST_BYTES)
 
     def make(self, cells: Sequence[Cell], now_us: int, event_id: str = "") -> Outgoing | None:
@@ -195,13 +198,14 @@ def by_own_names(
 ) -> RowReader:
     """Returns the reader of a table whose headings are our field names, besides `type`, `source`, `id` and `time`.
 
+    Where a type has a field of such a name, the attribute is `ce_source`.
+
     Raises:
         ConfigurationError: nothing says the type, or a heading is no field of it.
     """
     places = {folded(heading): place for place, heading in enumerate(headings) if heading}
     _refuse_twins(headings, places.keys())
-    type_at, source_at = places.get("type", -1), places.get("source", -1)
-    id_at, time_at = places.get("id", -1), places.get("time", -1)
+    type_at = places.get("ce_type", places.get("type", -1))
     if type_at < 0 and not default.type:
         raise ConfigurationError(
             f"nothing says which events these rows are: add a column `type`, or --type like dossier.submitted, or --as "
@@ -211,37 +215,55 @@ def by_own_names(
         _check_own(headings, _known_type(default.type, event_types), has_type=type_at >= 0)
     times = TimeReader(("d/m/Y H:M:S", "d/m/Y H:M", "d/m/Y"))
     plans: dict[tuple[str, str], _Plan] = {}
+    attributes: dict[str, _Attributes] = {}
 
-    def plan_of(type_name: str, source: str) -> _Plan:
-        event_type = event_types.get(type_name)
-        if event_type is None or not event_type.entity:
-            raise RowError(_unknown_type(type_name), "type", type_name)
+    def plan_of(type_name: str, source: str, at: _Attributes) -> _Plan:
+        event_type = event_types[type_name]
         full = _full_source(source or default.source or event_type.family, province)
         refusal = publisher.refusal(full, type_name) if publisher is not None else None
         if refusal is not None:
-            raise RowError(refusal, "source" if source_at >= 0 else "", full)
-        specs = _specs(event_type)
+            raise RowError(refusal, headings[at.source] if at.source >= 0 else "", full)
         columns = [
             _Column(name, places[folded(name)], converter(spec, times=times, decimal=".", values={}))
-            for name, spec in specs.items()
+            for name, spec in _specs(event_type).items()
             if folded(name) in places
         ]
         return _Plan(
-            judge, event_type, full, columns, {}, headings, times=times, time_at=time_at, is_correction=is_correction
+            judge, event_type, full, columns, {}, headings, times=times, time_at=at.time, is_correction=is_correction
         )
 
     def read(cells: Sequence[Cell], now_us: int) -> list[Outgoing]:
         type_name = (shown(cells[type_at]) if type_at >= 0 else "") or default.type
-        source = shown(cells[source_at]) if source_at >= 0 else ""
+        at = attributes.get(type_name)
+        if at is None:
+            if type_name not in event_types or not event_types[type_name].entity:
+                raise RowError(_unknown_type(type_name), headings[type_at], type_name)
+            at = attributes[type_name] = _attributes(places, event_types[type_name])
+        source = shown(cells[at.source]) if at.source >= 0 else ""
         plan = plans.get((type_name, source))
         if plan is None:
-            plan = plan_of(type_name, source)
-            if len(plans) < 1000:
+            plan = plan_of(type_name, source, at)
+            if len(plans) < _MAX_PLANS:
                 plans[type_name, source] = plan
-        found = plan.make(cells, now_us, shown(cells[id_at]) if id_at >= 0 else "")
+        found = plan.make(cells, now_us, shown(cells[at.id]) if at.id >= 0 else "")
         return [] if found is None else [found]
 
     return read
+
+
+class _Attributes(NamedTuple):
+    """Places of the CloudEvents attributes among our own columns, -1 where there is none."""
+
+    source: int
+    id: int
+    time: int
+
+
+def _attributes(places: Mapping[str, int], event_type: EventType) -> _Attributes:
+    """`ce_source` and the like; without the `ce_` where the type has no field of that name."""
+    fields = {spec.name for spec in event_type.fields}
+    plain = {name: -1 if name in fields else places.get(name, -1) for name in _Attributes._fields}
+    return _Attributes(**{name: places.get(f"ce_{name}", place) for name, place in plain.items()})
 
 
 # ---- headings --------------------------------------------------------------------------------------------------------
@@ -271,7 +293,7 @@ def _check_own(headings: Sequence[str], event_type: EventType, *, has_type: bool
             f"the table has no column {', '.join(missing)}, which {event_type.name} needs; its first row has "
             f"{_listed(headings)}; for a table with headings of its own name its mapping with --as"
         )
-    odd = [heading for heading in headings if heading and folded(heading) not in fields.keys() | set(_OWN)]
+    odd = [heading for heading in headings if heading and folded(heading) not in fields.keys() | _OWN]
     if odd and len(odd) == len([heading for heading in headings if heading]):
         raise ConfigurationError(f"no column of {_listed(headings)} is a field of {event_type.name}")
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from ioc.catalog import Catalog, load_catalog
+from ioc.cli.bench_csv import write_dossiers_csv
 from ioc.cli.init import find_place, write_catalog
 from ioc.clock import clock_from_setting
 from ioc.errors import PermanentError
@@ -21,7 +24,7 @@ from ioc.windows import microseconds_of
 from streams.partitioning import partitioner
 from tests.conftest import KafkaForTests
 from tests.integration.topic_reading import records_of
-from tests.unit.publishing.making import dossier_line, joined
+from tests.unit.publishing.making import dossier_line, joined, row, table
 
 NOW = "2026-11-22T08:00:00+07:00"
 PARTITIONS = 4
@@ -52,6 +55,19 @@ def ioc_publish(catalog: Catalog, broker: str, *arguments: str, stream: bytes = 
     )
     assert b"Traceback" not in done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout)
+
+
+def kill_once_there(path: Path, catalog: Catalog, broker: str, *arguments: str) -> None:
+    """Runs `ioc publish` until it has written `path`, and no further."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ioc", "publish", *arguments],
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "IOC_CATALOG": catalog.folder, "IOC_BROKER": broker, "IOC_NOW": NOW},
+    )
+    while not path.exists() and child.poll() is None:
+        time.sleep(0.01)
+    child.kill()
+    assert child.wait() == -signal.SIGKILL, "it was over before it could be killed"
 
 
 def partition_of(record: ConsumerRecord) -> int:
@@ -103,6 +119,48 @@ async def test_a_dry_run_sends_nothing(kafka: KafkaForTests, own_catalog: Catalo
     code, answer = ioc_publish(own_catalog, kafka.address, "-", "--dry-run", stream=dossier_line(1))
     assert (code, answer["accepted"]) == (0, 1)
     assert await records_of(kafka.address, topic) == []
+
+
+async def test_a_table_goes_in_whole_batches_with_every_key_where_the_worker_looks_for_it(
+    kafka: KafkaForTests, own_catalog: Catalog, tmp_path: Path
+) -> None:
+    topic = await kafka.create_topic(dossiers_topic(own_catalog), partitions=PARTITIONS)
+    path, rejects = tmp_path / "ho-so.csv", tmp_path / "sai.csv"
+    path.write_text(table(row(1), row(2, muc_do="?"), row(3, ngay_tra="21/11/2026 10:00")), encoding="utf-8")
+    code, answer = ioc_publish(
+        own_catalog, kafka.address, str(path), "--as", "mot-cua-ho-so", "--rejects", str(rejects)
+    )
+    assert (code, answer["accepted"], answer["rejected"]) == (1, 3, 1)
+    rejects.write_text(rejects.read_text(encoding="utf-8").replace("?", "Toàn trình"), encoding="utf-8")
+    again = ioc_publish(own_catalog, kafka.address, str(rejects), "--as", "mot-cua-ho-so")
+    assert again == (0, {"accepted": 1, "rejected": 0, "errors": []})
+
+    records = await records_of(kafka.address, topic)
+    assert sorted(record.key.decode()[-1] for record in records) == ["1", "2", "3", "3"]
+    assert all(record.partition == partition_of(record) for record in records)
+    assert not list(tmp_path.glob("*.ioc-journal"))
+
+
+async def test_after_kill_9_the_same_command_goes_on_where_it_was_and_no_row_is_lost(
+    kafka: KafkaForTests, own_catalog: Catalog, tmp_path: Path
+) -> None:
+    topic = await kafka.create_topic(dossiers_topic(own_catalog), partitions=PARTITIONS)
+    path, rows = tmp_path / "ho-so.csv", 60_000
+    write_dossiers_csv(path, rows)
+    arguments = (str(path), "--as", "mot-cua-ho-so")
+    journal = path.with_name("ho-so.csv.ioc-journal")
+    kill_once_there(journal, own_catalog, kafka.address, *arguments)
+
+    code, answer = ioc_publish(own_catalog, kafka.address, *arguments)
+
+    assert (code, answer["accepted"], answer["rejected"]) == (0, rows, 0)
+    resumed = answer["resumed_after_row"]
+    assert isinstance(resumed, int)
+    assert 0 < resumed < rows
+    assert not journal.exists()
+    ids = [json.loads(record.value)["id"] for record in await records_of(kafka.address, topic)]
+    assert len(set(ids)) == rows
+    assert len(ids) - rows < 0.5 * rows, "what was known to be safe was not sent again"
 
 
 async def test_a_topic_that_is_not_there_is_a_sentence(

@@ -13,11 +13,6 @@ from ioc.errors import ConfigurationError, TransientError
 from tests.unit.publishing.making import dossier_line, joined
 
 
-@pytest.fixture(autouse=True)
-def _fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IOC_NOW", "2026-11-22T08:00:00+07:00")
-
-
 def publish(*arguments: object) -> Result:
     app = typer.Typer()
     app.callback()(lambda: None)
@@ -70,8 +65,8 @@ def test_what_a_terminal_would_obey_is_not_printed_as_it_is(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("rows.csv", "later release"),
-        ("Rows.XLSX", "later release"),
+        ("rows.ods", "save it as .xlsx"),
+        ("Rows.XLS", "save it as .xlsx"),
         ("events.jsonl.gz", "unpack it first"),
         ("nowhere.jsonl", "can't be read: No such file"),
         ("", "can't be read: is a folder"),
