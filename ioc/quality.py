@@ -111,6 +111,11 @@ class Quality:
         return _WHOLE[self.state]
 
     @property
+    def is_told(self) -> bool:
+        """Whether there is any figure of the source."""
+        return any(score.reading.value is not None for score in self.scores)
+
+    @property
     def fixes(self) -> tuple[Both, ...]:
         return tuple(score.fix for score in self.scores if score.fix is not None)
 

@@ -1,5 +1,6 @@
 """The departments' page as HTML. Pure: data in, text out, everything escaped; no script."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from ioc.reject_advice import advice_of
 
 __all__ = ["Answer", "Frame", "Shown", "event_page", "overview_page", "sign_in_page", "source_page"]
 
+_COMMAND = re.compile("`([^`]*)`")
 _STATE_CLASS = {"good": "good", "bad": "bad"}
 
 
@@ -38,7 +40,9 @@ class Frame:
         return dict(WORDS[self.language])
 
     def text(self, both: Both | tuple[str, str]) -> str:
-        return escape(both[0] if self.language == "vi" else both[1])
+        """In the frame's language, escaped; `commands` between back-quotes as such."""
+        text = escape(both[0] if self.language == "vi" else both[1])
+        return _COMMAND.sub(r"<code>\1</code>", text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,9 @@ def overview_page(
 ) -> str:
     """All sources of the department with their scores, and its last rejects."""
     words = frame.words
-    cards = "".join(_source_card(frame, quality) for quality in qualities)
+    told = [quality for quality in qualities if quality.is_told]
+    silent = [quality.source for quality in qualities if not quality.is_told]
+    cards = "".join(_source_card(frame, quality) for quality in told) + _silent(frame, silent)
     body = (
         f"<h2>{escape(words['quality'])}</h2>{_figures_notice(frame, figures)}{cards}"
         f"<h2>{escape(words['rejects'])}</h2>{_covers(frame, since)}{_rejects(frame, rejects)}"
@@ -102,7 +108,7 @@ def source_page(
     """One source: scores, reasons, its last rejects."""
     words = frame.words
     rows = "".join(
-        f"<tr><td><code>{escape(reason)}</code></td><td>{count(number, frame.language)}</td>"
+        f'<tr><td class="word"><code>{escape(reason)}</code></td><td class="word">{count(number, frame.language)}</td>'
         f"<td>{frame.text(advice_of(reason))}</td></tr>"
         for reason, number in reasons
     )
@@ -143,20 +149,32 @@ def _figures_notice(frame: Frame, figures: Figures) -> str:
     return f'<p class="soft">{escape(words["figures_at"].format(at=at))}</p>'
 
 
+def _silent(frame: Frame, sources: Sequence[str]) -> str:
+    """One line for all sources of which there is no figure: a card each would hide the others."""
+    if not sources:
+        return ""
+    links = ", ".join(_source_link(frame, source) for source in sources)
+    return f'<p class="notice">{escape(frame.words["silent"])}: {links}</p>'
+
+
+def _source_link(frame: Frame, source: str) -> str:
+    return f'<a href="{_link(frame, "/self/sources" + quote(source))}">{escape(source)}</a>'
+
+
 def _source_card(frame: Frame, quality: Quality, *, is_linked: bool = True) -> str:
     words = frame.words
-    name = escape(quality.source)
-    title = name
-    if is_linked:
-        title = f'<a href="{_link(frame, "/self/sources" + quote(quality.source))}">{name}</a>'
+    title = _source_link(frame, quality.source) if is_linked else escape(quality.source)
     fixes = "".join(f"<li>{frame.text(fix)}</li>" for fix in quality.fixes)
     todo = f"<p><b>{escape(words['to_fix'])}</b></p><ul>{fixes}</ul>" if fixes else ""
     if not fixes and quality.state == "good":
         todo = _nothing(words["nothing_to_fix"])
+    kind = _STATE_CLASS.get(quality.state, "none")
+    asked = "".join(_score(frame, score) for score in quality.scores if score.state != "not_asked")
+    others = ", ".join(frame.text(score.kind.word) for score in quality.scores if score.state == "not_asked")
+    apart = f'<p class="soft">{others}: {escape(words["not_asked"])}</p>' if others else ""
     return (
-        f'<article class="{_STATE_CLASS.get(quality.state, "none")}"><h3>{title} '
-        f'<span class="tag {_STATE_CLASS.get(quality.state, "none")}">{frame.text(quality.verdict)}</span></h3>'
-        f'<ul class="scores">{"".join(_score(frame, score) for score in quality.scores)}</ul>{todo}</article>'
+        f'<article class="{kind}"><h3>{title} <span class="tag {kind}">{frame.text(quality.verdict)}</span></h3>'
+        f'<ul class="scores">{asked}</ul>{apart}{todo}</article>'
     )
 
 
@@ -167,12 +185,12 @@ def _score(frame: Frame, score: Score) -> str:
     if reading.value is not None and reading.numerator is not None and reading.denominator is not None:
         sides = [count(side, frame.language) for side in (reading.numerator, reading.denominator)]
         details.append(" / ".join(sides))
-    if score.target is not None and score.target.value is not None and score.state != "not_asked":
+    if score.target is not None and score.target.value is not None:
         sign = "≤" if score.target.direction == "lower_is_better" else "≥"
-        details.append(f"{escape(words['target'])} {sign} {percent(score.target.value, frame.language)}")
+        details.append(f"{escape(words['target'])} {sign}\u00a0{percent(score.target.value, frame.language)}")
     if score.is_provincial:
         details.append(escape(words["province"]))
-    if reading.is_stale and reading.as_of is not None and score.state != "not_asked":
+    if reading.is_stale and reading.as_of is not None:
         details.append(escape(words["stale"].format(at=local_time(reading.as_of))))
     kind = _STATE_CLASS.get(score.state, "none")
     return (

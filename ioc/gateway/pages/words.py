@@ -24,6 +24,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "quality": "Chất lượng dữ liệu",
         "target": "mục tiêu",
         "province": "số của toàn tỉnh",
+        "silent": "Chưa có số liệu của",
+        "not_asked": "không áp dụng với nguồn này",
         "to_fix": "Cần sửa",
         "nothing_to_fix": "Không có việc phải sửa.",
         "no_figures": "Chưa có số liệu chất lượng: chưa đọc được máy tính chỉ số. Đây không phải là 100 %.",
@@ -87,6 +89,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "quality": "Quality of the data",
         "target": "target",
         "province": "of the whole province",
+        "silent": "No figures yet of",
+        "not_asked": "does not apply to this source",
         "to_fix": "To fix",
         "nothing_to_fix": "Nothing to fix.",
         "no_figures": "There are no quality figures yet: the service that computes them can't be read. "
@@ -146,7 +150,7 @@ def percent(value: float, language: Language) -> str:
     """One decimal, never rounded up to a whole that was not reached: 0.9999 is 99.9 %, not 100 %."""
     tenths = int(value * 1000 + 1e-9)
     text = f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths / 10:.1f}"
-    return f"{_comma(text, language)} %"
+    return f"{_comma(text, language)}\u00a0%"
 
 
 def count(value: float, language: Language) -> str:
