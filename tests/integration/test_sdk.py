@@ -12,12 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from ioc.broker.certificates import provide_certificates
 from ioc.errors import ConfigurationError
 from ioc.sdk import AsyncPublisher, Draft, Publisher, Result, TransientError
 from ioc.settings import Settings
-from tests.integration.sdk_gateway import TOKEN, Fault, broken_off, faulty_gateway, hanging, lying, saying
+from tests.integration.sdk_gateway import (
+    TOKEN,
+    Fault,
+    FaultyGateway,
+    broken_off,
+    faulty_gateway,
+    hanging,
+    lying,
+    saying,
+)
 
 SOURCE = "/lam-dong/onestop/motcua"
 STARTING = Path(Settings.model_fields["catalog"].get_default())
@@ -102,9 +112,8 @@ async def test_the_same_without_asyncio_from_several_threads(tmp_path: Path) -> 
         with Publisher(url, TOKEN, source=SOURCE, spool=tmp_path) as p:
             found = outcomes(p.publish_all(drafts(5)))
             with ThreadPoolExecutor(4) as threads:
-                found += outcomes(
-                    [some[0] for some in threads.map(lambda n: p.publish_all(drafts(1, n)), range(5, 25))]
-                )
+                for some in threads.map(lambda number: p.publish_all(drafts(1, number)), range(5, 25)):
+                    found += outcomes(some)
             found.append(p.publish("dossier.submitted", dossier(0), id="H36-0-submitted").outcome)
             assert (p.flush(5), p.pending, p.rejected(), p.status.trouble) == (0, 0, [], None)
         return found
@@ -155,6 +164,21 @@ async def test_a_faulty_answer_is_asked_again_and_nothing_is_lost_or_doubled(fau
         assert {result.outcome for result in results} <= {"accepted", "duplicate"}
         assert gateway.taken == names(3)
         assert (p.pending, p.status.trouble) == (0, None)
+
+
+async def test_an_event_that_a_proxy_cuts_every_time_is_set_aside_and_the_others_arrive(tmp_path: Path) -> None:
+    async def cutting(gateway: FaultyGateway, request: web.Request, events: list[dict[str, Any]]) -> web.StreamResponse:
+        if any(event["id"] == "H36-3-submitted" for event in events):
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return gateway.take(events)
+
+    async with faulty_gateway(*[cutting] * 100) as gateway, publisher(gateway.url, spool=tmp_path) as p:
+        results = await p.publish_all(drafts(30))
+        assert [result.id for result in results if result.outcome != "accepted"] == ["H36-3-submitted"]
+        assert (results[3].reason, [kept.id for kept in await p.rejected()]) == ("not_taken", ["H36-3-submitted"])
+        assert gateway.taken == names(3) + names(26, 4)
 
 
 async def test_the_far_end_says_when_to_come_again(tmp_path: Path) -> None:
