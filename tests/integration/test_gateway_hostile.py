@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import psutil
 import pytest
@@ -197,6 +197,26 @@ def test_xml_with_entities_is_refused(gateway: Gateway, document: bytes) -> None
     status, answer = gateway.send("/v1/cap", body, "application/cap+xml", who="phong-chong-thien-tai")
     assert (status, answer["reason"]) == (422, "bad_xml")
     assert "DOCTYPE" in answer["message_vi"]
+
+
+# ---- what others tell ------------------------------------------------------------------------------------------------
+
+
+async def test_what_an_agency_tells_of_a_report_is_seen_through_open311(gateway: Gateway) -> None:
+    form = {"api_key": gateway.tokens["cong-dan-so"], "service_code": "environment", "attribute[admin_unit]": "24781"}
+    body = urlencode({**form, "lat": "11.94", "long": "108.44"}).encode()
+    status, answer = gateway.send("/open311/v2/requests.json", body, "application/x-www-form-urlencoded")
+    assert status == 201
+    report_id = answer[0]["service_request_id"]
+    told = {"report_id": report_id, "status": "resolved", "at": "2026-11-22T08:00:00+07:00", "agency_code": "H36.31"}
+    event = report(1, type="vn.ioc.report.status_changed.v1", id="s1", data=told)
+    assert gateway.events(json.dumps(event).encode())[0] == 202
+
+    def seen() -> None:
+        (found,) = json.loads(gateway.running.get(f"/open311/v2/requests/{report_id}.json")[1])
+        assert (found["status"], found["agency_responsible"]) == ("closed", "H36.31")
+
+    eventually(seen, within_s=20, alive=[gateway.running])
 
 
 # ---- connections -----------------------------------------------------------------------------------------------------
