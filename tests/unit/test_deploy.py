@@ -29,7 +29,7 @@ DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 
 # Ports of the contract; Kafka's, Prometheus's, Alertmanager's and Grafana's are their own.
-OUR_PORTS = {"worker": 9101, "oncall": 8081}
+OUR_PORTS = {"worker": 9101, "gateway": 8080, "oncall": 8081}
 
 _DURATION = {"type": "string", "pattern": r"^\d+(s|m)$"}
 _STRINGS = {"type": "array", "items": {"type": "string"}}
@@ -165,7 +165,9 @@ def test_the_schema_refuses(break_it: Any) -> None:
 
 
 def test_the_services_of_the_first_cut_are_there() -> None:
-    assert set(services()) == {"kafka", "topics", "worker", "oncall", "prometheus", "alertmanager", "grafana"}
+    assert set(services()) == {
+        "kafka", "topics", "worker", "oncall", "gateway", "prometheus", "alertmanager", "grafana",
+    }  # fmt: skip
 
 
 def test_every_service_that_stays_is_watched() -> None:
@@ -179,7 +181,7 @@ def test_our_services_are_asked_at_their_own_port_under_healthz() -> None:
         assert f"{name} {port}" in str(Settings.model_fields["http_port"].description)
 
 
-@pytest.mark.parametrize("name", ["topics", "worker", "oncall"])
+@pytest.mark.parametrize("name", ["topics", "worker", "oncall", "gateway"])
 def test_our_services_run_commands_that_ioc_has(name: str) -> None:
     assert_is_command(services()[name]["command"])
 
@@ -227,7 +229,7 @@ def test_every_dependency_is_a_service_that_can_meet_its_condition() -> None:
 
 def test_compose_sets_only_settings_that_exist() -> None:
     known = {f"IOC_{field.upper()}" for field in Settings.model_fields}
-    for name in ("topics", "worker", "oncall"):
+    for name in ("topics", "worker", "oncall", "gateway"):
         ours = {variable for variable in environment_of(services()[name]) if variable.startswith("IOC_")}
         assert ours
         assert ours <= known
