@@ -23,6 +23,8 @@ _CHUNK_BYTES = 256 * 1024
 MAX_BYTES = 64 * 1024 * 1024  # 50,000 series are about 15 MB
 _COMPANIONS = ("ioc_kpi_numerator", "ioc_kpi_denominator", "ioc_kpi_as_of_timestamp_seconds", "ioc_kpi_stale")
 _KPIS = tuple(kind.kpi for kind in SCORES)
+ALIVE = "ioc_source_alive"
+"""1 or 0 for each source that is registered; the KPI itself is a share of all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +49,16 @@ def readings_of(text: str, definitions: Mapping[str, KpiDefinition]) -> dict[Fig
     lines = [
         line
         for line in text.splitlines()
-        if line.startswith(tuple(kpis)) or (line.startswith(_COMPANIONS) and any(mark in line for mark in marks))
+        if line.startswith((*kpis, ALIVE)) or (line.startswith(_COMPANIONS) and any(mark in line for mark in marks))
     ]
     found: dict[FigureKey, dict[str, float]] = {}
     for family in text_string_to_metric_families("\n".join(lines) + "\n"):
         for sample in family.samples:
             labels = sample.labels
+            if sample.name == ALIVE:
+                key = FigureKey("source_alive", "now", labels.get("source", ""))
+                found[key] = {"value": sample.value}
+                continue
             if labels.get("admin_unit") != "*" or labels.get("agency", "") != "":
                 continue
             kpi = kpis.get(sample.name) or labels.get("kpi", "")

@@ -140,6 +140,7 @@ SCRAPE = """\
 # TYPE ioc_source_valid_ratio gauge
 ioc_source_valid_ratio{admin_unit="*",agency="",window="day"} 0.9
 ioc_source_valid_ratio{admin_unit="*",agency="",window="day",dim="/lam-dong/onestop"} 0.75
+ioc_source_alive{source="/lam-dong/onestop"} 0.0
 ioc_bts_down_sites{admin_unit="*",agency="",window="now"} 3.0
 # TYPE ioc_kpi_numerator gauge
 ioc_kpi_numerator{kpi="source_valid",admin_unit="*",agency="",window="day",dim="/lam-dong/onestop"} 3.0
@@ -164,6 +165,7 @@ def test_the_series_about_sources_are_read_from_a_scrape() -> None:
             as_of=datetime.fromtimestamp(1795305600, UTC),
         ),
         FigureKey("source_clean", "day", ONESTOP): Reading(value=None, denominator=0.0),
+        FigureKey("source_alive", "now", ONESTOP): Reading(value=0.0),
     }
 
 
