@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from ioc.catalog import Catalog, files, imports, load_catalog
+from ioc.catalog import Catalog, files, imports, load_catalog, oncall
 from ioc.event_types import FieldType
 from ioc.expressions import _FUNCTIONS
 from ioc.kpis.parts import BUILT_IN
@@ -35,6 +35,19 @@ MODELS: dict[str, type[BaseModel]] = {
     "Ví dụ · Worked examples": files.ExampleEntry,
     "sources.yaml": files.SourcesFile,
     "publishers.yaml": files.PublisherEntry,
+    "oncall.yaml": oncall.OncallFile,
+    "Người · A person": oncall.PersonEntry,
+    "Địa chỉ · An address": oncall.AddressEntry,
+    "Lịch trực · A roster": oncall.RosterEntry,
+    "Luân phiên · A rotation": oncall.RotationEntry,
+    "Trực thay · An override": oncall.OverrideEntry,
+    "Chuỗi leo thang · A policy": oncall.PolicyEntry,
+    "Cấp · A level": oncall.LevelEntry,
+    "Tuyến · A route": oncall.RouteEntry,
+    "Giờ · Hours": oncall.HoursEntry,
+    "Giờ yên lặng · Quiet hours": oncall.QuietEntry,
+    "Bảo trì · Maintenance": oncall.MaintenanceEntry,
+    "Chập chờn · Flapping": oncall.FlapsEntry,
     "imports.yaml": imports.ImportEntry,
     "Sự kiện của một dòng · An event of a row": imports.ImportEventEntry,
 }
