@@ -54,15 +54,15 @@ class GatewaySink:
             PermanentError: the gateway answers what it should not.
             TransientError: it does not answer, or is too busy for too long.
         """
-        refused: list[RejectedRow] = []
+        refused: dict[int, RejectedRow] = {}
         numbers = iter(piece.numbers)
         for events in _parts(piece.events):
             results = await self._post(b"[" + b",".join([outgoing.value for outgoing in events]) + b"]", len(events))
             for result in results:
                 number = next(numbers)
                 if result.get("outcome") == "rejected":
-                    refused.append(RejectedRow(number, _error(result)))
-        on_safe(piece, refused)
+                    refused.setdefault(number, piece.refused(number, _error(result)))
+        on_safe(piece, list(refused.values()))
 
     async def flush(self) -> None:
         return

@@ -1,6 +1,6 @@
 """What a file gives, piece by piece: judged events and refused rows, in the order of the file. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from ioc.publishers import Publisher
 from ioc.publishing.cells import shown
 from ioc.publishing.judge import EventJudge, Outgoing, too_large
 from ioc.publishing.lines import Line
-from ioc.publishing.rows import Table
+from ioc.publishing.rows import Row, Table
 from ioc.publishing.tables import RowError, RowReader
 from ioc.windows import microseconds_of
 
@@ -34,7 +34,8 @@ class RejectedRow(NamedTuple):
 
 class Piece(NamedTuple):
     """Some rows, judged. `last` counts the rows of the file up to its end; `numbers` says which row each event is of;
-    `seen` is the number of its last row as people count; `position` how far the file was read."""
+    `seen` is the number of its last row as people count; `position` how far the file was read; `table` and `rows`, of a
+    table, the rows as they were."""
 
     last: int
     seen: int
@@ -42,6 +43,15 @@ class Piece(NamedTuple):
     numbers: list[int]
     rejected: list[RejectedRow]
     position: int = 0
+    table: Table | None = None
+    rows: Sequence[Row] = ()
+
+    def refused(self, number: int, error: InvalidRecord) -> RejectedRow:
+        """Returns row `number` of this piece as one that the other side would not have."""
+        row = next((each for each in self.rows if each.number == number), None)
+        if row is None or self.table is None:
+            return RejectedRow(number, error)
+        return _rejected(self.table, number, row.cells, RowError(error))
 
 
 def line_piece(
@@ -95,7 +105,7 @@ def table_pieces(
             events += found
             numbers += [number] * len(found)
         last += len(chunk)
-        yield Piece(last, chunk[-1].number, events, numbers, rejected, table.position())
+        yield Piece(last, chunk[-1].number, events, numbers, rejected, table.position(), table, chunk)
 
 
 def _rejected(table: Table, number: int, cells: Iterable[object], error: RowError) -> RejectedRow:

@@ -70,6 +70,7 @@ class Publication:
         for row in bad:
             self._on_rejected(row)
         self.rejected += len(bad)
-        self.accepted += len(piece.events) - len(refused)
+        gone = {row.number for row in refused}
+        self.accepted += sum(number not in gone for number in piece.numbers) if gone else len(piece.events)
         self.line_number = max(self.line_number, piece.seen)
         self._on_safe(piece)
