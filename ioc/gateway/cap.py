@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from ioc.adapters.kafka_access import kafka_access
 from ioc.errors import InvalidRecord
 from ioc.event_reading import Event
+from ioc.events import MAX_EVENT_BYTES
 from ioc.gateway.answers import encode_result, status_of
 from ioc.gateway.cap_alert import CapAlert, read_alert
 from ioc.gateway.cap_events import ALERT_TYPE, CapEvents, events_of, extended_id, is_real
@@ -214,14 +215,15 @@ class _Door:
         self._publisher, self._language = publisher, language
 
     async def take(self, body: bytes) -> Response:
-        self._services.charge(self._publisher, 1)
         alert = read_alert(body)
         if isinstance(alert, CapAlert) and alert.message_type in ("Ack", "Error"):
             alert = (_not_a_warning(alert.message_type),)
         if isinstance(alert, tuple):
+            self._services.charge(self._publisher, 1)
             self._services.intake.refuse(self._publisher, alert[0], body, is_sandbox=self._is_sandbox)
             return self._refused(alert)
         events = self._events(alert)
+        self._services.charge(self._publisher, len(events.bodies))
         is_published = is_real(alert) and not self._is_sandbox
         results = await self._services.intake.submit(self._publisher, events.bodies, is_sandbox=not is_published)
         results = [_by_element(result) for result in results]
@@ -281,8 +283,19 @@ def _by_element(result: Result) -> Result:
     error = result.error
     if error is None:
         return result
+    if error.reason == "too_large":
+        return result._replace(error=_too_much())
     field = _ELEMENTS.get(error.field, error.field)
     return result._replace(error=InvalidRecord(error.reason, field=field, vi=error.vi, en=error.en))
+
+
+def _too_much() -> InvalidRecord:
+    return InvalidRecord(
+        "too_large",
+        field="alert/info",
+        vi=f"Nội dung cảnh báo vượt {MAX_EVENT_BYTES} byte của một sự kiện; rút gọn lời văn hoặc đa giác (alert/info).",
+        en=f"the alert takes more than an event's {MAX_EVENT_BYTES} bytes; shorten texts or polygons (alert/info)",
+    )
 
 
 def _not_a_warning(message_type: str) -> InvalidRecord:

@@ -81,10 +81,10 @@ class Report:
         due = _text(fact.data, "due_at")
         if due and order < self._due_by:
             self._due_by, self.due_at = order, due
-        if fact.type == "report.submitted" and order > self._submitted_by:
+        if fact.type == "report.submitted" and _is_newer(order, self._submitted_by):
             self._submitted_by = order
             self._submit(fact.data, moment)
-        if fact.type == "report.status_changed" and order > self._status_by:
+        if fact.type == "report.status_changed" and _is_newer(order, self._status_by):
             self._status_by = order
             self.status, self.reason = _text(fact.data, "status"), _text(fact.data, "reason")
         agency = _text(fact.data, "agency_code")
@@ -145,9 +145,15 @@ class ReportIndex:
 
     def find(self, query: Query) -> list[Report]:
         """The newest first, at most 1,000."""
-        found = [report for report in self._reports.values() if query.wants(report)]
+        among = (self._reports[i] for i in query.ids if i in self._reports) if query.ids else self._reports.values()
+        found = [report for report in among if query.wants(report)]
         found.sort(key=lambda report: (report.requested_at, report.report_id), reverse=True)
         return found[:MAX_ANSWERS]
+
+
+def _is_newer(order: tuple[int, str], standing: tuple[int, str]) -> bool:
+    """A repeat under the same id tells nothing, whatever its time: the first in the log stands."""
+    return order > standing and order[1] != standing[1]
 
 
 def _place(geo: object, address: str) -> Place:

@@ -100,6 +100,15 @@ def test_a_department_that_has_no_alerts_to_tell_is_refused(doors: Doors) -> Non
     assert (answer.status, answer.json["reason"], doors.carrier.records) == (403, "not_your_source", [])
 
 
+def test_an_alert_that_is_too_much_for_an_event_says_what_to_shorten(doors: Doors) -> None:
+    words = "".join(info(f"l{number}", description="x" * 7_999, instruction="y" * 7_999) for number in range(20))
+    ring = "11.1,108.1 " * 4_999 + "11.1,108.1"
+    area = f"<area><areaDesc>x</areaDesc>{f'<polygon>{ring}</polygon>' * 6}</area>"
+    answer = post(router(doors.services), document({}, words + info(area=area)))
+    assert (answer.status, answer.json["reason"], answer.json["field"]) == (422, "too_large", "alert/info")
+    assert doors.carrier.records == []
+
+
 @pytest.mark.parametrize("kind", ["Ack", "Error"])
 def test_a_message_that_warns_of_nothing_is_refused_with_the_way_to_go(doors: Doors, kind: str) -> None:
     references = "a@b,c,2026-11-22T07:00:00+07:00"

@@ -152,6 +152,8 @@ def test_what_a_citizen_wrote_is_shown_to_departments_only(doors: Doors) -> None
     (whole,) = get(door, f"/requests.json?service_request_id={report_id}&api_key={CITIZENS}").json
     assert whole["description"] == FORM["description"]
     assert get(door, "/requests.json?api_key=wrong").status == 403
+    (other,) = get(door, f"/requests.json?api_key={HEALTH}").json
+    assert other["description"] is None, "health has nothing to do with reports"
     xml = ElementTree.fromstring(get(door, f"/requests/{report_id}.xml").body)
     assert xml.findtext("request/service_request_id") == report_id
     assert get(door, f"/tokens/{report_id}.json").json == [{"service_request_id": report_id, "token": report_id}]
@@ -183,6 +185,13 @@ def test_what_is_not_known_names_what_the_view_covers(doors: Doors) -> None:
     assert answer.json == [
         {"code": 404, "description": "there is no such report among those since 2026-08-24T08:00:00+07:00"}
     ]
+
+
+@pytest.mark.parametrize("host", ["[", "a b", "x/../y", "", "\u00ff"])
+def test_a_host_that_is_none_breaks_nothing(doors: Doors, host: str) -> None:
+    answer = get(router(doors.services), "/discovery.json", Host=host)
+    assert answer.status == 200
+    assert answer.json["endpoints"][0]["url"].endswith("/open311/v2")
 
 
 def test_the_discovery_names_the_endpoint(doors: Doors) -> None:
@@ -238,6 +247,13 @@ def test_the_view_is_the_same_in_whatever_order_facts_come(order: tuple[int, ...
     (report,) = index.find(Query())
     assert (report.state, report.status, report.reason, report.agency) == ("closed", "rejected", "Trùng", "H36.31")
     assert report.due_at == "2026-11-22T14:00:00Z"
+
+
+def test_a_repeat_under_the_same_id_tells_nothing() -> None:
+    index = ReportIndex(covers_since=NOW)
+    for hour in (0, 1):
+        index.add(fact("submitted", hour, "same", service_code=f"code{hour}"))
+    assert [report.service_code for report in index.find(Query())] == ["code0"]
 
 
 def test_a_report_that_was_taken_back_is_not_shown_until_a_later_fact() -> None:
