@@ -42,7 +42,7 @@ class InboxConsumer:
         plan: Callable[[], Plan],
         metrics: OncallMetrics,
         clock: Clock,
-        on_alert: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
         self._broker = broker
         self._topic = topic
@@ -51,7 +51,7 @@ class InboxConsumer:
         self._plan = plan
         self._metrics = metrics
         self._clock = clock
-        self._on_alert = on_alert
+        self._on_change = on_change
         self._consumer: AIOKafkaConsumer | None = None
         self._trouble = "not connected to Kafka yet"
 
@@ -90,8 +90,8 @@ class InboxConsumer:
         decisions = await self._store.take(incidents, self._plan(), self._clock())
         for decision in decisions:
             self._metrics.records.labels("repeated" if decision == "ignore" else "accepted").inc()
-        if "store_and_alert" in decisions:
-            self._on_alert()
+        if any(decision != "ignore" for decision in decisions):
+            self._on_change()
 
     def _parsed(self, record: "ConsumerRecord[bytes, bytes]") -> Incident | None:
         try:

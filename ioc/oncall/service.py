@@ -21,6 +21,7 @@ from ioc.oncall.actions import ACTIONS_CHANNEL, ACTIONS_TOPIC, ActionPublisher
 from ioc.oncall.channels import Channel, ConsoleChannel, WebhookChannel, WebhookTarget
 from ioc.oncall.consumer import GROUP, InboxConsumer
 from ioc.oncall.delivery import Outlet, action_outlet, notice_outlet
+from ioc.oncall.desk import Desk
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.notices import UnitNames
 from ioc.oncall.plans import PlanKeeper, checked, say_trouble
@@ -85,7 +86,7 @@ class _Parts:
     outlets: list[Outlet]
     publisher: ActionPublisher
     timers: TimerLoop
-    keeper: PlanKeeper
+    desk: Desk
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def readiness(self) -> Mapping[str, str]:
@@ -135,6 +136,7 @@ async def run_oncall(
         stack.push_async_callback(_close, parts.publisher)
         doors = Doors(
             store=store,
+            desk=parts.desk,
             metrics=parts.metrics,
             evidence=open_evidence(config.evidence),
             readiness=parts.readiness,
@@ -194,13 +196,11 @@ def _assemble(
     def wake_all() -> None:
         for outlet in (*outlets, actions):
             outlet.wake()
+        timers.wake()
 
     keeper = _keeper(config, tuple(channel.name for channel in channels), clock)
-    timers = TimerLoop(store, plan=keeper, clock=clock, on_told=wake_all)
-
-    def on_alert() -> None:
-        wake_all()
-        timers.wake()
+    desk = Desk(store, keeper, clock=clock, wake=wake_all)
+    timers = TimerLoop(store, plan=keeper, clock=clock, on_told=desk.changed)
 
     consumer = InboxConsumer(
         broker=config.broker,
@@ -210,9 +210,9 @@ def _assemble(
         plan=keeper,
         metrics=metrics,
         clock=clock,
-        on_alert=on_alert,
+        on_change=desk.changed,
     )
-    return _Parts(store, metrics, consumer, [*outlets, actions], publisher, timers, keeper)
+    return _Parts(store, metrics, consumer, [*outlets, actions], publisher, timers, desk)
 
 
 def _keeper(config: OncallConfig, channels: tuple[str, ...], clock: Clock) -> PlanKeeper:
@@ -242,11 +242,9 @@ async def _watch_plan(parts: _Parts, clock: Clock) -> None:
     """Reads the plan again every few seconds; a broken one is an incident for as long as it is broken."""
     while True:
         try:
-            await parts.keeper.refresh()
-            if await say_trouble(parts.store, parts.keeper, clock()):
-                for outlet in parts.outlets:
-                    outlet.wake()
-                parts.timers.wake()
+            await parts.desk.keeper.refresh()
+            if await say_trouble(parts.store, parts.desk.keeper, clock()):
+                parts.desk.changed()
         except (SQLAlchemyError, OSError) as error:
             logger.error("the plan's trouble can't be written: %s", getattr(error, "orig", error))
         await asyncio.sleep(PLAN_POLL_S)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ioc.adapters.evidence import EvidenceStore
 from ioc.errors import InvalidRecord, TransientError
+from ioc.oncall.desk import Desk
 from ioc.oncall.intake import parse_payload
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.pages import SECURITY_HEADERS, STYLE, Language, Seen, inbox_page, runbook_page
@@ -38,6 +39,7 @@ class Doors:
     """What the pages read."""
 
     store: Store
+    desk: Desk
     metrics: OncallMetrics
     evidence: EvidenceStore
     readiness: Troubles
