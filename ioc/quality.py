@@ -108,7 +108,7 @@ class Quality:
 
     @property
     def verdict(self) -> Both:
-        return _WHOLE[self.state]
+        return _PARTLY if self.state == "unknown" and self.is_told else _WHOLE[self.state]
 
     @property
     def is_told(self) -> bool:
@@ -126,6 +126,7 @@ _VERDICTS: Mapping[State, Both] = {
     "unknown": Both("chưa có số liệu", "no figure yet"),
     "not_asked": Both("không áp dụng", "does not apply"),
 }
+_PARTLY = Both("Chưa đủ số liệu", "Some figures lack")
 _WHOLE: Mapping[State, Both] = {
     "good": Both("Tốt", "Good"),
     "bad": Both("Cần sửa", "Needs work"),

@@ -1,8 +1,11 @@
 """A department without Kafka, from its token to its page: a CSV with one bad row, explained in Vietnamese, mended and
 sent again; figures right, nothing twice; and what was refused, mended in the browser."""
 
+import asyncio
+import html
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +18,16 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from ioc.adapters.topics import ensure_topics
 from ioc.catalog import load_catalog
 from ioc.settings import load_settings
-from tests.integration.running import Running, eventually, own_broker, run_ioc, start_ioc, start_worker
+from tests.integration.running import (
+    Record,
+    Running,
+    eventually,
+    own_broker,
+    publish,
+    run_ioc,
+    start_ioc,
+    start_worker,
+)
 
 NOW = "2026-11-22T08:00:00+07:00"
 OFFICE = "van-phong-ubnd"
@@ -93,8 +105,6 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    import asyncio
-
     folder = tmp_path_factory.mktemp("department")
     with own_broker(folder) as kafka:
         asyncio.run(ensure_topics(kafka.address, load_catalog(load_settings().catalog).topics()))
@@ -112,8 +122,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 yield Site(kafka.address, folder, worker, gateway, token)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser() -> Iterator[Browser]:
+    """Ended with its test: while it lives, its event loop is the thread's."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
@@ -224,3 +235,32 @@ def test_a_department_without_kafka_publishes_reads_why_mends_and_sends_again(si
     assert outcomes["accepted"] == 5
     assert outcomes["rejected"] == 0
     assert site.token not in site.gateway.log() + site.gateway.output()
+
+
+def test_what_kafka_refused_is_on_the_page_too_and_marked_once_it_was_sent_again(site: Site) -> None:
+    body = json.dumps(event("H36-0011", channel="telex")).encode()
+    headers = [("content-type", b"application/cloudevents+json")]
+    record = Record(topic="ioc.onestop.dossiers", key=b"H36-0011", value=body, headers=headers)
+    (sent,) = asyncio.run(publish(site.address, [record]))
+    ref = f"{sent.topic}/{sent.partition}/{sent.offset}"
+    session = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    form = urllib.parse.urlencode({"token": site.token}).encode()
+    session.open(f"{site.gateway.address}/self/sign-in", form, timeout=20)
+
+    def shows(*parts: str) -> None:
+        page = html.unescape(session.open(f"{site.gateway.address}/self", timeout=20).read().decode())
+        card = next((each for each in page.split("<article") if ref in each), "")
+        assert all(part in card for part in parts), page
+
+    eventually(lambda: shows("not_allowed", "bị từ chối", "Kafka"), within_s=30, alive=[site.gateway, site.worker])
+    place: dict[str, Any] = {"broker": site.address, "state": site.folder / "state", "timeout_s": 60, "IOC_NOW": NOW}
+    refused = run_ioc("dlq", "retry", ref, "--yes", **place)
+    assert refused.returncode == 1
+    assert "would be refused again, not_allowed" in refused.stdout, refused.stderr
+    forced = run_ioc("dlq", "retry", ref, "--yes", "--force", **place)
+    assert forced.returncode == 0, forced.stderr
+    eventually(lambda: shows("đã gửi lại lúc"), within_s=30, alive=[site.gateway])
+    scores = run_ioc("quality", "/lam-dong/onestop", "--url", f"{site.worker.address}/metrics", "--json", **place)
+    (source,) = json.loads(scores.stdout)["sources"]
+    valid = source["scores"]["source_valid"]
+    assert (valid["numerator"], valid["denominator"], valid["state"]) == (5, 7, "bad")

@@ -67,7 +67,8 @@ def test_no_figure_is_never_a_good_one() -> None:
 def test_figures_on_target_are_good_only_when_all_are_there() -> None:
     assert quality_of(ONESTOP, GOOD, TARGETS).state == "good"
     fewer = {key: reading for key, reading in GOOD.items() if key.kpi != "source_alive"}
-    assert quality_of(ONESTOP, fewer, TARGETS).state == "unknown"
+    found = quality_of(ONESTOP, fewer, TARGETS)
+    assert (found.state, found.verdict.vi) == ("unknown", "Chưa đủ số liệu")
 
 
 def test_one_figure_below_its_target_makes_the_source_need_work() -> None:

@@ -181,6 +181,8 @@ def _source_card(frame: Frame, quality: Quality, *, is_linked: bool = True) -> s
 def _score(frame: Frame, score: Score) -> str:
     words, reading = frame.words, score.reading
     value = "–" if reading.value is None else percent(reading.value, frame.language)
+    if score.kind.kpi == "source_alive" and reading.value is not None:  # of one source it is a yes or a no
+        value = escape(words["on_time"] if reading.value else words["late"])
     details = [frame.text(score.kind.means)]
     if reading.value is not None and reading.numerator is not None and reading.denominator is not None:
         sides = [count(side, frame.language) for side in (reading.numerator, reading.denominator)]

@@ -52,7 +52,8 @@ pre { overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; backgrou
 code { overflow-wrap: anywhere; }
 table { border-collapse: collapse; } th, td { text-align: left; padding: .2rem .75rem .2rem 0; vertical-align: top;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th, .word { overflow-wrap: normal; } @media (max-width: 30rem) { td, th { padding-right: .4rem; font-size: .92rem; } }
+th, .word, .word code { overflow-wrap: normal; }
+@media (max-width: 30rem) { td, th { padding-right: .4rem; font-size: .92rem; } }
 label { display: block; font-weight: 600; margin-top: .5rem; }
 input, textarea { width: 100%; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--soft);
   border-radius: 6px; padding: .5rem; }
