@@ -74,6 +74,8 @@ class Gateway:
     Args:
         api: everything but the hot paths.
         doors: the hot paths, by their path.
+        other_budget: of the doors that read a body before they know who sends it (forms); strangers who are slow with
+            theirs must not use up the events' own `budget`.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class Gateway:
         doors: Mapping[str, EventsDoor],
         doorkeeper: Doorkeeper,
         budget: Budget,
+        other_budget: Budget,
         metrics: GatewayMetrics,
         monotonic: Callable[[], float],
     ) -> None:
         self.api = api
-        self._doors, self._doorkeeper, self._budget = doors, doorkeeper, budget
+        self._doors, self._doorkeeper = doors, doorkeeper
+        self._budget, self._other_budget = budget, other_budget
         self._metrics, self._monotonic = metrics, monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +131,9 @@ class Gateway:
         if scope["method"] in ("GET", "HEAD"):  # health and metrics answer also under load
             await self.api(scope, exchange.get, exchange.put)
             return
-        with self._budget.request() as hold:
+        if scope["path"].startswith("/v1/"):  # who has no token is told so before a byte of the body is waited for
+            self._doorkeeper.publisher_of(headers_of(scope).get(b"authorization", b""))
+        with self._other_budget.request() as hold:
             body = await read_body(headers_of(scope), exchange.get, limit_bytes=MAX_OTHER_BODY_BYTES, hold=hold)
             pieces = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -20,7 +20,7 @@ from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
 from ioc.gateway import cap, open311, pages
-from ioc.gateway.app import Gateway, build_api
+from ioc.gateway.app import MAX_OTHER_BODY_BYTES, Gateway, build_api
 from ioc.gateway.carrier import KafkaCarrier
 from ioc.gateway.door import Doorkeeper
 from ioc.gateway.events import EventsDoor
@@ -43,6 +43,7 @@ __all__ = ["Assembled", "run_gateway", "token_file", "token_use_file"]
 logger = logging.getLogger(__name__)
 
 MAX_REQUESTS = 512
+MAX_OTHER_REQUESTS = 64
 DRAIN_TIMEOUT_S = 12  # longer than a batch waits for Kafka
 KEEP_ALIVE_S = 75
 BACKLOG = 1024
@@ -138,6 +139,7 @@ class Assembled:
             },
             doorkeeper=doorkeeper,
             budget=budget,
+            other_budget=Budget(requests=MAX_OTHER_REQUESTS, size_bytes=MAX_OTHER_REQUESTS * MAX_OTHER_BODY_BYTES),
             metrics=metrics,
             monotonic=monotonic,
         )

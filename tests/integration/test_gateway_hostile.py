@@ -314,6 +314,17 @@ def test_slow_clients_are_given_up_and_keep_nobody_waiting(gateway: Gateway) -> 
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.parametrize("path", ["/v1/cap", "/open311/v2/requests.json"])
+def test_strangers_at_the_other_doors_keep_no_event_out(gateway: Gateway, path: str) -> None:
+    """600 without a token who never end their body: more than the gateway works on at one time."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: 1000\r\n\r\n<"
+    strangers = [gateway.open(head.encode()) for _ in range(600)]
+    event = json.dumps(report(980 + len(path))).encode()
+    assert gateway.events(event)[0] == 202
+    for stranger in strangers:
+        stranger.close()
+
+
 # ---- the description -------------------------------------------------------------------------------------------------
 
 CHECKS = (
