@@ -64,12 +64,12 @@ class _Entry(BaseModel):
 
 class AddressEntry(_Entry):
     channel: Literal["telegram", "email", "webhook", "apprise", "console"]
-    address: str = ""
+    address: str = Field("", max_length=300)
     secret: str = Field("", pattern=r"^[A-Z0-9_]{0,60}$")
 
 
 class PersonEntry(_Entry):
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, max_length=120)
     title_vi: str = ""
     title_en: str = ""
     language: Literal["vi", "en"] = "vi"

@@ -7,7 +7,7 @@ https://prometheus.io/docs/alerting/latest/configuration/#webhook_config describ
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ioc.detections import Box
@@ -165,7 +165,7 @@ def _time(alert: Mapping[str, Any], name: str) -> datetime | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise _invalid("bad_time", name, f"{name} must be an RFC 3339 time")
-    return moment if 2000 < moment.year < 2200 else None
+    return moment.astimezone(UTC) if 2000 < moment.year < 2200 else None
 
 
 def _texts(alert: Mapping[str, Any], name: str) -> dict[str, str]:

@@ -119,10 +119,11 @@ class Changes:
 
     async def write(self) -> None:
         await self._session.flush()  # what follows refers to the inbox
-        for incident_id, kind in self._timers:
-            await self._session.execute(
-                delete(TimerEntry).where(TimerEntry.incident_id == incident_id, TimerEntry.kind == kind)
-            )
+        for kind in (ESCALATE, HOLD, SNOOZE):
+            ids = [incident_id for incident_id, of in self._timers if of == kind]
+            if ids:
+                gone = delete(TimerEntry).where(TimerEntry.kind == kind, TimerEntry.incident_id.in_(ids))
+                await self._session.execute(gone)
         for (incident_id, kind), due_at in self._timers.items():
             if due_at is not None:
                 self._added.append(TimerEntry(incident_id=incident_id, kind=kind, due_at=due_at))
@@ -167,6 +168,9 @@ class Changes:
         """The deadline `due_at` is over: calls whoever is due now."""
         self._set(row, ESCALATE, None)
         policy = self._plan.policies.get(row.policy) or policy_of(self._plan, facts_of(row), self._now)
+        last = len(escalation.steps_of(policy)) - 1
+        if row.chain_step > last:  # the plan has become shorter meanwhile: its fall-back is left to call
+            row.chain, row.chain_step = row.chain + 1, last
         step = escalation.advance(policy, row.chain_step, due_at, self._now)
         if step is None:
             return

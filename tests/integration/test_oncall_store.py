@@ -43,7 +43,7 @@ from ioc.oncall.timers import TimerLoop
 from ioc.oncall_plan import Plan
 from tests.integration.postgres import postgres_cluster
 from tests.unit.oncall.making import NOW, MovingClock, incident
-from tests.unit.oncall.plans import CENTRE, OPERATOR, OTHER, PLAN, VIEWER
+from tests.unit.oncall.plans import CENTRE, OPERATOR, OTHER, PLAN, VIEWER, policy
 
 ID = "smoke-0001"
 DAY = 1_440
@@ -153,6 +153,20 @@ class StoreContract:
         assert await loop_of(store, clock).fire_due() == 1
         assert sorted(await said(store, clock)) == [("chief", "escalated", 4), ("lan", "escalated", 4)]
         assert await store.next_timer_at() == clock() + timedelta(minutes=3)
+
+    async def test_chain_that_becomes_shorter_meanwhile_still_calls_its_fall_back(
+        self, store: Store, clock: MovingClock
+    ) -> None:
+        await store.take([incident()], PLAN, clock())
+        for _ in range(3):
+            await sent(store, clock)
+            clock.advance(minutes=3)
+            await loop_of(store, clock).fire_due()
+        await sent(store, clock)
+        shorter = replace(PLAN, policies={**PLAN.policies, "fire": policy("fire", ("person:minh", 1))})
+        clock.advance(minutes=3)
+        assert await loop_of(store, clock, shorter).fire_due() == 1
+        assert await said(store, clock) == [("director", "escalated", 2)]
 
     async def test_acknowledged_calls_nobody_else_and_has_one_owner(self, store: Store, clock: MovingClock) -> None:
         await store.take([incident()], PLAN, clock())
