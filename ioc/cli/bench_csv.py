@@ -1,6 +1,7 @@
 """`ioc publish` of a large CSV to a real broker of its own: rows a second from start to end, and memory."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ioc.broker import EmbeddedKafka
@@ -35,7 +37,7 @@ _HEADINGS = (
 
 
 def measure_csv(*, rows: int) -> list[Measure]:
-    """Returns rows a second, the start of the process included, and the largest resident memory.
+    """Returns rows a second, the start of the process included, CPU a row, and the largest resident memory.
 
     Raises:
         PermanentError: `ioc publish` failed, or Kafka does not hold every row once.
@@ -46,7 +48,7 @@ def measure_csv(*, rows: int) -> list[Measure]:
         with progress("csv: writing the file", rows) as advance:
             write_dossiers_csv(path, rows, advance)
         with progress("csv: publishing"):
-            wall_s, peak_mb = _publish(path, kafka.address, rows)
+            wall_s, cpu_s, peak_mb = _publish(path, kafka.address, rows)
         there = asyncio.run(_records(kafka.address))
     if there != rows:
         raise PermanentError(f"csv: Kafka holds {there} records of {rows} rows")
@@ -54,6 +56,7 @@ def measure_csv(*, rows: int) -> list[Measure]:
     is_full = rows >= _FULL_ROWS
     return [
         judged(name, f"{rows / wall_s:,.0f} rows/s", rows / wall_s, _RATE, is_full=is_full),
+        judged("CPU a row, without the broker's", f"{cpu_s / rows * 1e6:.1f} µs", 0.0, Bound(floor=None, goal=None)),
         judged("memory, at most", f"{peak_mb:.0f} MB", peak_mb, _MEMORY, is_full=is_full),
     ]
 
@@ -75,14 +78,18 @@ def write_dossiers_csv(path: Path, rows: int, advance: Advance = lambda steps: N
                 advance(10_000)
 
 
-def _publish(path: Path, broker: str, rows: int) -> tuple[float, float]:
+def _publish(path: Path, broker: str, rows: int) -> tuple[float, float, float]:
     command = [sys.executable, "-m", "ioc", "publish", str(path), "--as", _MAPPING, "--broker", broker, "--json"]
     began_s = time.perf_counter()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(command, stdout=out, stderr=errors, env={**os.environ, "IOC_NOW": _NOW})
-        peak_kb = 0
+        peak_kb, cpu_s = 0, 0.0
+        process = psutil.Process(child.pid)
         while child.poll() is None:
             peak_kb = max(peak_kb, _peak_kb(child.pid))
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                spent = process.cpu_times()
+                cpu_s = max(cpu_s, spent.user + spent.system)
             time.sleep(_LOOK_EVERY_S)
         wall_s = time.perf_counter() - began_s
         out.seek(0)
@@ -92,7 +99,7 @@ def _publish(path: Path, broker: str, rows: int) -> tuple[float, float]:
         answer = json.loads(out.read())
     if (answer["accepted"], answer["rejected"]) != (rows, 0):
         raise PermanentError(f"ioc publish accepted {answer['accepted']} of {rows} rows")
-    return wall_s, peak_kb / 1024
+    return wall_s, cpu_s, peak_kb / 1024
 
 
 def _peak_kb(pid: int) -> int:

@@ -17,7 +17,7 @@ from ioc.publishing.sender import STALL_TIMEOUT_S, open_producer, partitions_of,
 __all__ = ["BatchSender", "open_batches"]
 
 _BATCH_BYTES = 512 * 1024
-_PIECES_ON_THE_WAY = 2  # one that the broker writes while the next is judged
+_PIECES_ON_THE_WAY = 4  # a broker that is busy for a moment does not make us wait
 
 
 class BatchSender:

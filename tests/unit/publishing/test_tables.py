@@ -1,17 +1,22 @@
 """Rows of departments' tables: the events they give, or the column, reason and sentence."""
 
+import contextlib
 import io
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ioc.catalog.imports import ImportMapping
-from ioc.errors import ConfigurationError
+from ioc.errors import ConfigurationError, InvalidRecord
+from ioc.event_types import FieldSpec
 from ioc.publishing import Outgoing, Piece, RejectedRow, table_pieces
+from ioc.publishing.cells import TimeReader, converter
 from ioc.publishing.delimited import open_delimited
-from ioc.publishing.tables import OwnColumns, by_mapping, by_own_names
+from ioc.publishing.tables import OwnColumns, RowError, by_mapping, by_own_names
 from tests.unit.domain.making import NOW, NOW_US, catalog
 from tests.unit.publishing.making import HEADINGS, ONE_STOP, judge, row, table
 
@@ -278,3 +283,39 @@ def test_a_quote_that_is_never_closed_is_one_bad_row_in_bounded_memory() -> None
 def test_short_rows_are_filled_up_and_blank_ones_passed_over() -> None:
     events, bad = published(table(row(1)[:9]) + "\n;;;\n" + ";".join(row(2)) + "\n")
     assert (len(events), bad) == (2, [])
+
+
+# ---- whatever comes ------------------------------------------------------------------------------------------------
+
+
+@given(st.binary(max_size=400) | st.text(alphabet='",;\t\r\n#ãđ0\x00a\ufeff', max_size=200).map(str.encode))
+def test_no_bytes_do_more_than_be_refused(content: bytes) -> None:
+    try:
+        found = open_delimited(io.BytesIO(content))
+        read = by_own_names(
+            found.headings, judge(), catalog().event_types, province="lam-dong", default=OwnColumns("dossier.rated")
+        )
+    except ConfigurationError:
+        return
+    for piece in table_pieces(found, read, lambda: NOW):
+        assert len(piece.rejected) + len(piece.events) == len(piece.rows)
+
+
+@given(st.lists(st.text(max_size=20), min_size=len(HEADINGS), max_size=len(HEADINGS)))
+def test_no_cells_do_more_than_be_refused(cells: list[str]) -> None:
+    read = by_mapping(one_stop(), HEADINGS, judge())
+    with contextlib.suppress(RowError):
+        for event in read(cells, NOW_US):
+            assert judge().judge(event.value, NOW_US) == event
+
+
+@given(
+    st.sampled_from(
+        ["time", "date", "date_or_time", "integer", "number", "boolean", "admin_unit", "list", "any", "string"]
+    ),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes() | st.dates() | st.times(),
+)
+def test_no_cell_of_a_spreadsheet_does_more_than_be_refused(kind: Any, cell: Any) -> None:
+    convert = converter(FieldSpec(name="x", type=kind), times=TimeReader(("d/m/Y",)), decimal=",", values={})
+    with contextlib.suppress(InvalidRecord):
+        convert(cell)
