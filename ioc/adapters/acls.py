@@ -12,6 +12,7 @@ from aiokafka.errors import ClusterAuthorizationFailedError, for_code
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 
 from ioc.adapters.topics import with_admin
+from ioc.canary import ANSWERS_TOPIC, BEATS_TOPIC
 from ioc.catalog import Catalog
 from ioc.catalog.model import ENTITY_ROWS_TOPIC, INCIDENT_ROWS_TOPIC, PARTIALS_TOPIC, VALUES_TOPIC
 from ioc.catalog.topics import TopicSpec
@@ -45,6 +46,7 @@ DOCTOR_TOPIC = TopicSpec(
 )
 
 _ACTIONS_TOPIC = "ioc.incident.actions"
+_SHOWN_TYPES = ("disaster.alert", "report.submitted")  # the gateway's views of what was told lately
 _SECURITY_DISABLED = 54
 _RIGHTS_TIMEOUT_S, _RIGHTS_POLL_S = 30.0, 0.05
 _ANY, _ALLOW = 1, 3
@@ -65,6 +67,7 @@ class Operation(IntEnum):
 
     READ = 3
     WRITE = 4
+    DESCRIBE = 8
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -126,25 +129,31 @@ def _worker(catalog: Catalog) -> list[Acl]:
     states = (ENTITY_ROWS_TOPIC, INCIDENT_ROWS_TOPIC)
     flows = (*catalog.entity_topics(), INCIDENTS_TOPIC, DETECTIONS_TOPIC, PARTIALS_TOPIC, VALUES_TOPIC, *states)
     topics = tuple(dict.fromkeys(flows))
-    written = (*topics, DEAD_LETTERS_TOPIC)
+    written = (*topics, DEAD_LETTERS_TOPIC, ANSWERS_TOPIC)
     transactions = [_right("worker", Operation.WRITE, Resource.TRANSACTIONAL_ID, f"{name}-", True) for name in states]
     groups = [
         _right("worker", Operation.READ, Resource.GROUP, group)
         for group in ("ioc-events", "ioc-incidents", "ioc-frames")
     ]
-    reads = _reads("worker", (*topics, FRAMES_TOPIC, RETRIED_TOPIC))
-    return [*reads, *_writes("worker", written), *transactions, *groups]
+    reads = _reads("worker", (*topics, FRAMES_TOPIC, BEATS_TOPIC))
+    # At its start it makes sure that every topic is there.
+    rest = [_right("worker", Operation.DESCRIBE, Resource.TOPIC, RETRIED_TOPIC)]
+    return [*reads, *_writes("worker", written), *rest, *transactions, *groups]
 
 
 def _gateway(catalog: Catalog) -> list[Acl]:
-    """Publishes for the departments, keeps what it refused, and shows them their rejects and scores."""
+    """Publishes for the departments and keeps what it refused; shows them their rejects, and its CAP and Open311 doors
+    what was told lately."""
     written = _writes("gateway", (*catalog.department_topics(), DEAD_LETTERS_TOPIC))
-    return [*written, *_reads("gateway", (DEAD_LETTERS_TOPIC, PARTIALS_TOPIC, VALUES_TOPIC))]
+    shown = [catalog.event_types[name].topic for name in _SHOWN_TYPES if name in catalog.event_types]
+    return [*written, *_reads("gateway", (DEAD_LETTERS_TOPIC, RETRIED_TOPIC, *shown))]
 
 
 def _oncall() -> list[Acl]:
+    """Reads incidents and says what was done; sends the canary, and an exercise's incident."""
     group = _right("oncall", Operation.READ, Resource.GROUP, "ioc-oncall")
-    return [*_reads("oncall", [INCIDENTS_TOPIC]), *_writes("oncall", [_ACTIONS_TOPIC]), group]
+    written = (_ACTIONS_TOPIC, FRAMES_TOPIC, BEATS_TOPIC, INCIDENTS_TOPIC)
+    return [*_reads("oncall", [INCIDENTS_TOPIC, ANSWERS_TOPIC]), *_writes("oncall", written), group]
 
 
 def _reads(user: str, topics: Iterable[str]) -> list[Acl]:

@@ -91,11 +91,14 @@ def dlq_list(
     """List dead letters, newest first. A letter that was written twice after a crash is listed once."""
     import asyncio
 
+    from ioc.adapters.kafka_access import kafka_access
     from ioc.cli.dlq_view import line
 
     settings = _settings(config)
     wanted = _wanted(settings, reason=reason, source=source, topic=topic, since=since, until=until)
-    newest, marks, total = asyncio.run(_newest(broker or settings.broker, wanted, limit=limit, is_pending=is_pending))
+    newest, marks, total = asyncio.run(
+        _newest(kafka_access(settings, broker), wanted, limit=limit, is_pending=is_pending)
+    )
     if as_json:
         letters = [letter.as_json() | _mark_json(marks.get(letter.id)) for letter in newest]
         print(json.dumps({"total": total, "dead_letters": letters}, ensure_ascii=False))
@@ -114,10 +117,11 @@ def dlq_show(
     """Show why an event was refused, in Vietnamese and English, what to do about it, and the record itself."""
     import asyncio
 
+    from ioc.adapters.kafka_access import kafka_access
     from ioc.cli.dlq_view import description, original_text, plain
 
     settings = _settings(config)
-    letters, marks = asyncio.run(_of_ref(broker or settings.broker, _parse_ref(ref)))
+    letters, marks = asyncio.run(_of_ref(kafka_access(settings, broker), _parse_ref(ref)))
     if as_json:
         told = [letter.as_json(is_whole=True) | _mark_json(marks.get(letter.id)) for letter in letters]
         print(json.dumps(told, ensure_ascii=False))
@@ -151,6 +155,8 @@ def dlq_retry(
     """
     import asyncio
 
+    from ioc.adapters.kafka_access import kafka_access
+
     if not (refs or reason or source or topic or since or until or is_all):
         raise ConfigurationError(
             "say what to send again: records (see `ioc dlq list`), a filter like --reason, or --all"
@@ -158,7 +164,7 @@ def dlq_retry(
     settings = _settings(config)
     parsed = [_parse_ref(ref) for ref in refs or ()]
     wanted = _wanted(settings, refs=parsed, reason=reason, source=source, topic=topic, since=since, until=until)
-    address = broker or settings.broker
+    address = kafka_access(settings, broker)
     left, done = asyncio.run(_count(address, wanted, is_again=is_again))
     if is_dry:
         told = {"would_send": left, "already_sent": done}

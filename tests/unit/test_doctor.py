@@ -107,7 +107,7 @@ def test_rights_are_those_of_the_catalogue_and_no_more(catalog: Catalog) -> None
     acls = catalog_acls(catalog)
     health = {acl.name for acl in acls if acl.principal == "User:so-y-te"}
     assert health == {*publisher_topics(catalog, catalog.publishers["so-y-te"]), "ioc.doctor"}
-    assert {acl.operation for acl in acls} == {Operation.READ, Operation.WRITE}
+    assert {acl.operation for acl in acls} == {Operation.READ, Operation.WRITE, Operation.DESCRIBE}
     assert not [acl for acl in acls if acl.resource == Resource.CLUSTER or acl.name == "*"]
     groups = {acl.name for acl in acls if acl.resource == Resource.GROUP and acl.principal == "User:worker"}
     assert groups == {found.APP_ID for found in (events_to_entities, detections_to_incidents, frames_to_detections)}
