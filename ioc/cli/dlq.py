@@ -333,7 +333,11 @@ def _settings(config: Path | None) -> "Settings":
 
     from ioc.settings import load_settings
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own sentences say what it would
+    for name in (
+        "aiokafka",
+        "asyncio",
+    ):  # our own sentences say what they would; a fenced producer leaves futures behind
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return load_settings(config)
 
 
