@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from ioc.canary import ANSWERS_TOPIC, CAMERA, Answer, answer_record
 from ioc.catalog import Catalog
 from ioc.catalog.model import INCIDENT_ROWS_TOPIC
 from ioc.clock import Clock
@@ -80,7 +81,11 @@ class IncidentShard:
                 continue
             self._has_news = True
             try:
-                self._observe(_detection(record.value, record.headers))
+                detection = _detection(record.value, record.headers)
+                if detection.label == CAMERA:
+                    self._answer_canary(detection, now_us)
+                else:
+                    self._observe(detection)
             except InvalidRecord as error:
                 self._reject(batch.topic, record, error, now_us)
             except Exception as error:  # the agent's boundary: a defect of ours must cost one record, not the worker
@@ -125,6 +130,15 @@ class IncidentShard:
         self._dirty.add(key)
         if told is not None:
             self._told.append(told)
+
+    def _answer_canary(self, detection: Detection, now_us: int) -> None:
+        """It becomes no incident; its answer is in the write that an incident would be in."""
+        mark = detection.cues[0] if detection.cues else ""
+        if not (mark.isascii() and mark.isdecimal() and len(mark) <= 10):
+            raise InvalidRecord("wrong_type", field="cues", vi="Chim báo không mang dấu.", en="a canary without a mark")
+        answer = Answer(half="frames", part=detection.pose_id, mark=int(mark))
+        value, headers = answer_record(answer, province=self._catalog.province, at=moment_of(now_us))
+        self._others.append(Outgoing(topic=ANSWERS_TOPIC, key=None, value=value, headers=headers, partition=0))
 
     def _judge(self, detection: Detection) -> Judgement | None:
         if detection.label != "construction":

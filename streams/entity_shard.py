@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ioc.canary import ANSWERS_TOPIC, BEATS_TOPIC, answer_record, answer_to_beat
 from ioc.catalog import Catalog
 from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
@@ -183,6 +184,9 @@ class EntityShard:
     def take(self, batch: Batch, now_us: int) -> None:
         """Folds the events of a batch. Records before the shard's place are redeliveries: they are nothing."""
         topic = batch.topic
+        if topic == BEATS_TOPIC:
+            self._answer_canaries(batch, now_us)
+            return
         counts = self._outcomes.get(topic)
         if counts is None:
             counts = self._outcomes[topic] = dict.fromkeys(OUTCOMES, 0)
@@ -225,6 +229,18 @@ class EntityShard:
         self._count_outcomes(counts, now_us)
         if batch.records and batch.records[-1].offset >= place:
             self._next_offsets[topic] = batch.records[-1].offset + 1
+            self._has_news = True
+
+    def _answer_canaries(self, batch: Batch, now_us: int) -> None:
+        """They become no row and count nowhere; their answer is in the write that real events would be in."""
+        place = self._next_offsets.get(batch.topic, 0)
+        for record in batch.records:
+            answer = answer_to_beat(record.value, record.headers) if record.offset >= place else None
+            if answer is not None:
+                value, headers = answer_record(answer, province=self._province, at=moment_of(now_us))
+                self._others.append(Outgoing(topic=ANSWERS_TOPIC, key=None, value=value, headers=headers, partition=0))
+        if batch.records and batch.records[-1].offset >= place:
+            self._next_offsets[batch.topic] = batch.records[-1].offset + 1
             self._has_news = True
 
     def _count_outcomes(self, counts: dict[str, int], now_us: int) -> None:

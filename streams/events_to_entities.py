@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ioc.canary import BEATS_TOPIC
 from ioc.catalog import Catalog
 from ioc.catalog.model import ENTITY_ROWS_TOPIC
 from ioc.clock import Clock
@@ -57,7 +58,7 @@ class EventsRole(BatchRole):
             make_store=make_store,
         )
         super().__init__(app, self.keeper)
-        app.feed(catalog.entity_topics(), self.keeper)
+        app.feed((*catalog.entity_topics(), BEATS_TOPIC), self.keeper)
 
     def outcomes(self) -> dict[str, dict[str, int]]:
         """Durable counts of the shards that this worker owns, by topic and outcome."""

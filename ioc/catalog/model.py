@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from ioc.canary import ANSWERS_TOPIC, BEATS_TOPIC
 from ioc.catalog.cameras import Camera
 from ioc.catalog.imports import ImportMapping
 from ioc.catalog.topics import TopicSpec
@@ -98,7 +99,11 @@ class Catalog:
                 config=_COMPACT | {"cleanup.policy": "compact,delete", "retention.ms": str(60 * _DAY_MS)},
             ),
         ]
-        return (*departments, *own, *state)
+        canary = [
+            TopicSpec(name=BEATS_TOPIC, partitions=self.partitions, config=minutes),
+            TopicSpec(name=ANSWERS_TOPIC, partitions=1, config=minutes),
+        ]
+        return (*departments, *own, *state, *canary)
 
     def registers(self) -> dict[str, dict[str, str]]:
         """The registers that serve as denominators: entity id to administrative unit."""
