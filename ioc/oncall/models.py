@@ -78,7 +78,7 @@ class InboxIncident(Base):
     __tablename__ = "inbox_incident"
     __table_args__ = (
         Index("inbox_by_age", "first_frame_at"),
-        Index("inbox_by_state", "state", "severity_rank", "first_frame_at"),
+        Index("inbox_by_state", "state", "severity_rank", "first_frame_at", "incident_id", "kind", "unit", "severity"),
         Index("inbox_by_count", "state", "kind", "unit", "severity"),
         Index("inbox_by_dedup", "dedup_key"),
         Index("inbox_by_place", "place_key", "kind", "last_notified_at"),

@@ -202,23 +202,20 @@ class Store:
             found = [await session.scalar(query) for query in (free, leased)]
         return min((moment for moment in found if moment is not None), default=None)
 
-    async def fire(self, timer: DueTimer, plan: Plan, now: datetime) -> bool:
-        """Does what a claimed timer asks for, once; whether people are told. One changed meanwhile is left alone."""
+    async def fire(self, timers: Sequence[DueTimer], plan: Plan, now: datetime) -> bool:
+        """Does what claimed timers ask for, once, all or none; whether people are told. One that was changed meanwhile
+        (an acknowledgement came first) is left alone."""
         async with AsyncSession(self._writing, autoflush=False) as session, session.begin():
-            row = (await _locked(session, {timer.incident_id}))[timer.incident_id]
-            entry = await session.get(TimerEntry, timer.timer_id, with_for_update=True)
-            if entry is None or entry.kind != timer.kind or entry.due_at != timer.due_at:
-                return False
-            await session.delete(entry)
+            rows = await _locked(session, {timer.incident_id for timer in timers})
+            ids = [timer.timer_id for timer in timers]
+            found = await session.scalars(select(TimerEntry).where(TimerEntry.timer_id.in_(ids)).with_for_update())
+            entries = {(entry.timer_id, entry.kind, entry.due_at): entry for entry in found}
             changes = Changes(session, plan, now)
-            life = life_of(row)
-            match timer.kind:
-                case "escalate" if life.is_calling:
-                    changes.escalate(row, timer.due_at)
-                case "hold" if life.is_calling:
-                    await changes.call_people(row)
-                case "snooze":
-                    await changes.change(row, Expire(), SYSTEM)
+            for timer in timers:
+                entry = entries.get((timer.timer_id, timer.kind, timer.due_at))
+                if entry is not None:
+                    await session.delete(entry)
+                    await self._fire(changes, rows[timer.incident_id], timer)
             await changes.write()
             return changes.notices > 0
 
@@ -298,6 +295,17 @@ class Store:
             ]
 
     # ---- inside a transaction ----------------------------------------------------------------------------------------
+
+    @staticmethod
+    async def _fire(changes: Changes, row: InboxIncident, timer: DueTimer) -> None:
+        life = life_of(row)
+        match timer.kind:
+            case "escalate" if life.is_calling:
+                changes.escalate(row, timer.due_at)
+            case "hold" if life.is_calling:
+                await changes.call_people(row)
+            case "snooze":
+                await changes.change(row, Expire(), SYSTEM)
 
     @staticmethod
     async def _see(changes: Changes, row: InboxIncident, incident: Incident, plan: Plan) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
@@ -187,13 +187,10 @@ async def read_inbox(session: AsyncSession, wanted: InboxFilter, limit: int, off
     scoped = and_(of_states, _in_scope(wanted.scope))
     chosen = and_(scoped, *_chosen(wanted))
     row = InboxIncident
-    query = (
-        select(row)
-        .where(chosen)
-        .order_by(row.severity_rank, row.first_frame_at.desc(), row.incident_id)
-        .limit(limit)
-        .offset(offset)
-    )
+    order = (row.severity_rank, row.first_frame_at.desc(), row.incident_id)
+    # The page is found in the index alone; only its own rows, with their payloads, are read.
+    page = select(row.incident_id).where(chosen).order_by(*order).limit(limit).offset(offset)
+    query = select(row).where(row.incident_id.in_(page)).order_by(*order)
     group = (row.state, row.kind, row.unit, row.severity)
     counts = {
         (state, kind, unit, severity): count
@@ -211,7 +208,7 @@ async def read_inbox(session: AsyncSession, wanted: InboxFilter, limit: int, off
 
 def _in_scope(scope: tuple[str, ...]) -> ColumnElement[bool]:
     if "*" in scope:
-        return InboxIncident.incident_id != ""
+        return true()
     return or_(InboxIncident.unit.in_(scope), InboxIncident.unit == "")
 
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from ioc.clock import Clock
 from ioc.oncall.store import DueTimer, Store
@@ -51,21 +51,23 @@ class TimerLoop:
         """Fires everything due now; returns how many fired. One that fails is tried again when its lease ends."""
         fired = 0
         while timers := await self._store.claim_timers(self._clock(), BATCH):
-            for timer in timers:
-                fired += await self._fire(timer)
+            fired += await self._fire(timers)
         return fired
 
-    async def _fire(self, timer: DueTimer) -> int:
+    async def _fire(self, timers: Sequence[DueTimer]) -> int:
+        """All in one transaction; one by one where that fails, so that one incident's fault stops no other's."""
         try:
-            is_told = await self._store.fire(timer, self._plan(), self._clock())
-        except (SQLAlchemyError, OSError):
-            raise
-        except Exception:  # the boundary: one incident's fault must not stop the others' escalation
-            logger.exception("the timer %s of %s failed in an unforeseen way", timer.kind, timer.incident_id)
+            is_told = await self._store.fire(timers, self._plan(), self._clock())
+        except Exception as error:  # the boundary: whatever it was, the others' escalation must go on
+            if isinstance(error, OperationalError | InterfaceError | OSError):
+                raise  # the database is away: for all of them
+            if len(timers) > 1:
+                return sum([await self._fire([timer]) for timer in timers])
+            logger.exception("the timer %s of %s failed in an unforeseen way", timers[0].kind, timers[0].incident_id)
             return 0
         if is_told:
             self._on_told()
-        return 1
+        return len(timers)
 
     async def _pause(self) -> timedelta:
         due_at = await self._store.next_timer_at()

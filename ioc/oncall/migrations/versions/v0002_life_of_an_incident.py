@@ -61,7 +61,8 @@ def _inbox() -> None:
         op.add_column("inbox_incident", column)
     _fill()
     op.drop_index("inbox_by_state", "inbox_incident")
-    op.create_index("inbox_by_state", "inbox_incident", ["state", "severity_rank", "first_frame_at"])
+    page = ["state", "severity_rank", "first_frame_at", "incident_id", "kind", "unit", "severity"]
+    op.create_index("inbox_by_state", "inbox_incident", page)
     op.create_index("inbox_by_count", "inbox_incident", ["state", "kind", "unit", "severity"])
     op.create_index("inbox_by_dedup", "inbox_incident", ["dedup_key"])
     op.create_index("inbox_by_place", "inbox_incident", ["place_key", "kind", "last_notified_at"])
