@@ -433,21 +433,15 @@ def tools_folder(folder: Path, *names: str) -> dict[str, str]:
     return {**os.environ, "PATH": str(folder)}
 
 
+OTHER_TOOLS = ("prometheus", "promtool", "chromium", "curl", "kcat", "pg_ctlcluster")
+
+
 @pytest.mark.parametrize(
     ("there", "code", "says"),
     [
-        pytest.param(
-            ["prometheus", "promtool", "prometheus-alertmanager", "amtool", "chromium"], 0, [], id="all, Debian's names"
-        ),
-        pytest.param(
-            ["prometheus", "promtool", "alertmanager", "amtool", "chromium"], 0, [], id="all, upstream's names"
-        ),
-        pytest.param(
-            ["prometheus", "promtool", "alertmanager", "chromium"],
-            1,
-            ["amtool", "apt-get install"],
-            id="one is missing",
-        ),
+        pytest.param(["prometheus-alertmanager", "amtool", *OTHER_TOOLS], 0, [], id="all, Debian's names"),
+        pytest.param(["alertmanager", "amtool", *OTHER_TOOLS], 0, [], id="all, upstream's names"),
+        pytest.param(["alertmanager", *OTHER_TOOLS], 1, ["amtool", "apt-get install"], id="one is missing"),
         pytest.param([], 1, ["promtool", "prometheus-alertmanager or alertmanager"], id="all are missing"),
     ],
 )
