@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -13,12 +13,14 @@ import orjson
 
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError, PermanentError, TransientError
-from ioc.oncall.notices import Notice, console_block, webhook_body
+from ioc.oncall.notices import Digest, Notice, console_block, webhook_body
+from ioc.oncall.secrets import Resolve, no_secrets
 from ioc.oncall.signatures import SigningKey, sign
 
 __all__ = [
     "Channel",
     "ConsoleChannel",
+    "PeopleChannel",
     "Receipt",
     "RetryLater",
     "WebhookChannel",
@@ -62,6 +64,14 @@ class Channel(Protocol):
             TransientError: worth another try.
             PermanentError: another try would fail the same way.
         """
+
+
+@runtime_checkable
+class PeopleChannel(Channel, Protocol):
+    """A channel that a person reads: one message at a time, in order, and a burst as one digest."""
+
+    async def send_digest(self, digest: Digest, *, idempotency_key: str) -> Receipt:
+        """As `send`, for many notices in one message."""
 
 
 class ConsoleChannel:
@@ -164,7 +174,10 @@ def webhook_target(url: str, secret: str | None, *, secret_setting: str) -> Webh
 
 
 class WebhookChannel:
-    """A signed POST (Standard Webhooks). The receiver tells repeats by `webhook-id`."""
+    """A signed POST (Standard Webhooks). The receiver tells repeats by `webhook-id`.
+
+    A person of the plan may have an address of their own, signed with the same key; else it is the settings' one.
+    """
 
     name = "webhook"
 
@@ -174,9 +187,11 @@ class WebhookChannel:
         *,
         session: aiohttp.ClientSession,
         clock: Clock,
+        resolve: Resolve = no_secrets,
         timeout_s: float = WEBHOOK_TIMEOUT_S,
     ) -> None:
         self._target = target
+        self._resolve = resolve
         self._session = session
         self._clock = clock
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=min(timeout_s, 5.0))
@@ -185,18 +200,23 @@ class WebhookChannel:
         body = orjson.dumps(webhook_body(notice))
         headers = sign(self._target.key, message_id=idempotency_key, at=self._clock(), body=body)
         headers["content-type"] = "application/json"
+        own = self._resolve(notice.to.address)
+        target = WebhookTarget(url=own, key=self._target.key) if own else self._target
+        return await self._post(target, body, headers)
+
+    async def _post(self, target: WebhookTarget, body: bytes, headers: dict[str, str]) -> Receipt:
         try:
             async with self._session.post(
-                self._target.url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+                target.url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
             ) as response:
                 return judge_answer(response.status, response.headers.get("retry-after", ""))
         except TimeoutError:
-            raise TransientError(f"{self._target.origin} did not answer in time") from None
+            raise TransientError(f"{target.origin} did not answer in time") from None
         except aiohttp.InvalidURL:
             raise PermanentError("the webhook address is not valid") from None
         except (aiohttp.ClientError, OSError) as error:
             # The error's text may hold the address with its token: its type is enough.
-            raise TransientError(f"{self._target.origin} can't be reached: {type(error).__name__}") from None
+            raise TransientError(f"{target.origin} can't be reached: {type(error).__name__}") from None
 
 
 def judge_answer(status: int, retry_after: str) -> Receipt:

@@ -1,20 +1,37 @@
-"""What people read: a notice of one incident, in Vietnamese and English, as text and as data. Pure."""
+"""What people read: a notice of one incident, or a digest of many, as text and as data. Pure."""
 
+import hashlib
 import re
-import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import quote
 
 from ioc.incidents import Incident
+from ioc.oncall.notices_lines import (
+    KIND_WORDS,
+    NEWS,
+    Circumstances,
+    Language,
+    Links,
+    headline,
+    kind_words,
+    lines,
+    local_time,
+    plain,
+)
 
 __all__ = [
     "KIND_WORDS",
+    "Addressee",
+    "Circumstances",
+    "Digest",
+    "Message",
     "Notice",
     "UnitNames",
     "compose",
     "console_block",
+    "digest_key",
     "evidence_sha256",
     "kind_words",
     "local_time",
@@ -23,39 +40,30 @@ __all__ = [
     "webhook_body",
 ]
 
-VIETNAM = timezone(timedelta(hours=7))  # one offset, no summer time
-
 UnitNames = Callable[[str], tuple[str, str]]
 """Returns the Vietnamese and English name of an administrative unit by its code, two "" where unknown."""
 
-# (Vietnamese, English), as the headline of a notice.
-KIND_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "smoke": ("Nghi có khói, cháy", "Suspected smoke or fire"),
-        "construction": ("Nghi xây dựng không phép, sai phép", "Suspected building without or against a permit"),
-    }
-)
-_RULE_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "no_permit": ("thửa đất không có giấy phép", "the parcel has no permit"),
-        "permit_revoked": ("giấy phép đã bị thu hồi", "the permit was revoked"),
-        "permit_suspended": ("giấy phép đang bị đình chỉ", "the permit is suspended"),
-        "outside_dates": ("ngoài thời hạn giấy phép", "outside the permit's dates"),
-    }
-)
-_SEVERITY_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "info": ("thông tin", "info"),
-        "warning": ("cảnh báo", "warning"),
-        "critical": ("khẩn cấp", "critical"),
-    }
-)
+MAX_LISTED = 20  # incidents that a digest names; the inbox has the rest
 _EVIDENCE = re.compile(r"evidence://sha256/([0-9a-f]{64})")
+_RANKS = {"critical": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """Who reads it, and where: `address` as the plan has it (`secret:NAME` for a secret, "" where the channel knows)."""
+
+    person_id: str = ""
+    name: str = ""
+    language: Language = "vi"
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One alert, ready for any channel. `queued_at` is when it was put into the outbox: the same on every try."""
+    """One alert, ready for any channel. `queued_at` is when it was put into the outbox: the same on every try.
+
+    `message_vi`, `message_en` hold no acknowledge link: they are for journals too.
+    """
 
     incident: Incident
     queued_at: datetime
@@ -66,25 +74,119 @@ class Notice:
     runbook_url: str
     message_vi: str
     message_en: str
+    to: Addressee = field(default_factory=Addressee)
+    about: Circumstances = field(default_factory=Circumstances)
+    acknowledge_url: str = ""
+    open_url: str = ""
+
+    @property
+    def subject(self) -> str:
+        """One line in the reader's language: what, and where a camera saw it."""
+        incident, language = self.incident, self.to.language
+        first = headline(incident, self.about, language)
+        place = plain((incident.place_en if language == "en" else incident.place_vi) or incident.place_vi)
+        return f"{first} — {place}" if incident.camera_id and place else first
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether somebody is asked to take it."""
+        return self.about.purpose not in NEWS
+
+    @property
+    def text(self) -> str:
+        """The whole message in the reader's language; the link that acknowledges comes second: a cut SMS keeps it."""
+        rows = (self.message_en if self.to.language == "en" else self.message_vi).split("\n")
+        if self.acknowledge_url and self.is_calling:
+            words = "On it (press and confirm)" if self.to.language == "en" else "Nhận việc (bấm và xác nhận)"
+            rows.insert(1, f"{words}: {self.acknowledge_url}")
+        return "\n".join(rows)
 
 
-def compose(incident: Incident, *, queued_at: datetime, public_url: str, unit_names: UnitNames) -> Notice:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """Many notices for one reader in one message: a burst must not bury what is grave."""
+
+    notices: tuple[Notice, ...]
+    open_url: str
+
+    @property
+    def to(self) -> Addressee:
+        return self.notices[0].to
+
+    @property
+    def queued_at(self) -> datetime:
+        return self.notices[0].queued_at
+
+    @property
+    def ranked(self) -> tuple[Notice, ...]:
+        """The gravest first, those that call before news; what is as grave in the order of time."""
+        return tuple(sorted(self.notices, key=lambda n: (not n.is_calling, _RANKS[n.incident.severity])))
+
+    @property
+    def subject(self) -> str:
+        first, count = self.ranked[0], len(self.notices)
+        if self.to.language == "en":
+            return f"{count} notices at once. First: {first.subject}"
+        return f"{count} tin cùng lúc. Trước hết: {first.subject}"
+
+    @property
+    def text(self) -> str:
+        is_english = self.to.language == "en"
+        rows = [self.subject]
+        for number, notice in enumerate(self.ranked[:MAX_LISTED], 1):
+            when = local_time(notice.incident.first_frame_at)
+            rows.append(f"{number}. {notice.subject} ({when})")
+            if notice.acknowledge_url and notice.is_calling:
+                rows.append(f"   {'On it' if is_english else 'Nhận việc'}: {notice.acknowledge_url}")
+        rest = len(self.notices) - MAX_LISTED
+        if rest > 0:
+            rows.append(f"… and {rest} more in the inbox." if is_english else f"… và {rest} tin nữa trong hộp sự cố.")
+        rows.append(f"{'Inbox' if is_english else 'Hộp sự cố'}: {self.open_url}")
+        return "\n".join(rows)
+
+
+Message = Notice | Digest
+
+
+def digest_key(keys: Sequence[str]) -> str:
+    """The idempotency key of a digest of the notices with these keys; the same for the same ones."""
+    return "msg_" + hashlib.sha256("\x1f".join(sorted(keys)).encode()).hexdigest()[:40]
+
+
+def compose(
+    incident: Incident,
+    *,
+    queued_at: datetime,
+    public_url: str,
+    unit_names: UnitNames,
+    to: Addressee | None = None,
+    about: Circumstances | None = None,
+    acknowledge_url: str = "",
+) -> Notice:
     """Returns the notice of `incident`; `public_url` is where people reach the on-call service."""
+    about, base = about or Circumstances(), public_url.rstrip("/")
     sha256 = evidence_sha256(incident)
-    unit_vi, unit_en = (_plain(name) for name in (unit_names(incident.admin_unit) if incident.admin_unit else ("", "")))
-    links = {
-        "map_link": map_link(incident),
-        "evidence_url": f"{public_url.rstrip('/')}/evidence/{sha256}" if sha256 else "",
-        "runbook_url": runbook_url(incident, public_url),
-    }
+    unit_vi, unit_en = (plain(name) for name in (unit_names(incident.admin_unit) if incident.admin_unit else ("", "")))
+    has_runbook = bool(incident.runbook) or not incident.kind.startswith("alert_")
+    links = Links(
+        map_link=map_link(incident),
+        evidence_url=f"{base}/evidence/{sha256}" if sha256 else "",
+        runbook_url=runbook_url(incident, public_url) if has_runbook else "",
+    )
     return Notice(
         incident=incident,
         queued_at=queued_at,
         unit_name_vi=unit_vi,
         unit_name_en=unit_en,
-        message_vi="\n".join(_lines_vi(incident, unit_vi, **links)),
-        message_en="\n".join(_lines_en(incident, unit_en, **links)),
-        **links,
+        map_link=links.map_link,
+        evidence_url=links.evidence_url,
+        runbook_url=links.runbook_url,
+        message_vi="\n".join(lines(incident, about, links, unit_vi, "vi")),
+        message_en="\n".join(lines(incident, about, links, unit_en, "en")),
+        to=to or Addressee(),
+        about=about,
+        acknowledge_url=acknowledge_url,
+        open_url=f"{base}/incidents/{quote(incident.incident_id, safe='')}",
     )
 
 
@@ -112,115 +214,48 @@ def runbook_url(incident: Incident, public_url: str) -> str:
     return f"{base}/runbooks/{incident.kind}"
 
 
-def kind_words(kind: str) -> tuple[str, str]:
-    return KIND_WORDS.get(kind, (kind.replace("_", " "), kind.replace("_", " ")))
-
-
-def local_time(moment: datetime) -> str:
-    """Vietnamese wall time, `15:04:05 22/11/2026`."""
-    return moment.astimezone(VIETNAM).strftime("%H:%M:%S %d/%m/%Y")
-
-
 def webhook_body(notice: Notice) -> dict[str, object]:
     """The JSON of the webhook (Standard Webhooks: type, timestamp, data). The same for every try."""
-    incident = notice.incident
-    return {
-        "type": "incident.opened",
-        "timestamp": notice.queued_at.isoformat(),
-        "data": {
-            "incident": incident.as_json(),
-            "place": {
-                "name_vi": incident.place_vi,
-                "name_en": incident.place_en or incident.place_vi,
-                "admin_unit": incident.admin_unit,
-                "unit_name_vi": notice.unit_name_vi,
-                "unit_name_en": notice.unit_name_en,
-                "lon": incident.lon,
-                "lat": incident.lat,
-                "azimuth_deg": incident.azimuth_deg,
-                "map": notice.map_link,
-            },
-            "evidence": {
-                "ref": incident.evidence,
-                "sha256": evidence_sha256(incident),
-                "url": notice.evidence_url,
-                "bbox": incident.box.as_list(),
-            },
-            "runbook_url": notice.runbook_url,
-            "message_vi": notice.message_vi,
-            "message_en": notice.message_en,
+    incident, about = notice.incident, notice.about
+    data: dict[str, object] = {
+        "incident": incident.as_json(),
+        "place": {
+            "name_vi": incident.place_vi,
+            "name_en": incident.place_en or incident.place_vi,
+            "admin_unit": incident.admin_unit,
+            "unit_name_vi": notice.unit_name_vi,
+            "unit_name_en": notice.unit_name_en,
+            "lon": incident.lon,
+            "lat": incident.lat,
+            "azimuth_deg": incident.azimuth_deg,
+            "map": notice.map_link,
         },
+        "evidence": {
+            "ref": incident.evidence,
+            "sha256": evidence_sha256(incident),
+            "url": notice.evidence_url,
+            "bbox": incident.box.as_list(),
+        },
+        "runbook_url": notice.runbook_url,
+        "message_vi": notice.message_vi,
+        "message_en": notice.message_en,
     }
+    if notice.to.person_id:
+        data["notice"] = {
+            "person": notice.to.person_id,
+            "language": notice.to.language,
+            "level": about.level,
+            "told": list(about.told),
+            "nobody_on_roster": about.is_nobody_on_roster,
+            "exercise": about.is_exercise,
+            "by": about.by,
+            "acknowledge_url": notice.acknowledge_url if notice.is_calling else "",
+            "open_url": notice.open_url,
+        }
+    return {"type": f"incident.{about.purpose}", "timestamp": notice.queued_at.isoformat(), "data": data}
 
 
 def console_block(notice: Notice) -> str:
     """One block of text for a terminal or a journal. No control character of the incident gets through."""
     rule = "═" * 72
     return f"{rule}\n{notice.message_vi}\n{'─' * 72}\n{notice.message_en}\n{rule}\n"
-
-
-def _lines_vi(incident: Incident, unit: str, *, map_link: str, evidence_url: str, runbook_url: str) -> list[str]:
-    title, severity = kind_words(incident.kind)[0], _SEVERITY_WORDS[incident.severity][0]
-    lines = [f"[{severity.upper()}] {title.upper()}"]
-    lines.append(f"Ở đâu: {_place(incident.place_vi, incident, unit)}")
-    if map_link:
-        lines.append(f"Bản đồ: {map_link}{_bearing(incident, 'hướng nhìn')}")
-    lines.append(f"Từ lúc: {local_time(incident.first_frame_at)} (giờ Việt Nam)")
-    lines.append(
-        f"Độ tin: {_score(incident).replace('.', ',')} qua {incident.detections} lần phát hiện{_cues(incident)}"
-    )
-    if incident.permit_rule:
-        lines.append(f"Giấy phép: {_rule(incident, 0)}")
-    lines.append(f"Ảnh: {evidence_url or 'không có'}")
-    lines.append(f"Việc cần làm: {runbook_url}")
-    lines.append(f"Mã sự cố: {_plain(incident.incident_id)}")
-    return lines
-
-
-def _lines_en(incident: Incident, unit: str, *, map_link: str, evidence_url: str, runbook_url: str) -> list[str]:
-    title, severity = kind_words(incident.kind)[1], _SEVERITY_WORDS[incident.severity][1]
-    lines = [f"[{severity.upper()}] {title}"]
-    lines.append(f"Where: {_place(incident.place_en or incident.place_vi, incident, unit)}")
-    if map_link:
-        lines.append(f"Map: {map_link}{_bearing(incident, 'looking')}")
-    lines.append(f"Since: {local_time(incident.first_frame_at)} (Vietnam time)")
-    lines.append(f"How sure: score {_score(incident)} over {incident.detections} detections{_cues(incident)}")
-    if incident.permit_rule:
-        lines.append(f"Permit: {_rule(incident, 1)}")
-    lines.append(f"Picture: {evidence_url or 'none'}")
-    lines.append(f"What to do: {runbook_url}?lang=en" if "/runbooks/" in runbook_url else f"What to do: {runbook_url}")
-    lines.append(f"Incident: {_plain(incident.incident_id)}")
-    return lines
-
-
-def _place(name: str, incident: Incident, unit: str) -> str:
-    parts = [_plain(name) or _plain(incident.camera_id)]
-    if unit and unit not in parts[0]:
-        parts.append(unit)
-    parts.append(f"camera {_plain(incident.camera_id)}, {_plain(incident.pose_id)}")
-    return " — ".join(parts)
-
-
-def _bearing(incident: Incident, words: str) -> str:
-    return "" if incident.azimuth_deg is None else f", {words} {incident.azimuth_deg % 360:.0f}°"
-
-
-def _score(incident: Incident) -> str:
-    return f"{incident.peak_score:.2f}"
-
-
-def _cues(incident: Incident) -> str:
-    return f" ({', '.join(_plain(cue) for cue in incident.cues)})" if incident.cues else ""
-
-
-def _rule(incident: Incident, language: int) -> str:
-    words = _RULE_WORDS.get(incident.permit_rule)
-    said = words[language] if words else _plain(incident.permit_rule)
-    return f"{said} ({_plain(incident.permit_id)})" if incident.permit_id else said
-
-
-def _plain(text: str) -> str:
-    """Without control, format and line-break characters: a place name must not move a terminal's cursor, turn the
-    reading direction or forge a line."""
-    kept = (" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs") else c for c in text)
-    return " ".join("".join(kept).split())
