@@ -101,6 +101,11 @@ class FreshFigures:
                 self._kept[definition.id][window] = kept
             return kept.figures
 
+    def members(self, definition: KpiDefinition) -> dict[str, bool]:
+        """See `Figures.members`."""
+        with self._lock:
+            return self._figures.members(definition)
+
     def of_the_past(self, definition: KpiDefinition, window: str, clock_us: int) -> list[Figure]:
         """The same at the end of a period that is over: nothing is kept."""
         with self._lock:

@@ -25,6 +25,7 @@ __all__ = ["FiguresRole"]
 
 logger = logging.getLogger(__name__)
 
+_MAX_SOURCES = 500  # their names come from outside
 _MERGED_AT_ONCE = 1_000  # partials: about 10 ms of the event loop and of the lock
 
 
@@ -141,6 +142,18 @@ class FiguresRole(Collector):
             values.append(metric)
         yield from values
         yield from companions
+        yield self._sources_alive()
+
+    def _sources_alive(self) -> Metric:
+        """The KPI `source_alive` is a share; which source it is that is late, its department must know."""
+        metric = GaugeMetricFamily(
+            "ioc_source_alive", "1: the source keeps its promise, 0: it is late", labels=["province", "source"]
+        )
+        kpi = next((kpi for kpi in self._catalog.kpis if kpi.id == "source_alive"), None)
+        members = {} if kpi is None else self._figures.members(kpi)
+        for source in sorted(members)[:_MAX_SOURCES]:
+            metric.add_metric([self._catalog.province, source], float(members[source]))
+        return metric
 
     def _shown(self, kpi: KpiDefinition, window: str, clock_us: int) -> "_Samples":
         figures = self._figures.of(kpi, window, clock_us)

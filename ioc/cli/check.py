@@ -106,10 +106,12 @@ def examine(folder: Path, today: date = date.max, now: datetime | None = None) -
     from ioc.catalog import load_catalog
     from ioc.cli import check_figures, check_oncall
     from ioc.clock import system_clock
+    from ioc.gateway.open311_services import load_report_services
 
     for path in _files(folder):
         _refuse_repeated_keys(path)
     catalog = load_catalog(folder)
+    load_report_services(catalog)
     check_figures.refuse_short_memory(catalog)
     cameras = catalog.cameras.values()
     zones = [sum(len(pose.zones) for pose in camera.poses.values()) for camera in cameras]
@@ -214,6 +216,7 @@ def _unread_files(folder: Path) -> Iterator[str]:
         "oncall",
         "permits",
         "publishers",
+        "report_services",
         "sources",
         "units",
     )

@@ -213,6 +213,17 @@ class Figures:
                 is_manual=tally.manual > 0,
             )
 
+    def members(self, definition: KpiDefinition) -> dict[str, bool]:
+        """Of a distinct count `now`: whether each value that is counted is in the numerator too."""
+        above: set[str] = set()
+        below: set[str] = set()
+        for part in self._of_kpi[definition.id]:
+            for buckets in self._cells.get((part.number, "now"), {}).values():
+                for counted, known in buckets.values():  # of several partitions: one that counts it is enough
+                    above.update(map(str, counted))
+                    below.update(map(str, known))
+        return {value: value in above for value in below}
+
     def _tallies(self, definition: KpiDefinition, window: str, clock_us: int) -> dict[Series, _Tally]:
         tallies: dict[Series, _Tally] = {}
         on = local_date(clock_us)

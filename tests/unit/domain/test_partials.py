@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ioc.kpis import TOTAL, CellKey, Figures, Partial, Sum
+from ioc.kpis import TOTAL, Bag, CellKey, Figures, Partial, Sum
 from streams.partials import Complete, Gone, decode_message, encode_complete, encode_gone, encode_partial
 from tests.unit.domain.making import MINUTE_US, NOW_US, Shown, engine, shown, us
 
@@ -154,3 +154,15 @@ def test_a_record_without_a_key_of_ours_says_nothing(key: bytes | None) -> None:
 def test_a_record_that_is_not_ours_is_an_error_of_its_own_kind() -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_message(encode_gone(ONLINE, partition=0)["key"], b"\xc1")
+
+
+ALIVE = CellKey("source_alive", 0, TOTAL, TOTAL, "now", 0)
+
+
+def test_of_a_distinct_count_each_value_is_told_and_one_partition_that_counts_it_is_enough() -> None:
+    figures = merged(
+        Partial(ALIVE, 0, 1, 1, Bag({"/a": 1}, {"/a": 1, "/b": 1})),
+        Partial(ALIVE, 1, 1, 1, Bag({"/c": 1}, {"/a": 1, "/c": 1})),
+    )
+    alive = next(definition for definition in engine().definitions if definition.id == "source_alive")
+    assert figures.members(alive) == {"/a": True, "/b": False, "/c": True}
