@@ -196,7 +196,7 @@ class Plan:
     cooldown: Mapping[Severity, timedelta]
     flaps: Flaps = Flaps()
     always: tuple[Target, ...] = ()
-    """Told of every incident when its chain begins, whatever the route: the receiver that the settings name."""
+    """Told of every opening at once, whatever the route and hour: the receiver that the settings name, a machine."""
     reopen_after: timedelta = timedelta(minutes=10)
     """How long after a resolution the same thing may still be seen without being news: smoke lingers."""
 

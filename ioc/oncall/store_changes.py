@@ -205,7 +205,10 @@ class Changes:
     async def _follow(self, row: InboxIncident, effect: Effect, command: Command, actor: Actor) -> None:
         match effect:
             case "start_escalation":
-                await self.call_people(row, "reopened" if isinstance(command, See | Reopen) else "again")
+                is_opening = isinstance(command, See | Reopen)
+                if is_opening:
+                    self._tell_receivers(row)
+                await self.call_people(row, "reopened" if is_opening else "again")
             case "stop_escalation":
                 for kind in (ESCALATE, HOLD, SNOOZE):
                     self._set(row, kind, None)
@@ -220,7 +223,6 @@ class Changes:
 
     def _step(self, row: InboxIncident, policy: Policy, step: Advance, purpose: str) -> None:
         called = call(self._plan, policy, step.targets, self._now)
-        always = recipients_of(self._plan, self._plan.always, self._now) if step.step == 1 else ()
         row.chain_step = step.step
         self._set(row, ESCALATE, step.next_due_at)
         facts = {"nobody_on_roster": called.is_nobody_on_roster, "is_fallback": step.is_fallback}
@@ -229,8 +231,13 @@ class Changes:
         if purpose == "escalated":
             self.audit(row, "escalated", SYSTEM, {"level": step.step, "people": _names(called)})
             self._publish(row, "escalated", SYSTEM, level=step.step)
-        recipients = tuple(dict.fromkeys((*called.recipients, *always)))
-        self._tell(row, recipients, purpose, level=step.step, facts=facts)
+        self._tell(row, called.recipients, purpose, level=step.step, facts=facts)
+
+    def _tell_receivers(self, row: InboxIncident) -> None:
+        """Those who are told of every opening: machines, which know no quiet hours."""
+        receivers = recipients_of(self._plan, self._plan.always, self._now)
+        purpose = OPENED if row.episode == 1 else "reopened"
+        self._tell(row, receivers, purpose, level=1, facts={"always": True})
 
     def _ask_assignee(self, row: InboxIncident, policy: Policy) -> None:
         """They have as long as the first level would; then the chain begins."""
@@ -279,8 +286,9 @@ class Changes:
         self, row: InboxIncident, recipient: Recipient, purpose: str, level: int, facts: Mapping[str, Any]
     ) -> OutboxEntry:
         address = recipient.address
-        is_first = purpose == OPENED and row.chain == 1 and level == 1
-        moment = f"{purpose}/{row.chain}/{level}" + (f"/{self._now.isoformat()}" if purpose == "reminder" else "")
+        is_first = purpose == OPENED and level == 1 and (row.chain == 1 or bool(facts.get("always")))
+        chain = f"always-{row.episode}" if facts.get("always") else row.chain
+        moment = f"{purpose}/{chain}/{level}" + (f"/{self._now.isoformat()}" if purpose == "reminder" else "")
         key = notice_key(
             incident_id=row.incident_id,
             purpose=OPENED if is_first else moment,

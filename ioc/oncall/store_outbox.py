@@ -115,6 +115,7 @@ def _follow_up_entry(incident_id: str, follow_up: FollowUp, now: datetime) -> Ou
 
 async def _mark_notified(session: AsyncSession, notices: Sequence[OutboxRow], now: datetime) -> set[str]:
     ids = {notice.incident_id for notice in notices}
+    people_told = {notice.incident_id for notice in notices if not notice.facts.get("always")}
     firsts: set[str] = set()
     query = (
         select(InboxIncident)
@@ -126,5 +127,6 @@ async def _mark_notified(session: AsyncSession, notices: Sequence[OutboxRow], no
         if incident.first_notified_at is None:
             incident.first_notified_at = now
             firsts.add(next(n.idempotency_key for n in notices if n.incident_id == incident.incident_id))
-        incident.last_notified_at = now
+        if incident.incident_id in people_told:
+            incident.last_notified_at = now
     return firsts

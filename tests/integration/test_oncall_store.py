@@ -40,7 +40,7 @@ from ioc.oncall.outcomes import GivenUp, OutboxRow, Postponed, Sent
 from ioc.oncall.store import Acted, Store, open_store, sqlite_url
 from ioc.oncall.store_reading import InboxFilter
 from ioc.oncall.timers import TimerLoop
-from ioc.oncall_plan import Plan
+from ioc.oncall_plan import Plan, with_duty
 from tests.integration.postgres import postgres_cluster
 from tests.unit.oncall.making import NOW, MovingClock, incident
 from tests.unit.oncall.plans import CENTRE, OPERATOR, OTHER, PLAN, VIEWER, policy
@@ -267,6 +267,19 @@ class StoreContract:
         await store.act("c", Acknowledge(), OPERATOR, PLAN, clock())
         await loop.fire_due()
         assert [who for who in await said(store, clock) if who[1] == "opened"] == [("minh", "opened", 1)]
+
+    async def test_receiver_of_the_settings_is_told_at_once_of_what_is_held_from_people(
+        self, store: Store, clock: MovingClock
+    ) -> None:
+        clock.now = NOW.replace(hour=16)
+        plan = with_duty(PLAN, ("webhook",), "duty")
+        assert await store.take([incident(severity="warning")], plan, clock()) == ["store_and_alert"]
+        assert [(row.recipient, row.purpose) for row in await sent(store, clock, "webhook")] == [("duty", "opened")]
+        assert await said(store, clock) == []
+        clock.advance(hours=7)
+        await loop_of(store, clock, plan).fire_due()
+        assert await said(store, clock) == [("minh", "opened", 1)]
+        assert await sent(store, clock, "webhook") == []
 
     async def test_warning_that_turns_critical_is_not_held_any_longer(self, store: Store, clock: MovingClock) -> None:
         clock.now = NOW.replace(hour=16)
