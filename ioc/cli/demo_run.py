@@ -125,8 +125,9 @@ class Demo:
         key = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
         self._parts.receiver = receiver = WebhookReceiver(key=SigningKey.from_text(key, where="demo"))
         await receiver.start()
+        inherited = {name: text for name, text in os.environ.items() if self._parts.kafka is None or not _is_login(name)}
         environment = {
-            **os.environ,
+            **inherited,
             "IOC_BROKER": broker,
             "IOC_CATALOG": str(catalog_folder),
             "IOC_STATE": str(folder),
@@ -289,6 +290,11 @@ class Demo:
         return DemoState(
             phase=phase, seconds=seconds, planned_s=self._plan.seconds, facts=self._facts, failure=self._failure
         )
+
+
+def _is_login(variable: str) -> bool:
+    """Our own Kafka asks for no user and speaks no TLS."""
+    return variable.startswith("IOC_KAFKA_") and variable != "IOC_KAFKA_JARS"
 
 
 def _issue_token(state: Path, catalog: Catalog) -> str:
