@@ -80,6 +80,31 @@ class Settings(BaseSettings):
         title="On-call database",
         description="postgresql+asyncpg://user:password@host/name; else SQLite, oncall.db in the state folder",
     )
+    oncall_canary_s: float = Field(
+        60,
+        ge=0,
+        le=3600,
+        title="Canary",
+        description="seconds between canaries through the whole chain; two that do not come back are told; 0: none",
+    )
+    oncall_worker_url: str = Field(
+        "http://127.0.0.1:9101/readyz",
+        title="Worker",
+        description="a worker's /readyz, which on-call asks when the canary is silent",
+    )
+    oncall_heartbeat_url: SecretStr | None = Field(
+        None,
+        title="Heartbeat",
+        description="address of a watcher outside, asked (GET) every minute while on-call can do its work",
+    )
+    oncall_hook_token: SecretStr | None = Field(
+        None,
+        title="Alertmanager's token",
+        description="what Alertmanager shows at /hooks/alertmanager; oncall_hook_token_file is safer; none: closed",
+    )
+    oncall_hook_token_file: Path | None = Field(
+        None, title="Alertmanager's token file", description="file that holds the token alone, mode 600 or 640"
+    )
     public_url: str = Field(
         "http://127.0.0.1:8081",
         title="Public address",

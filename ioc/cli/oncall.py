@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ioc.oncall.channels import WebhookTarget
     from ioc.oncall.notices import UnitNames
     from ioc.oncall.service import LoadPlan
+    from ioc.oncall.switch import SwitchConfig
     from ioc.oncall_plan import Plan
     from ioc.settings import Settings
 
@@ -63,7 +64,7 @@ def _oncall(
     logging.basicConfig(
         level=_level(settings.log_level), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
-    province, unit_names, plan, load_plan, trouble = _catalog(settings)
+    province, partitions, unit_names, plan, load_plan, trouble = _catalog(settings)
     service = OncallConfig(
         broker=kafka_access(settings, broker),
         database_url=settings.oncall_database or sqlite_url(settings.state / "oncall.db"),
@@ -78,6 +79,7 @@ def _oncall(
         plan=plan,
         load_plan=load_plan,
         plan_trouble=trouble,
+        switch=_switch(settings, partitions),
     )
     facts_clock = clock_from_setting(settings.now)
 
@@ -149,9 +151,27 @@ def _secret_text(path: Path | None) -> str:
         raise ConfigurationError(f"{path}: the secret can't be read ({type(error).__name__}); check the file") from None
 
 
-def _catalog(settings: "Settings") -> "tuple[str, UnitNames, Plan | None, LoadPlan | None, str]":
-    """The province's name, its units' names, the plan and how to read it again. A fault in a catalogue file must not
-    silence alerting: it is told, and alerts go out without names, to the duty recipient."""
+def _switch(settings: "Settings", partitions: int) -> "SwitchConfig":
+    from datetime import timedelta
+
+    from ioc.oncall.canary import CanaryConfig
+    from ioc.oncall.switch import SwitchConfig
+    from ioc.oncall.web_hooks import checked_token
+
+    file, given, outside = settings.oncall_hook_token_file, settings.oncall_hook_token, settings.oncall_heartbeat_url
+    token = _secret_text(file) or (given.get_secret_value() if given is not None else "")
+    interval = timedelta(seconds=settings.oncall_canary_s)
+    return SwitchConfig(
+        canary=CanaryConfig(interval=interval, partitions=partitions) if interval else None,
+        worker_url=settings.oncall_worker_url,
+        heartbeat_url=outside.get_secret_value() if outside is not None else None,
+        hook_token=checked_token(token, where=str(file or "IOC_ONCALL_HOOK_TOKEN")) if token else None,
+    )
+
+
+def _catalog(settings: "Settings") -> "tuple[str, int, UnitNames, Plan | None, LoadPlan | None, str]":
+    """The province's name, the partitions of its topics, its units' names, the plan and how to read it again. A fault
+    in a catalogue file must not silence alerting: it is told, and alerts go out nameless, to the duty recipient."""
     from ioc.catalog.loader import load_catalog, load_plan
 
     folder = settings.catalog
@@ -161,7 +181,7 @@ def _catalog(settings: "Settings") -> "tuple[str, UnitNames, Plan | None, LoadPl
         catalog = load_catalog(folder)
     except ConfigurationError as error:
         logger.error("alerts go out without names of places, to the duty recipient: the catalogue is broken: %s", error)
-        return folder.resolve().name, lambda _: ("", ""), None, None, str(error)
+        return folder.resolve().name, 1, lambda _: ("", ""), None, None, str(error)
 
     def names(code: str) -> tuple[str, str]:
         unit = catalog.geography.unit(code)
@@ -173,7 +193,8 @@ def _catalog(settings: "Settings") -> "tuple[str, UnitNames, Plan | None, LoadPl
             raise ConfigurationError(f"{folder}/oncall.yaml: the file has gone; put it back, or start on-call anew")
         return plan
 
-    return catalog.province, names, catalog.oncall, load if catalog.oncall is not None else None, ""
+    load_again = load if catalog.oncall is not None else None
+    return catalog.province, catalog.partitions, names, catalog.oncall, load_again, ""
 
 
 def _stop_on_signals() -> asyncio.Event:

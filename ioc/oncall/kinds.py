@@ -2,15 +2,17 @@
 
 from ioc.incidents import KINDS
 
-__all__ = ["CANARY_SILENT", "CONFIG_BROKEN", "OWN_KINDS", "PART_DEAD", "TEST"]
+__all__ = ["ALERTS_SILENT", "ALERTS_TRUNCATED", "CANARY_SILENT", "CONFIG_BROKEN", "OWN_KINDS", "TEST"]
 
 CANARY_SILENT = "canary_silent"
 """The canary did not come through the whole chain: nobody would be told of a fire."""
-PART_DEAD = "part_dead"
-"""A part of the product does not answer."""
+ALERTS_SILENT = "alerts_silent"
+"""Alertmanager's watchdog alert does not come any more: Prometheus or Alertmanager is silent."""
+ALERTS_TRUNCATED = "alerts_truncated"
+"""Alertmanager sends less than it has."""
 CONFIG_BROKEN = "oncall_config_broken"
 """oncall.yaml or one of its calendars can't be read: the last good one is in force."""
 TEST = "test"
 """Somebody tries a channel out."""
 
-OWN_KINDS = (*KINDS, CANARY_SILENT, PART_DEAD, CONFIG_BROKEN, TEST)
+OWN_KINDS = (*KINDS, CANARY_SILENT, ALERTS_SILENT, ALERTS_TRUNCATED, CONFIG_BROKEN, TEST)

@@ -26,8 +26,10 @@ from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.notices import UnitNames
 from ioc.oncall.plans import PlanKeeper, checked, say_trouble
 from ioc.oncall.store import Store, open_store
+from ioc.oncall.switch import Switch, SwitchConfig
 from ioc.oncall.timers import TimerLoop
 from ioc.oncall.web import Doors, build_web
+from ioc.oncall.web_hooks import HOOK_PATH
 from ioc.oncall_plan import Plan, duty_plan, limited_to, with_duty
 
 __all__ = ["DUTY", "LoadPlan", "OncallConfig", "run_oncall"]
@@ -76,6 +78,7 @@ class OncallConfig:
     plan: Plan | None = None
     load_plan: LoadPlan | None = None
     plan_trouble: str = ""
+    switch: SwitchConfig = field(default_factory=SwitchConfig)
 
 
 @dataclass(slots=True)
@@ -96,6 +99,10 @@ class _Parts:
     def liveness(self) -> str:
         ended = [task.get_name() for task in self.tasks if task.done()]
         return f"ended: {', '.join(ended)}" if ended else ""
+
+    async def own_trouble(self) -> str:
+        """Why on-call itself can't do its work; Kafka is somebody else's."""
+        return self.liveness() or await self._database_trouble()
 
     async def _database_trouble(self) -> str:
         try:
@@ -142,13 +149,27 @@ async def run_oncall(
             readiness=parts.readiness,
             liveness=parts.liveness,
         )
-        await _serve(stack, build_web(doors), door)
+        switch = Switch(
+            config.switch,
+            broker=config.broker,
+            province=config.province,
+            desk=parts.desk,
+            session=session,
+            registry=parts.metrics.registry,
+            own=parts.own_trouble,
+            reading=parts.consumer.trouble,
+            clock=clock,
+        )
+        app = build_web(doors)
+        app.router.add_post(HOOK_PATH, switch.hook.post)
+        await _serve(stack, app, door)
         stack.push_async_callback(_cancel, parts.tasks)
         parts.tasks += [
             asyncio.create_task(parts.consumer.run(), name="intake"),
             asyncio.create_task(parts.timers.run(), name="timers"),
             asyncio.create_task(_watch_plan(parts, clock), name="plan"),
             *(asyncio.create_task(outlet.run(), name=f"delivery {outlet.name}") for outlet in parts.outlets),
+            *switch.start(),
         ]
         announcing = asyncio.create_task(_announce(parts, lambda: announce(address), is_announced))
         stack.push_async_callback(_cancel, [announcing])

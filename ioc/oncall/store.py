@@ -96,8 +96,17 @@ class Store:
 
     async def probe_write(self, at: datetime) -> None:
         """Writes a mark; raises what the database raises when it can't."""
+        await self.set_mark("probe", at.isoformat())
+
+    async def mark(self, name: str) -> str | None:
+        """A small fact that must outlive a restart, as `set_mark` wrote it."""
+        async with AsyncSession(self._engine) as session:
+            found = await session.get(ServiceMark, name)
+            return found.value if found is not None else None
+
+    async def set_mark(self, name: str, value: str) -> None:
         async with AsyncSession(self._writing) as session, session.begin():
-            await session.merge(ServiceMark(name="probe", value=at.isoformat()))
+            await session.merge(ServiceMark(name=name, value=value))
 
     # ---- what comes in -----------------------------------------------------------------------------------------------
 

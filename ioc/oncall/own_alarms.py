@@ -1,0 +1,70 @@
+"""Incidents that on-call raises by itself, without Kafka: something is wrong, or it is over."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ioc.incidents import Severity
+from ioc.oncall.alerts import own_incident
+from ioc.oncall.desk import Desk
+from ioc.oncall.lifecycle import SYSTEM, Clear
+
+__all__ = ["OwnAlarm", "Trouble"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What is wrong, since when, in both languages."""
+
+    title_vi: str
+    title_en: str
+    text_vi: str
+    text_en: str
+    since: datetime
+
+
+class OwnAlarm:
+    """One kind of trouble, as one incident that opens again each time. Its id is its kind: two on-call processes that
+    see the same trouble open one incident. What a person closes stays closed until the trouble has been over."""
+
+    def __init__(self, kind: str, *, severity: Severity, runbook: str, desk: Desk) -> None:
+        self._kind = kind
+        self._severity = severity
+        self._runbook = runbook
+        self._desk = desk
+        self._is_told = False
+
+    async def say(self, trouble: Trouble | None) -> None:
+        """Opens the incident, tells what has changed in it, or resolves it. Raises what the database raises."""
+        known = await self._desk.store.incident(self._kind)
+        is_live = known is not None and known.row.life.is_live
+        if trouble is None:
+            self._is_told = False
+            if is_live:
+                await self._desk.act(self._kind, Clear(), SYSTEM)
+            return
+        is_same = known is not None and known.row.payload["extra"].get("description_en") == trouble.text_en
+        if (is_live and is_same) or (self._is_told and not is_live):
+            self._is_told = True
+            return
+        revision = 1 if known is None else int(known.row.payload["revision"]) + 1
+        await self._open(trouble, revision)
+        self._is_told = True
+
+    async def _open(self, trouble: Trouble, revision: int) -> None:
+        now = self._desk.now()
+        incident = own_incident(
+            incident_id=self._kind,
+            kind=self._kind,
+            severity=self._severity,
+            title_vi=trouble.title_vi,
+            title_en=trouble.title_en,
+            began_at=trouble.since,
+            seen_at=max(now, trouble.since),
+            revision=revision,
+            runbook=self._runbook,
+            extra={"description_vi": trouble.text_vi[:1000], "description_en": trouble.text_en[:1000]},
+        )
+        # Not smoke that lingers: what is broken again a minute after it was whole is news.
+        plan = replace(self._desk.keeper(), reopen_after=timedelta())
+        await self._desk.store.take([incident], plan, now, source="own")
+        self._desk.changed()
