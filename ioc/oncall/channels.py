@@ -1,9 +1,7 @@
 """Ways to reach people. A channel makes one try; the outbox decides about another."""
 
 import asyncio
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -13,6 +11,7 @@ import orjson
 
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError, PermanentError, TransientError
+from ioc.oncall.channels_threads import in_daemon_thread
 from ioc.oncall.notices import Digest, Notice, console_block, webhook_body
 from ioc.oncall.secrets import Resolve, no_secrets
 from ioc.oncall.signatures import SigningKey, sign
@@ -104,7 +103,8 @@ class ConsoleChannel:
                 await asyncio.wait({self._writing}, timeout=self.timeout_s)
                 if not self._writing.done():
                     raise TransientError("the console has not taken the text before this one yet")
-            self._writing = _in_daemon_thread(self._write, console_block(notice).encode())
+            block = console_block(notice).encode()
+            self._writing = in_daemon_thread(lambda: self._write(block), name="console", expected=(OSError, ValueError))
             done, _ = await asyncio.wait({self._writing}, timeout=self.timeout_s)
             if not done:
                 raise TransientError("the console takes no text: is its pipe full?")
@@ -112,32 +112,6 @@ class ConsoleChannel:
         if error is not None:  # a closed terminal may come back with the next start
             raise TransientError(f"the console is gone: {type(error).__name__}")
         return Receipt(reference="written")
-
-
-def _in_daemon_thread(write: Callable[[bytes], None], data: bytes) -> "asyncio.Future[None]":
-    """A future of `write(data)`. A daemon thread: one that hangs must not hold up the service's end."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[None] = loop.create_future()
-
-    def settle(error: Exception | None) -> None:
-        if future.cancelled():
-            return
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
-
-    def work() -> None:
-        failure: Exception | None = None
-        try:
-            write(data)
-        except (OSError, ValueError) as error:
-            failure = error
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, failure)
-
-    threading.Thread(target=work, name="console", daemon=True).start()
-    return future
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ _RANKS = {"critical": 0, "warning": 1, "info": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressee:
-    """Who reads it, and where: `address` as the plan has it (`secret:NAME` for a secret, "" where the channel knows)."""
+    """Who reads it, and where: `address` as the plan has it (`secret:NAME` for a secret; "": the channel knows)."""
 
     person_id: str = ""
     name: str = ""

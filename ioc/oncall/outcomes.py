@@ -35,6 +35,7 @@ class OutboxRow:
     level: int = 1
     fallback_of: int | None = None
     spare: Sequence[Mapping[str, str]] = ()
+    next_attempt_at: datetime | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

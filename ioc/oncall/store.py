@@ -15,7 +15,7 @@ from ioc.oncall.lifecycle import SYSTEM, Actor, Assign, Clear, Command, Expire, 
 from ioc.oncall.models import PENDING, InboxIncident, OutboxEntry, ServiceMark, ShiftNote, TickEntry, TimerEntry
 from ioc.oncall.outcomes import OutboxRow, Outcome
 from ioc.oncall.store_changes import Changes, copy_incident, life_of, new_row
-from ioc.oncall.store_outbox import outbox_row, write_outcomes
+from ioc.oncall.store_outbox import outbox_row, read_waiting, write_outcomes
 from ioc.oncall.store_reading import (
     InboxFilter,
     InboxPage,
@@ -240,6 +240,11 @@ class Store:
         )
         async with AsyncSession(self._engine) as session:
             return [outbox_row(entry) for entry in await session.scalars(query)]
+
+    async def waiting(self, channel: str, per_recipient: int) -> list[OutboxRow]:
+        """The oldest pending entries of each recipient and address of a channel, due or not, in their order."""
+        async with AsyncSession(self._engine) as session:
+            return await read_waiting(session, channel, per_recipient)
 
     async def next_due_at(self, channel: str) -> datetime | None:
         query = select(func.min(OutboxEntry.next_attempt_at)).where(

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ioc.oncall.models import FAILED, PENDING, SENT, DeliveryAttempt, InboxIncident, OutboxEntry
 from ioc.oncall.outcomes import ACTIONS_CHANNEL, FollowUp, GivenUp, OutboxRow, Outcome, Postponed, Sent
 
-__all__ = ["outbox_row", "write_outcomes"]
+__all__ = ["outbox_row", "read_waiting", "write_outcomes"]
 
 
 def outbox_row(entry: OutboxEntry) -> OutboxRow:
@@ -28,8 +28,27 @@ def outbox_row(entry: OutboxEntry) -> OutboxRow:
         level=entry.level,
         fallback_of=entry.fallback_of,
         spare=tuple(entry.spare or ()),
+        next_attempt_at=entry.next_attempt_at,
         facts=entry.facts or {},
     )
+
+
+async def read_waiting(session: AsyncSession, channel: str, per_recipient: int) -> list[OutboxRow]:
+    """`Store.waiting` says what it returns."""
+    whose = (OutboxEntry.recipient, OutboxEntry.address)
+    place = func.row_number().over(partition_by=whose, order_by=OutboxEntry.entry_id).label("place")
+    ranked = (
+        select(OutboxEntry.entry_id, place)
+        .where(OutboxEntry.channel == channel, OutboxEntry.status == PENDING)
+        .subquery()
+    )
+    query = (
+        select(OutboxEntry)
+        .join(ranked, ranked.c.entry_id == OutboxEntry.entry_id)
+        .where(ranked.c.place <= per_recipient)
+        .order_by(OutboxEntry.entry_id)
+    )
+    return [outbox_row(entry) for entry in await session.scalars(query)]
 
 
 async def write_outcomes(session: AsyncSession, outcomes: Sequence[Outcome], now: datetime) -> set[str]:
