@@ -20,7 +20,8 @@ from ioc.incidents import INCIDENTS_TOPIC
 from ioc.oncall.actions import ACTIONS_CHANNEL, ACTIONS_TOPIC, ActionPublisher
 from ioc.oncall.channels import Channel, ConsoleChannel, WebhookChannel, WebhookTarget
 from ioc.oncall.consumer import GROUP, InboxConsumer
-from ioc.oncall.delivery import Outlet, action_outlet, notice_outlet
+from ioc.oncall.delivery import Outlet
+from ioc.oncall.delivery_notices import action_outlet, notice_outlet
 from ioc.oncall.desk import Desk
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.notices import UnitNames

@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 from ioc.detections import Box
 from ioc.incidents import INCIDENT_TYPE, Incident
 from ioc.oncall.channels import Receipt
-from ioc.oncall.delivery import Outlet, notice_outlet
+from ioc.oncall.delivery import Outlet
+from ioc.oncall.delivery_notices import notice_outlet
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.notices import Notice
 from ioc.oncall.store import Store, open_store, sqlite_url
