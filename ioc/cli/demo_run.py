@@ -125,7 +125,9 @@ class Demo:
         key = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
         self._parts.receiver = receiver = WebhookReceiver(key=SigningKey.from_text(key, where="demo"))
         await receiver.start()
-        inherited = {name: text for name, text in os.environ.items() if self._parts.kafka is None or not _is_login(name)}
+        inherited = {
+            name: text for name, text in os.environ.items() if self._parts.kafka is None or not _is_login(name)
+        }
         environment = {
             **inherited,
             "IOC_BROKER": broker,

@@ -133,7 +133,7 @@ async def _write(kafka: KafkaAddress, topic: str) -> None:
         (HEALTH, "ioc.kpi.partials"),
         (HEALTH, "ioc.dead-letters"),
         ("capture", DOSSIERS),
-        ("oncall", INCIDENTS_TOPIC),
+        ("oncall", DOSSIERS),
         ("gateway", "ioc.state.entities"),
         ("worker", FRAMES_TOPIC),
     ],
