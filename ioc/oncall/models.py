@@ -267,7 +267,7 @@ class SignedIn(Base):
 
 
 class ShiftNote(Base):
-    """A line of the handover log. Rows are only ever added."""
+    """A line of the handover log; `kind`: note, take_over, hand_over, mute or unmute. Rows are only ever added."""
 
     __tablename__ = "shift_note"
     __table_args__ = (Index("shift_note_by_time", "at"),)
@@ -277,4 +277,5 @@ class ShiftNote(Base):
     actor_id: Mapped[str] = mapped_column(String(80))
     actor_name: Mapped[str] = mapped_column(String(120))
     roster: Mapped[str] = mapped_column(String(80), default="")
+    kind: Mapped[str] = mapped_column(String(20), default="note")
     text: Mapped[str] = mapped_column(Text)

@@ -67,6 +67,8 @@ class ShiftLine:
     actor_name: str
     roster: str
     text: str
+    note_id: int = 0
+    kind: str = "note"
 
 
 async def open_store(url: str) -> "Store":
@@ -290,12 +292,11 @@ class Store:
 
     # ---- the handover log --------------------------------------------------------------------------------------------
 
-    async def hand_over(self, actor: Actor, text: str, now: datetime, *, roster: str = "") -> None:
+    async def hand_over(self, actor: Actor, text: str, now: datetime, *, roster: str = "", kind: str = "note") -> None:
         """Adds a line to the handover log."""
+        who = {"actor_id": actor.actor_id, "actor_name": actor.name}
         async with AsyncSession(self._writing) as session, session.begin():
-            session.add(
-                ShiftNote(at=now, actor_id=actor.actor_id, actor_name=actor.name, roster=roster, text=text[:4000])
-            )
+            session.add(ShiftNote(at=now, **who, roster=roster, kind=kind, text=text[:4000]))
 
     async def handovers(self, *, limit: int) -> list[ShiftLine]:
         """The newest lines first."""
@@ -303,7 +304,13 @@ class Store:
             query = select(ShiftNote).order_by(ShiftNote.note_id.desc()).limit(limit)
             return [
                 ShiftLine(
-                    at=note.at, actor_id=note.actor_id, actor_name=note.actor_name, roster=note.roster, text=note.text
+                    at=note.at,
+                    actor_id=note.actor_id,
+                    actor_name=note.actor_name,
+                    roster=note.roster,
+                    text=note.text,
+                    note_id=note.note_id,
+                    kind=note.kind,
                 )
                 for note in await session.scalars(query)
             ]

@@ -207,6 +207,7 @@ def _people() -> None:
         sa.Column("actor_id", sa.String(80), nullable=False),
         sa.Column("actor_name", sa.String(120), nullable=False),
         _text("roster", 80),
+        _text("kind", 20),
         sa.Column("text", sa.Text, nullable=False),
     )
     op.create_index("shift_note_by_time", "shift_note", ["at"])
