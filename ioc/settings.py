@@ -105,6 +105,26 @@ class Settings(BaseSettings):
     oncall_hook_token_file: Path | None = Field(
         None, title="Alertmanager's token file", description="file that holds the token alone, mode 600 or 640"
     )
+    oncall_smtp: str | None = Field(
+        None,
+        title="Mail server",
+        description="smtp+starttls://host:587 (or smtp://, smtps://) for alerts by e-mail; user and password are the "
+        "secrets SMTP_USER and SMTP_PASSWORD",
+    )
+    oncall_mail_from: str = Field(
+        "ioc@ioc.invalid", title="Mail sender", description="address that alerts by e-mail come from"
+    )
+    oncall_telegram_url: str = Field(
+        "https://api.telegram.org",
+        title="Telegram",
+        description="Bot API for alerts by Telegram; the bot's token is the secret TELEGRAM_BOT_TOKEN",
+    )
+    oncall_fallback_tries: int = Field(
+        3, ge=1, le=100, title="Fall-back tries", description="failed tries after which a person's next address is used"
+    )
+    oncall_fallback_after_s: float = Field(
+        60, ge=1, le=3600, title="Fall-back time", description="seconds after which a person's next address is used"
+    )
     public_url: str = Field(
         "http://127.0.0.1:8081",
         title="Public address",
@@ -115,6 +135,11 @@ class Settings(BaseSettings):
         "http://127.0.0.1:9101/metrics",
         title="Figures",
         description="the figures role's /metrics, where the departments' page and `ioc quality` read the scores",
+    )
+    oncall_url: str = Field(
+        "http://127.0.0.1:8081",
+        title="On-call",
+        description="where the wall and the report to leaders read the incidents (/api/incidents)",
     )
     gateway_rate: float = Field(
         5_000, gt=0, title="Gateway rate", description="events a second of one department; ten seconds' worth at once"
