@@ -55,7 +55,8 @@ def _oncall(
     if context.invoked_subcommand is not None:
         return
     from ioc.adapters.kafka_access import kafka_access
-    from ioc.clock import clock_from_setting
+    from ioc.clock import clock_from_setting, system_clock
+    from ioc.oncall.channels_setup import reaching_of
     from ioc.oncall.service import OncallConfig, run_oncall
     from ioc.oncall.store import sqlite_url
     from ioc.settings import load_settings
@@ -79,6 +80,7 @@ def _oncall(
         plan=plan,
         load_plan=load_plan,
         plan_trouble=trouble,
+        reaching=reaching_of(settings, system_clock),
         switch=_switch(settings, partitions),
     )
     facts_clock = clock_from_setting(settings.now)

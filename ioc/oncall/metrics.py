@@ -1,5 +1,7 @@
 """Figures of the on-call service itself."""
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ioc.oncall.store import Tally
@@ -43,9 +45,21 @@ class OncallMetrics:
         )
         self._pending = Gauge("ioc_oncall_outbox_pending", "Outbox entries not yet delivered", registry=registry)
         self._incidents = Gauge("ioc_oncall_incidents", "Incidents in the inbox by state", ["state"], registry=registry)
+        self._unreached = Gauge(
+            "ioc_oncall_unreached",
+            "Addresses of people that have taken nothing for five minutes, or never will",
+            ["channel"],
+            registry=registry,
+        )
         self._failed = Gauge(
             "ioc_oncall_notices_given_up", "Notices that will not be tried again", ["channel"], registry=registry
         )
+
+    def show_unreached(self, channels: Sequence[str]) -> None:
+        """Sets how many addresses can't be reached; `channels` names the channel of each."""
+        self._unreached.clear()
+        for channel in channels:
+            self._unreached.labels(channel).inc()
 
     def show(self, tally: Tally) -> None:
         """Sets the gauges."""

@@ -18,10 +18,14 @@ from ioc.clock import Clock, system_clock
 from ioc.errors import ConfigurationError
 from ioc.incidents import INCIDENTS_TOPIC
 from ioc.oncall.actions import ACTIONS_CHANNEL, ACTIONS_TOPIC, ActionPublisher
-from ioc.oncall.channels import Channel, ConsoleChannel, WebhookChannel, WebhookTarget
+from ioc.oncall.channels import Channel, ConsoleChannel, WebhookTarget
+from ioc.oncall.channels_setup import Reaching, duty_channels, people_channels, telegram_api, webhook_channel
+from ioc.oncall.channels_telegram_answers import TelegramAnswers
 from ioc.oncall.consumer import GROUP, InboxConsumer
 from ioc.oncall.delivery import Outlet
+from ioc.oncall.delivery_down import ReachWatch
 from ioc.oncall.delivery_notices import action_outlet, notice_outlet
+from ioc.oncall.delivery_reach import Reach
 from ioc.oncall.desk import Desk
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.notices import UnitNames
@@ -31,6 +35,7 @@ from ioc.oncall.switch import Switch, SwitchConfig
 from ioc.oncall.timers import TimerLoop
 from ioc.oncall.web import Doors, build_web
 from ioc.oncall.web_hooks import HOOK_PATH
+from ioc.oncall.web_links import LinkDoor, add_links
 from ioc.oncall_plan import Plan, duty_plan, limited_to, with_duty
 
 __all__ = ["DUTY", "LoadPlan", "OncallConfig", "run_oncall"]
@@ -80,6 +85,7 @@ class OncallConfig:
     load_plan: LoadPlan | None = None
     plan_trouble: str = ""
     switch: SwitchConfig = field(default_factory=SwitchConfig)
+    reaching: Reaching = field(default_factory=Reaching)
 
 
 @dataclass(slots=True)
@@ -91,6 +97,7 @@ class _Parts:
     publisher: ActionPublisher
     timers: TimerLoop
     desk: Desk
+    reach: Reach
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def readiness(self) -> Mapping[str, str]:
@@ -139,14 +146,16 @@ async def run_oncall(
         stack.push_async_callback(store.close)
         session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
         is_announced = asyncio.Event()
+        evidence = open_evidence(config.evidence)
         channels = _channels(config, session, is_announced, clock)
+        channels += people_channels(config.reaching, session, evidence)
         parts = _assemble(config, store, channels, OncallMetrics(registry or CollectorRegistry()), clock, facts_clock)
         stack.push_async_callback(_close, parts.publisher)
         doors = Doors(
             store=store,
             desk=parts.desk,
             metrics=parts.metrics,
-            evidence=open_evidence(config.evidence),
+            evidence=evidence,
             readiness=parts.readiness,
             liveness=parts.liveness,
         )
@@ -163,6 +172,8 @@ async def run_oncall(
         )
         app = build_web(doors)
         app.router.add_post(HOOK_PATH, switch.hook.post)
+        if config.reaching.links is not None:
+            add_links(app, LinkDoor(desk=parts.desk, links=config.reaching.links, unit_names=config.unit_names))
         await _serve(stack, app, door)
         stack.push_async_callback(_cancel, parts.tasks)
         parts.tasks += [
@@ -171,6 +182,7 @@ async def run_oncall(
             asyncio.create_task(_watch_plan(parts, clock), name="plan"),
             *(asyncio.create_task(outlet.run(), name=f"delivery {outlet.name}") for outlet in parts.outlets),
             *switch.start(),
+            *_reaching(config, parts, session),
         ]
         announcing = asyncio.create_task(_announce(parts, lambda: announce(address), is_announced))
         stack.push_async_callback(_cancel, [announcing])
@@ -185,10 +197,21 @@ def _channels(
     if config.console is not None:
         channels.append(ConsoleChannel(config.console, ready=is_announced))
     if config.webhook is not None:
-        channels.append(WebhookChannel(config.webhook, session=session, clock=clock))
+        channels.append(webhook_channel(config.webhook, config.reaching, session, clock))
     if not channels:
         logger.warning("no channel is set: incidents are kept, but NOBODY IS TOLD; set --webhook or --console")
     return channels
+
+
+def _reaching(config: OncallConfig, parts: _Parts, session: aiohttp.ClientSession) -> list[asyncio.Task[None]]:
+    """The loops beside delivery: who can't be reached, and who presses a button in Telegram."""
+    watch = ReachWatch(parts.reach, desk=parts.desk, metrics=parts.metrics)
+    tasks = [asyncio.create_task(watch.run(), name="reach")]
+    api = telegram_api(config.reaching, session)
+    if api is not None:
+        answers = TelegramAnswers(api, desk=parts.desk, resolve=config.reaching.secrets.resolve)
+        tasks.append(asyncio.create_task(answers.run(), name="telegram"))
+    return tasks
 
 
 def _assemble(
@@ -201,6 +224,7 @@ def _assemble(
 ) -> _Parts:
     publisher = ActionPublisher(broker=config.broker, province=config.province, topic=config.actions_topic)
     actions = action_outlet(ACTIONS_CHANNEL, publisher.send, store=store, metrics=metrics, clock=clock)
+    reach = Reach()
     outlets = [
         notice_outlet(
             channel,
@@ -211,6 +235,10 @@ def _assemble(
             clock=clock,
             facts_clock=facts_clock,
             on_sent=actions.wake,
+            links=config.reaching.links,
+            fall_back=config.reaching.fall_back,
+            on_fallback=lambda: wake_all(),
+            reach=reach,
         )
         for channel in channels
     ]
@@ -220,7 +248,7 @@ def _assemble(
             outlet.wake()
         timers.wake()
 
-    keeper = _keeper(config, tuple(channel.name for channel in channels), clock)
+    keeper = _keeper(config, channels, clock)
     desk = Desk(store, keeper, clock=clock, wake=wake_all)
     timers = TimerLoop(store, plan=keeper, clock=clock, on_told=desk.changed)
 
@@ -234,18 +262,19 @@ def _assemble(
         clock=clock,
         on_change=desk.changed,
     )
-    return _Parts(store, metrics, consumer, [*outlets, actions], publisher, timers, desk)
+    return _Parts(store, metrics, consumer, [*outlets, actions], publisher, timers, desk, reach)
 
 
-def _keeper(config: OncallConfig, channels: tuple[str, ...], clock: Clock) -> PlanKeeper:
+def _keeper(config: OncallConfig, channels: Sequence[Channel], clock: Clock) -> PlanKeeper:
     """The plan in force: the catalogue's for the channels that we serve, and whom the settings name besides."""
-    duty = duty_plan(channels, DUTY)
+    served, own_ways = tuple(channel.name for channel in channels), duty_channels(channels)
+    duty = duty_plan(own_ways, DUTY)
     if config.plan is None:
         return PlanKeeper(duty, clock=clock, trouble=config.plan_trouble)
-    own = tuple(name for name in channels if name != ConsoleChannel.name)  # people of the plan have the console
+    own = tuple(name for name in own_ways if name != ConsoleChannel.name)  # people of the plan have the console
 
     def fitted(plan: Plan) -> Plan:
-        limited = limited_to(checked(plan, clock), channels)
+        limited = limited_to(checked(plan, clock), served)
         unreached = [person.name for person in limited.people.values() if not person.addresses]
         if unreached:
             logger.warning("nobody can reach %s: none of their channels is set up here", ", ".join(unreached))
