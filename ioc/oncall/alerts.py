@@ -20,6 +20,7 @@ MAX_ALERTS = 1000
 MAX_LABELS = 64
 MAX_TEXT_CHARS = 1000
 _FINGERPRINT = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
+_WEB_ADDRESS = re.compile(r"https?://[!-~]{1,1900}")  # never `javascript:`: people click on it
 _WHOLE = Box(0.5, 0.5, 1.0, 1.0)
 _SEVERITIES: Mapping[str, Severity] = {"info": "info", "warning": "warning", "critical": "critical", "page": "critical"}
 
@@ -66,7 +67,7 @@ def incident_of(alert: Alert, *, incident_id: str, revision: int, seen_at: datet
         severity=_SEVERITIES.get(labels.get("severity", ""), "warning"),
         title_vi=title_vi,
         title_en=notes.get("summary_en") or notes.get("summary") or title_vi,
-        unit=labels.get("admin_unit", ""),
+        unit=labels.get("admin_unit", "").removeprefix("*"),  # the whole province is everybody's
         began_at=alert.starts_at,
         seen_at=max(seen_at, alert.starts_at),
         revision=revision,
@@ -79,6 +80,7 @@ def incident_of(alert: Alert, *, incident_id: str, revision: int, seen_at: datet
             "description_en": notes.get("description_en") or notes.get("description", ""),
             "generator_url": alert.generator_url,
             "kpi_id": labels.get("kpi", ""),
+            "agency": labels.get("agency", ""),
             "labels": " ".join(f"{key}={value}" for key, value in sorted(labels.items()))[:MAX_TEXT_CHARS],
         },
     )
@@ -150,7 +152,7 @@ def _alert(alert: object) -> Alert:
         ends_at=_time(alert, "endsAt"),
         labels=_texts(alert, "labels"),
         annotations=_texts(alert, "annotations"),
-        generator_url=url[:MAX_TEXT_CHARS] if isinstance(url, str) else "",
+        generator_url=url if isinstance(url, str) and _WEB_ADDRESS.fullmatch(url) else "",
     )
 
 

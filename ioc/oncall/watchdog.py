@@ -104,7 +104,7 @@ class AlertPath:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._started_at = desk.now()
-        self._alarm = OwnAlarm(ALERTS_SILENT, severity="critical", runbook="/runbooks/watchdog", desk=desk)
+        self._alarm = OwnAlarm(ALERTS_SILENT, severity="critical", runbook="/runbooks/alerts_silent", desk=desk)
 
     async def heard(self) -> None:
         await self._desk.store.set_mark(_HEARD, self._desk.now().isoformat())
@@ -146,7 +146,7 @@ class Watchdog:
         self._canary = canary
         self._reading = reading
         self._ask = ask
-        self._blind = OwnAlarm(CANARY_SILENT, severity="critical", runbook="/runbooks/oncall-blind", desk=desk)
+        self._blind = OwnAlarm(CANARY_SILENT, severity="critical", runbook="/runbooks/canary_silent", desk=desk)
 
     async def run(self) -> None:
         while True:

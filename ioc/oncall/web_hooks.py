@@ -65,9 +65,7 @@ class AlertmanagerHook:
         self._heard = heard
         self._metrics = metrics
         self._truncated: dict[str, int] = {}
-        self._alarm = OwnAlarm(
-            ALERTS_TRUNCATED, severity="warning", runbook="/runbooks/oncall-alerts-truncated", desk=desk
-        )
+        self._alarm = OwnAlarm(ALERTS_TRUNCATED, severity="warning", runbook="/runbooks/alerts_truncated", desk=desk)
 
     async def post(self, request: web.Request) -> web.Response:
         refusal = self._refusal(request)

@@ -44,6 +44,8 @@ KPI_MISSED = AlertName(
 
 # Fewer rejected events than this in a quarter of an hour are somebody's typing, more are a source gone wrong.
 _REJECTED_PER_15_MIN = 20
+# On-call's heart beats every minute: three in a row are no slow scrape.
+_HEARTBEAT_S = 180
 # At the measured 90,000 events/s a worker that lives clears this in well under a second.
 _LAG_RECORDS = 10_000
 
@@ -73,6 +75,20 @@ PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
         "Khởi động `ioc worker`; kiểm tra tệp đích của Prometheus.",
         description_en="No worker runs: no event or frame is processed. Start `ioc worker`; "
         "check the targets of Prometheus.",
+    ),
+    PipelineAlert(
+        alert="IocOncallSilent",
+        name_vi="Dịch vụ trực ban im lặng",
+        name_en="On-call is silent",
+        runbook="oncall-silent",
+        expr='absent(up{job="ioc-oncall"} == 1)'
+        f" or time() - max(ioc_oncall_heartbeat_timestamp_seconds) > {_HEARTBEAT_S}",
+        lasts=timedelta(minutes=1),
+        severity="critical",
+        description_vi="Dịch vụ trực ban không chạy, hoặc chạy mà không làm việc được: không ai được báo sự cố. "
+        "Cảnh báo này không đi qua nó. Mở nhật ký của `ioc oncall`, kiểm tra đĩa và cơ sở dữ liệu.",
+        description_en="On-call does not run, or runs and can't work: nobody is told of incidents. "
+        "This alert does not go through it. Open the log of `ioc oncall`, check its disk and its database.",
     ),
     PipelineAlert(
         alert="IocConsumerLag",
@@ -153,7 +169,9 @@ PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
         expr="vector(1)",
         lasts=timedelta(0),
         severity="none",
-        description_vi="Luôn phát. Khi dòng này biến mất thì Prometheus không còn tính quy tắc cảnh báo nào.",
-        description_en="Always fires. When this line is gone, Prometheus evaluates no alert rule any more.",
+        description_vi="Luôn phát, và không gọi ai. Khi nó mất thì Prometheus không còn tính quy tắc cảnh báo nào; "
+        "trực ban nhận ra sau 5 phút.",
+        description_en="Always fires, and calls nobody. When it is gone, Prometheus evaluates no alert rule any more; "
+        "on-call notices after 5 minutes.",
     ),
 )

@@ -257,7 +257,12 @@ def exporters() -> Iterator[Exporters]:
 def doors(exporters: Exporters, province: Province) -> list[dict[str, Any]]:
     """Target groups: a worker, a zombie worker, on-call."""
     worker, zombie = exporters.serve(province.text), exporters.serve(province.zombie_text)
-    oncall = exporters.serve(lambda: "ioc_oncall_incidents 0\n")
+
+    def oncall_text() -> str:
+        beat_s = time.time() - (600 if province.mood == "breach" else 0)
+        return f"ioc_oncall_incidents 0\nioc_oncall_heartbeat_timestamp_seconds {beat_s}\n"
+
+    oncall = exporters.serve(oncall_text)
     return [
         {"targets": [worker, zombie], "labels": {"job": "ioc-worker"}},
         {"targets": [oncall], "labels": {"job": "ioc-oncall"}},
@@ -456,7 +461,7 @@ def test_every_alert_can_fire(prometheus: Prometheus, province: Province, doors:
 
         eventually(all_missed, prometheus=prometheus)
         eventually(
-            saw("IocConsumerLag", "IocEventsUnaccounted", "IocCameraBlind", "IocDeadLettersRising"),
+            saw("IocConsumerLag", "IocEventsUnaccounted", "IocCameraBlind", "IocDeadLettersRising", "IocOncallSilent"),
             prometheus=prometheus,
         )
         province.mood = "stale"

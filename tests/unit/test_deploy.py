@@ -51,6 +51,7 @@ COMPOSE_SCHEMA: dict[str, Any] = {
                         "build": {"const": "."},
                         "image": {"type": "string", "pattern": r"^[a-z0-9./-]+:v?\d+\.\d+\.\d+$"},
                         "command": {"oneOf": [_STRINGS]},
+                        "entrypoint": _STRINGS,
                         "restart": {"type": "string", "pattern": r"^(unless-stopped|on-failure:\d+)$"},
                         "logging": _closed({"driver": {"type": "string"}, "options": {"type": "object"}}, "driver"),
                         # A bare number or truth value is read differently by different versions of YAML.
@@ -326,7 +327,8 @@ def test_the_tools_of_prometheus_accept(command: list[str]) -> None:
 @pytest.mark.parametrize(
     ("labels", "receiver"),
     [
-        pytest.param(["alertname=IocWatchdog", "severity=none"], "nobody", id="the watchdog calls nobody"),
+        pytest.param(["alertname=IocWatchdog", "severity=none"], "oncall", id="on-call listens to the watchdog"),
+        pytest.param(["alertname=IocOncallSilent", "severity=critical"], "without-oncall", id="on-call is dead"),
         pytest.param(["alertname=IocServiceDown", "severity=critical"], "oncall", id="a dead service"),
         pytest.param(["alertname=IocKpiTargetMissed", "kpi=dossiers_on_time"], "oncall", id="a missed target"),
     ],
@@ -338,8 +340,9 @@ def test_alertmanager_routes(labels: list[str], receiver: str) -> None:
 
 
 def test_inhibitions_name_alerts_that_exist() -> None:
-    rules = yaml.safe_load((DEPLOY / "prometheus/rules/pipeline.yml").read_text())
-    known = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    files = [yaml.safe_load(path.read_text()) for path in (DEPLOY / "prometheus/rules").glob("*.yml")]
+    rules = [rule for file in files for group in file["groups"] for rule in group["rules"]]
+    known = {rule["alert"] for rule in rules if "alert" in rule}
     text = (DEPLOY / "alertmanager/alertmanager.yml").read_text()
     assert set(re.findall(r"Ioc\w+", text)) <= known
 
