@@ -36,7 +36,10 @@ class Bound:
         return value <= bound if self.is_upper else value >= bound
 
     def text(self, value: float | None) -> str:
-        return "" if value is None else f"{'≤' if self.is_upper else '≥'} {value:,.3g}{self.unit}"
+        if value is None:
+            return ""
+        digits = f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
+        return f"{'≤' if self.is_upper else '≥'} {digits}{self.unit}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
