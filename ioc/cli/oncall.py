@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ioc.cli import oncall_test
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     oncall = typer.Typer(invoke_without_command=True, rich_markup_mode="markdown")
     oncall.callback(invoke_without_command=True)(_oncall)
     oncall.command("receiver")(_receiver)
+    oncall_test.register(oncall)
     app.add_typer(oncall, name="oncall")
 
 

@@ -54,9 +54,10 @@ NEWS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "acknowledged": ("Đã có người nhận", "Somebody has it"),
         "resolved": ("Đã xong", "Resolved"),
         "dismissed": ("Đã bỏ qua", "Dismissed"),
+        "test": ("Thử kênh", "Channel test"),
     }
 )
-"""Purposes that call nobody: they tell those who were called how it went on."""
+"""Purposes that call nobody: they tell those who were called how it went on, or try a channel out."""
 _PURPOSE_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "reopened": ("Mở lại", "Open again"),

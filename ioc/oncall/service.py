@@ -21,6 +21,7 @@ from ioc.oncall.actions import ACTIONS_CHANNEL, ACTIONS_TOPIC, ActionPublisher
 from ioc.oncall.channels import Channel, ConsoleChannel, WebhookTarget
 from ioc.oncall.channels_setup import Reaching, duty_channels, people_channels, telegram_api, webhook_channel
 from ioc.oncall.channels_telegram_answers import TelegramAnswers
+from ioc.oncall.channels_try import TESTER, ChannelTester
 from ioc.oncall.consumer import GROUP, InboxConsumer
 from ioc.oncall.delivery import Outlet
 from ioc.oncall.delivery_down import ReachWatch
@@ -172,6 +173,7 @@ async def run_oncall(
         )
         app = build_web(doors)
         app.router.add_post(HOOK_PATH, switch.hook.post)
+        app[TESTER] = ChannelTester(channels, public_url=config.public_url, clock=clock)
         if config.reaching.links is not None:
             add_links(app, LinkDoor(desk=parts.desk, links=config.reaching.links, unit_names=config.unit_names))
         await _serve(stack, app, door)

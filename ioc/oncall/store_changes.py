@@ -40,9 +40,11 @@ from ioc.oncall.models import (
     TickEntry,
     TimerEntry,
 )
+from ioc.oncall.notices_lines import NEWS
 from ioc.oncall.outcomes import ACTIONS_CHANNEL
 from ioc.oncall.quiet import Hold, hold_of
 from ioc.oncall.routing import Call, Facts, Recipient, call, policy_of, recipients_of
+from ioc.oncall.store_news import news_entries
 from ioc.oncall_plan import Plan, Policy, Target
 
 __all__ = ["ESCALATE", "HOLD", "SNOOZE", "Changes", "copy_incident", "life_of", "new_row"]
@@ -219,7 +221,10 @@ class Changes:
                 self._tell(row, recipients_of(self._plan, self._person(row.owner), self._now), "reminder", level=1)
             case _:
                 verdict = row.verdict if effect == "publish_verdict" else None
-                self._publish(row, effect.removeprefix("publish_"), actor, verdict=verdict)
+                action = effect.removeprefix("publish_")
+                self._publish(row, action, actor, verdict=verdict)
+                if action in NEWS:
+                    self._added += await news_entries(self._session, row, action, actor, self._now)
 
     def _step(self, row: InboxIncident, policy: Policy, step: Advance, purpose: str) -> None:
         called = call(self._plan, policy, step.targets, self._now)
