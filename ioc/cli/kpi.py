@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ioc.kpis.audit import Explanation, Wanted
     from ioc.settings import Settings
 
-__all__ = ["register"]
+__all__ = ["explain", "progress", "register"]
 
 _EXPLAIN = "Example: `ioc kpi explain dossiers_on_time --window mtd --agency H36.01 --limit 50`"
 _LIST = "Example: `ioc kpi list --json`"
@@ -96,7 +96,8 @@ def kpi_explain(
     kafka = kafka_access(settings, broker)
     _refuse_the_past(kpi, window, moment, clock)
     wanted = _wanted(catalog, kpi, Wanted("" if unit == "*" else unit, agency, dim))
-    explained = asyncio.run(_explain(kafka, catalog, kpi, window, microseconds_of(moment), wanted))
+    with progress(f"reading rows of {', '.join(sorted({part.entity for part in kpi.parts}))}") as advance:
+        explained = asyncio.run(explain(kafka, catalog, kpi, window, microseconds_of(moment), wanted, advance))
     _refuse_unknown_series(kpi, wanted, explained)
     told = explanation_json(catalog, kpi, window, moment, wanted, explained, limit=limit)
     print(json.dumps(told, ensure_ascii=False) if as_json else explanation_text(told))
@@ -104,9 +105,20 @@ def kpi_explain(
         raise PermanentError("what is listed does not add up to the figure: this is a defect of ours; please report it")
 
 
-async def _explain(
-    broker: str, catalog: "Catalog", kpi: "KpiDefinition", window: str, clock_us: int, wanted: "Wanted"
+async def explain(
+    broker: str,
+    catalog: "Catalog",
+    kpi: "KpiDefinition",
+    window: str,
+    clock_us: int,
+    wanted: "Wanted",
+    advance: Callable[[float, float], object],
 ) -> "Explanation":
+    """Returns the explanation of one figure from the rows that lie in Kafka; reading them takes seconds.
+
+    Raises:
+        ConfigurationError: the rows were written with another catalogue. TransientError, PermanentError: Kafka.
+    """
     from ioc.kpis import KpiEngine
     from ioc.kpis.audit import Audit
     from streams.entity_rows import read_shards
@@ -121,8 +133,7 @@ async def _explain(
         type_names=tuple(catalog.event_types),
         promises=catalog.promises,
     )
-    with _progress(f"reading rows of {', '.join(sorted(audit.entities))}") as advance:
-        shards = await read_shards(broker, audit.entities, advance)
+    shards = await read_shards(broker, audit.entities, advance)
     layout = layout_of(catalog.event_types.values())
     for partition, shard in shards.items():
         if shard.layout not in (None, layout):
@@ -138,7 +149,7 @@ async def _explain(
 
 
 @contextmanager
-def _progress(text: str) -> Iterator[Callable[[float, float], object]]:
+def progress(text: str) -> Iterator[Callable[[float, float], object]]:
     """A bar on a terminal; nothing elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
