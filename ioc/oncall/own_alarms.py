@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from ioc.incidents import Severity
 from ioc.oncall.alerts import own_incident
 from ioc.oncall.desk import Desk
-from ioc.oncall.lifecycle import SYSTEM, Clear
+from ioc.oncall.lifecycle import SYSTEM, Clear, Reopen
+from ioc.oncall.store_reading import IncidentView
 
 __all__ = ["OwnAlarm", "Trouble"]
 
@@ -46,11 +47,10 @@ class OwnAlarm:
         if (is_live and is_same) or (self._is_told and not is_live):
             self._is_told = True
             return
-        revision = 1 if known is None else int(known.row.payload["revision"]) + 1
-        await self._open(trouble, revision)
+        await self._open(trouble, known)
         self._is_told = True
 
-    async def _open(self, trouble: Trouble, revision: int) -> None:
+    async def _open(self, trouble: Trouble, known: IncidentView | None) -> None:
         now = self._desk.now()
         incident = own_incident(
             incident_id=self._kind,
@@ -60,11 +60,14 @@ class OwnAlarm:
             title_en=trouble.title_en,
             began_at=trouble.since,
             seen_at=max(now, trouble.since),
-            revision=revision,
+            revision=1 if known is None else int(known.row.payload["revision"]) + 1,
             runbook=self._runbook,
             extra={"description_vi": trouble.text_vi[:1000], "description_en": trouble.text_en[:1000]},
         )
         # Not smoke that lingers: what is broken again a minute after it was whole is news.
         plan = replace(self._desk.keeper(), reopen_after=timedelta())
         await self._desk.store.take([incident], plan, now, source="own")
+        # A person's "nothing to do" was about the trouble before this one.
+        if known is not None and known.row.life.state == "dismissed":
+            await self._desk.act(self._kind, Reopen(), SYSTEM)
         self._desk.changed()
