@@ -135,7 +135,7 @@ def plan(
         orderly = [row for row in waiting if row.entry_id not in stuck]
         if not orderly:
             continue
-        found = _orderly(lane, orderly, rules, now, flying, lane in probes, draining.get(lane, 0))
+        found = _orderly(lane, orderly, rules, now, flying, lane in probes, draining.get(lane, -1))
         ready_at = buckets[lane].ready_at(now) if lane in buckets and found.starts else now
         if ready_at > now:
             times.append(ready_at)

@@ -167,7 +167,7 @@ def compose(
     about, base = about or Circumstances(), public_url.rstrip("/")
     sha256 = evidence_sha256(incident)
     unit_vi, unit_en = (plain(name) for name in (unit_names(incident.admin_unit) if incident.admin_unit else ("", "")))
-    has_runbook = bool(incident.runbook) or not incident.kind.startswith("alert_")
+    has_runbook = bool(incident.runbook) or not incident.kind.startswith(("alert_", "test"))
     links = Links(
         map_link=map_link(incident),
         evidence_url=f"{base}/evidence/{sha256}" if sha256 else "",
