@@ -230,7 +230,7 @@ class Accounts:
             login=account.login,
             actor_id=account.person_id or account.login,
             name=account.name,
-            role=account.role,
+            role=cast(Role, account.role),
             units=tuple(account.units),
             language=account.language,
             csrf_token=signed_in.csrf_token,

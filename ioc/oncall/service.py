@@ -159,6 +159,8 @@ async def run_oncall(
             evidence=evidence,
             readiness=parts.readiness,
             liveness=parts.liveness,
+            unit_names=config.unit_names,
+            public_url=config.public_url,
         )
         switch = Switch(
             config.switch,

@@ -1,49 +1,40 @@
-"""The HTTP door of on-call: health, metrics, runbooks, pictures, the list of incidents and the inbox page."""
+"""The HTTP door of on-call: health, metrics, runbooks, pictures, the list of incidents; and the operators' pages."""
 
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from importlib.resources import files
+from typing import Any
 
 import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
-from ioc.adapters.evidence import EvidenceStore
 from ioc.errors import InvalidRecord, TransientError
-from ioc.oncall.desk import Desk
-from ioc.oncall.intake import parse_payload
-from ioc.oncall.metrics import OncallMetrics
-from ioc.oncall.pages import SECURITY_HEADERS, STYLE, Language, Seen, inbox_page, runbook_page
-from ioc.oncall.store import InboxRow, Store, Tally
+from ioc.oncall.accounts import Accounts, Visitor
+from ioc.oncall.pages import SECURITY_HEADERS, runbook_page, static_file
+from ioc.oncall.store import InboxRow, Tally
+from ioc.oncall.web_doors import Doors
+from ioc.oncall.web_inbox import add_inbox
+from ioc.oncall.web_incident import add_incident
+from ioc.oncall.web_live import add_live
+from ioc.oncall.web_people import add_people
+from ioc.oncall.web_shift import add_shift
+from ioc.oncall.web_sign_in import add_sign_in
+from ioc.oncall.web_site import LANGUAGE_COOKIE, YEAR_S, Answered, Site, html
 
 __all__ = ["Doors", "build_web", "runbook_markdown"]
 
 logger = logging.getLogger(__name__)
 
-PAGE_INCIDENTS = 50
 MAX_LISTED = 1000
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)  # alerts of metrics write their runbooks with dashes
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _JPEG_START = b"\xff\xd8\xff"
-
-Troubles = Callable[[], Awaitable[Mapping[str, str]]]
-"""Returns, by part, why it can't do its work: "" where it can."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
-    """What the pages read."""
-
-    store: Store
-    desk: Desk
-    metrics: OncallMetrics
-    evidence: EvidenceStore
-    readiness: Troubles
-    liveness: Callable[[], str]
+_LASTING = "public, max-age=3600"
 
 
 def runbook_markdown(kind: str) -> str | None:
@@ -56,18 +47,32 @@ def runbook_markdown(kind: str) -> str | None:
         return None
 
 
-def build_web(doors: Doors) -> web.Application:
+def build_web(doors: Doors, *, accounts: Accounts | None = None) -> web.Application:
     """Returns the application; nothing listens yet."""
     app = web.Application(middlewares=[_shielded], client_max_size=64 * 1024)
-    handlers = _Handlers(doors)
-    app.router.add_get("/", handlers.inbox)
-    app.router.add_get("/style.css", handlers.style)
+    site = Site(doors, accounts)
+    handlers = _Handlers(doors, site)
+    app.router.add_get("/style.css", _static("oncall.css", "text/css"))
+    app.router.add_get("/oncall.js", _static("oncall.js", "text/javascript"))
+    app.router.add_get("/favicon.svg", _static("favicon.svg", "image/svg+xml"))
     app.router.add_get("/healthz", handlers.healthz)
     app.router.add_get("/readyz", handlers.readyz)
     app.router.add_get("/metrics", handlers.metrics)
     app.router.add_get("/runbooks/{kind}", handlers.runbook)
     app.router.add_get("/evidence/{sha256}", handlers.evidence)
     app.router.add_get("/api/incidents", handlers.incidents)
+    add_incident(app, site, runbook_markdown)
+    for add in (add_inbox, add_live, add_shift, add_people, add_sign_in):
+        add(app, site)
+
+    async def looking(_: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(site.live.run(), name="live pages")
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    app.cleanup_ctx.append(looking)
     return app
 
 
@@ -78,19 +83,35 @@ async def _shielded(
     """Puts the security headers on every answer; a broken database is 503, told without its inside."""
     try:
         response = await handler(request)
+    except Answered as answered:
+        response = answered.response
     except web.HTTPException as error:
         response = web.Response(status=error.status, text=f"{error.status} {error.reason}\n")
     except (SQLAlchemyError, TransientError) as error:
         logger.error("%s: %s", request.path, error)
         response = web.Response(status=503, text="503 try again in a moment\n")
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
+    if not response.prepared:
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        asked = request.query.get("lang")
+        if asked in ("vi", "en") and response.content_type == "text/html":
+            response.set_cookie(LANGUAGE_COOKIE, asked, max_age=YEAR_S, httponly=True, samesite="Lax", path="/")
     return response
 
 
+def _static(name: str, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(
+            body=static_file(name), content_type=content_type, charset="utf-8", headers={"Cache-Control": _LASTING}
+        )
+
+    return answer
+
+
 class _Handlers:
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: Doors, site: Site) -> None:
         self._doors = doors
+        self._site = site
 
     async def healthz(self, _: web.Request) -> web.Response:
         trouble = self._doors.liveness()
@@ -107,17 +128,18 @@ class _Handlers:
         text = generate_latest(self._doors.metrics.registry)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def style(self, _: web.Request) -> web.Response:
-        return web.Response(text=STYLE, content_type="text/css", headers={"Cache-Control": "max-age=3600"})
-
     async def runbook(self, request: web.Request) -> web.Response:
+        """Open to all: no datum of an incident is in it, and who was called reads it without signing in."""
         kind = request.match_info["kind"]
         markdown = runbook_markdown(kind)
         if markdown is None:
             raise web.HTTPNotFound
-        return _html(runbook_page(kind, markdown, language=_language(request)))
+        visitor = await self._site.visitor(request) or Visitor()
+        frame = await self._site.frame(request, visitor)
+        return html(runbook_page(kind, markdown, language=frame.language, frame=frame))
 
     async def evidence(self, request: web.Request) -> web.Response:
+        """Open to who holds the address: it names 256 bits of the picture itself, and notices carry it to phones."""
         sha256 = request.match_info["sha256"]
         if not _SHA256.fullmatch(sha256):
             raise web.HTTPNotFound
@@ -131,31 +153,24 @@ class _Handlers:
         return web.Response(body=jpeg, content_type="image/jpeg", headers=cache)
 
     async def incidents(self, request: web.Request) -> web.Response:
+        visitor = await self._site.visitor(request)
+        if visitor is None:
+            return _json({"error": "sign in first"}, status=401)
         limit = _number(request, "limit", default=200, low=1, high=MAX_LISTED)
-        rows = await self._doors.store.newest(limit=limit)
+        rows = [row for row in await self._doors.store.newest(limit=limit) if _sees(visitor, row)]
+        listed: dict[str, Any] = {"incidents": [_incident_json(row) for row in rows]}
+        if "*" not in visitor.units:
+            return _json(listed)  # the totals are the province's
         tally = await self._doors.store.tally()
-        failures = await self._doors.store.failures(limit=20)
-        return _json(
-            _tally_json(tally)
-            | {
-                "failures": [
-                    {"incident_id": incident, "channel": channel, "error": error}
-                    for incident, channel, error in failures
-                ],
-                "incidents": [_incident_json(row) for row in rows],
-            }
-        )
-
-    async def inbox(self, request: web.Request) -> web.Response:
-        page = _number(request, "page", default=0, low=0, high=10_000)
-        rows = await self._doors.store.newest(limit=PAGE_INCIDENTS + 1, offset=page * PAGE_INCIDENTS)
-        seen = [_seen(row) for row in rows[:PAGE_INCIDENTS]]
-        has_more = len(rows) > PAGE_INCIDENTS
-        return _html(inbox_page(seen, language=_language(request), page=page, has_more=has_more))
+        failures = [
+            {"incident_id": incident, "channel": channel, "error": error}
+            for incident, channel, error in await self._doors.store.failures(limit=20)
+        ]
+        return _json(_tally_json(tally) | {"failures": failures} | listed)
 
 
-def _seen(row: InboxRow) -> Seen:
-    return parse_payload(dict(row.payload)), row.first_notified_at is not None
+def _sees(visitor: Visitor, row: InboxRow) -> bool:
+    return "*" in visitor.units or not row.unit or row.unit in visitor.units
 
 
 def _incident_json(row: InboxRow) -> dict[str, object]:
@@ -181,10 +196,6 @@ def _tally_json(tally: Tally) -> dict[str, object]:
     }
 
 
-def _language(request: web.Request) -> Language:
-    return "en" if request.query.get("lang") == "en" else "vi"
-
-
 def _number(request: web.Request, name: str, *, default: int, low: int, high: int) -> int:
     text = request.query.get(name, "")
     if not (text.isascii() and text.isdecimal() and len(text) < 9):
@@ -194,7 +205,3 @@ def _number(request: web.Request, name: str, *, default: int, low: int, high: in
 
 def _json(data: object, *, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
-
-
-def _html(text: str) -> web.Response:
-    return web.Response(text=text, content_type="text/html")
