@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ioc.canary import ANSWERS_TOPIC, BEATS_TOPIC, Answer, answer_of, beat_record
 from ioc.dead_letters import DEAD_LETTERS_TOPIC
 from ioc.kpis import Figures
+from ioc.windows import moment_of
 from streams.batch_topics import Batch
 from streams.entity_shard import EntityShard, PreparedWrite
 from streams.partials import Complete, Gone, decode_message
@@ -487,3 +489,21 @@ def test_figures_are_the_same_over_however_many_partitions(partitions: int) -> N
         assert write is not None
         disk.read(write.others)
     assert disk.figure("dossiers_online", "mtd") == (1.0, 6.0, 6.0)
+
+
+# ---- canaries ------------------------------------------------------------------------------------------------------
+
+
+def test_a_canary_is_answered_in_the_next_write_and_counts_nowhere() -> None:
+    shard, now = new_shard(), moment_of(NOW_US)
+    value, headers = beat_record(7, "0", province="lam-dong", at=now)
+    batch = Batch(BEATS_TOPIC, 0, [Record(4, None, value, headers), Record(5, None, b"{", headers)])
+    shard.take(batch, NOW_US)
+    write = shard.prepare(NOW_US)
+    assert write is not None
+    (answer,) = [other for other in write.others if other.topic == ANSWERS_TOPIC]
+    assert answer_of(answer.value, answer.headers) == Answer(half="events", part="0", mark=7)
+    assert (write.outcomes, shard.rows, write.next_offsets[BEATS_TOPIC]) == ({}, 0, 6)
+    shard.take(batch, NOW_US)  # delivered again
+    again = shard.prepare(NOW_US)
+    assert again is None or not [other for other in again.others if other.topic == ANSWERS_TOPIC]

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
+from ioc.canary import ANSWERS_TOPIC, Answer, answer_of
 from ioc.catalog import Catalog
 from ioc.cloudevents import encode_json
 from ioc.dead_letters import DEAD_LETTERS_TOPIC
@@ -370,3 +371,23 @@ def test_a_camera_without_a_described_pose_has_its_own_place() -> None:
     place = place_of(catalog(), "cam-03", "never-described")
     assert place.azimuth_deg is None
     assert place.place_vi.startswith("Hồ Xuân Hương")
+
+
+# ---- canaries --------------------------------------------------------------------------------------------------------
+
+
+def test_a_canary_is_answered_and_becomes_no_incident() -> None:
+    disk = Disk()
+    seen = detection(0, label="canary", camera_id="canary", pose_id="9", tier="alarm", cues=("77",))
+    assert disk.see(record(0, seen)) == []
+    (answer,) = [other for other in disk.others if other.topic == ANSWERS_TOPIC]
+    assert answer_of(answer.value, answer.headers) == Answer(half="frames", part="9", mark=77)
+    assert (disk.rows, disk.letters(), disk.counted("canary", "open")) == ({}, [], 0)
+
+
+@pytest.mark.parametrize("cues", [(), ("seven",), ("9" * 40,), ("٣",)])
+def test_a_canary_without_a_mark_is_a_dead_letter_and_stops_nothing(cues: tuple[str, ...]) -> None:
+    disk = Disk()
+    disk.see(record(0, detection(0, label="canary", camera_id="canary", cues=cues)))
+    assert [letter["reason"] for letter in disk.letters()] == ["wrong_type"]
+    assert len(disk.see(record(1, detection(1, tier="alarm")))) == 1

@@ -15,10 +15,12 @@ from prometheus_client import CollectorRegistry
 
 from detectors.base import BgrImage, Candidate, Observation
 from ioc.adapters.evidence import EvidenceStore, evidence_reference, open_evidence
+from ioc.canary import canary_source
 from ioc.dead_letters import DEAD_LETTERS_TOPIC
 from ioc.detections import DETECTIONS_TOPIC, Box, Detection
 from ioc.errors import InvalidRecord, TransientError
 from ioc.frames import FRAMES_TOPIC, MAX_FRAME_BYTES, Frame, encode_frame, sha256_hex
+from ioc.oncall.canary import draw
 from ioc.opencv import cv2
 from streams import frames_to_detections
 from streams.frames_to_detections import FramesRole, PoseWatch
@@ -393,3 +395,29 @@ async def test_a_role_that_has_not_started_is_not_ready_and_has_no_lag(bench: Be
     )
     assert not role.is_ready
     assert role.lag() == {}
+
+
+# ---- canaries --------------------------------------------------------------------------------------------------------
+
+
+def a_canary(jpeg: bytes, **changes: Any) -> Frame:
+    return a_frame(jpeg, **{"camera_id": "canary", "pose_id": "9", "source": canary_source("lam-dong"), **changes})
+
+
+def test_a_canary_is_seen_by_its_mark_alone_counts_nowhere_and_leaves_no_picture(bench: Bench) -> None:
+    (seen,) = bench.watch.look(a_canary(draw(4_000_000_000), captured_at=NOW + timedelta(days=1)))
+    assert (seen.label, seen.pose_id, seen.cues, seen.frame_ref) == ("canary", "9", ("4000000000",), "")
+    assert bench.watch.look(a_canary(JPEG)) == []
+    assert bench.detector.seen == []
+    assert bench.frames("canary", "analysed") == 0
+    assert bench.registry.get_sample_value("ioc_detections_total") is None
+
+
+def test_who_only_calls_himself_canary_is_an_unknown_camera(bench: Bench) -> None:
+    with pytest.raises(InvalidRecord, match="unknown_camera"):
+        bench.watch.look(a_canary(draw(1), source="/lam-dong/camera"))
+
+
+def test_a_canary_that_can_not_be_decoded_is_refused_like_any_frame(bench: Bench) -> None:
+    with pytest.raises(InvalidRecord, match="truncated_jpeg"):
+        bench.watch.look(a_canary(draw(1)[:200]))
