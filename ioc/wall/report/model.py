@@ -254,6 +254,7 @@ def _unexplained(on_time: Row, explained: Row) -> float | None:
     one, other = on_time.figure, explained.figure
     if one is None or other is None or one.value is None or other.value is None:
         return None
-    if one.denominator != other.denominator:
+    left = 1.0 - one.value - other.value
+    if one.denominator != other.denominator or left < -1e-9:
         return None
-    return max(0.0, 1.0 - one.value - other.value)
+    return max(0.0, left)

@@ -28,7 +28,7 @@ from ioc.windows import local_date
 
 __all__ = ["report_html"]
 
-_NAMED = 4  # units of one rank that are named; the rest are counted
+_NAMED = 3  # units of one rank that are named; the rest are counted
 _NEVER_FEW = ("now",)
 
 
@@ -178,7 +178,9 @@ class _Teller:
         named = ", ".join(self._member(row, member) for member in rank.members[:_NAMED])
         more = len(rank.members) - _NAMED
         rest = f" {self._words['and_more'].format(more=more)}" if more > 0 else ""
-        return f"{rank.place}. {self.amount(row, rank.value)}: {named}{rest}"
+        units = row.ranking.units if row.ranking is not None else len(rank.members)
+        place = self._words["rank"].format(place=rank.place, units=units)
+        return f"{place}, {self.amount(row, rank.value)}: {named}{rest}"
 
     def _member(self, row: Row, member: Member) -> str:
         name = self.unit(member.code)
