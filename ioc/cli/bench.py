@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
         _add_frames,
         _add_gateway,
         _add_csv,
+        _add_oncall,
         _add_all,
     ):
         add(bench)
@@ -162,6 +163,20 @@ def _add_gateway(bench: typer.Typer) -> None:
         finish("gateway", measure_gateway(seconds=seconds), json_)
 
 
+def _add_oncall(bench: typer.Typer) -> None:
+    @bench.command("oncall", epilog="Example: `ioc bench oncall --json oncall.json`. A minute and a half.")
+    def oncall(
+        json_: JsonOption = None,
+        probes: Annotated[int, typer.Option(min=20, help="incidents whose time is taken, ten a second")] = 200,
+        burst: Annotated[int, typer.Option(min=100, help="incidents at once")] = 2_000,
+    ) -> None:
+        """From an incident on Kafka to its first notice, and notices a second, on PostgreSQL and SQLite."""
+        from ioc.cli.bench_oncall import measure_oncall
+        from ioc.cli.bench_table import finish
+
+        finish("oncall", measure_oncall(probes=probes, burst=burst), json_)
+
+
 def _add_all(bench: typer.Typer) -> None:
     @bench.command("all", epilog="Example: `ioc bench all --json bench.json`. About 20 minutes; `make bench` runs it.")
     def all_(
@@ -189,6 +204,7 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
     from ioc.cli.bench_gateway import measure_gateway
     from ioc.cli.bench_growth import measure_growth
     from ioc.cli.bench_latency import measure_latency
+    from ioc.cli.bench_oncall import measure_oncall
     from ioc.cli.bench_peers import measure_peers
     from ioc.cli.bench_replay import measure_replay
     from ioc.cli.bench_rows import measure_rows
@@ -204,4 +220,5 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
         "gateway": lambda: measure_gateway(seconds=max(2.0, 10 * scale)),
         "frames": lambda: measure_frames(count=max(30, round(120 * scale))),
         "csv": lambda: measure_csv(rows=round(1_000_000 * scale)),
+        "oncall": lambda: measure_oncall(probes=max(20, round(200 * scale)), burst=max(100, round(2_000 * scale))),
     }
