@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ioc.cli import oncall_drill, oncall_test
+from ioc.cli import oncall_drill, oncall_test, oncall_user
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
     oncall.command("receiver")(_receiver)
     oncall_test.register(oncall)
     oncall_drill.register(oncall)
+    oncall_user.register(oncall)
     app.add_typer(oncall, name="oncall")
 
 

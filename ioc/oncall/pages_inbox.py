@@ -61,12 +61,11 @@ def sound_bar(frame: Frame) -> str:
     name = "unmute" if frame.is_muted else "mute"
     ends = clock_time(frame.shift_ends_at, frame.now) if frame.shift_ends_at else ""
     told = word("sound_off", at=ends) if frame.is_muted else word("sound_on")
-    sign = "🔕" if frame.is_muted else "🔔"
     return (
         f'<form class="sound" method="post" action="/shift/sound">{hidden_csrf(frame)}'
         f'<input type="hidden" name="back" value="{escape(frame.path)}">'
         f'<span id="live" class="soft"></span>'
-        f'<button id="sound" name="kind" value="{name}"><span aria-hidden="true">{sign}</span> {word(name)}</button>'
+        f'<button id="sound" name="kind" value="{name}">{word(name)}</button>'
         f'<span id="sound-state" class="soft">{told}</span></form>'
     )
 
@@ -124,7 +123,7 @@ def standing(frame: Frame, shown: Shown) -> str:
         if shown.assignee_name:
             found.append(word("assigned_to", name=plain(shown.assignee_name)))
     elif life.state == "acknowledged":
-        found.append(f'<span aria-hidden="true">👤</span> {word("owner", name=plain(life.owner_name))}')
+        found.append(f"{word('owner', name=plain(life.owner_name))}")
         if life.eta_at is not None:
             found.append(word("eta", at=clock_time(life.eta_at, frame.now)))
     elif life.closed_at is not None:

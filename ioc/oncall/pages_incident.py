@@ -42,14 +42,16 @@ def incident_page(frame: Frame, seen: IncidentShown, names: UnitNames) -> str:
         f'<p class="noprint"><a href="/">← {word("back")}</a></p>'
         f'<div id="head" data-live><h1>{user_text(title)}</h1><p class="tags">{tags(frame, shown)}</p>'
         f'<p class="standing">{standing(frame, shown)}{_deadline(frame, seen)}</p></div>'
-        f'<div class="columns"><section>{picture(frame, shown.incident, path)}'
-        f'<div id="facts" data-live>{facts_list(frame, shown, names)}</div>{_map(frame, shown.incident)}</section>'
-        f'<section class="noprint"><div id="actions" data-live>{_actions(frame, seen)}</div></section>'
-        f'<section><div id="checklist" data-live>{_checklist(frame, seen)}</div></section>'
-        f'<section><h2>{word("timeline")}</h2><div id="timeline" data-live>'
+        '<div class="columns"><div class="column">'
+        f'<section class="first">{picture(frame, shown.incident, path)}</section>'
+        f'<section class="third"><div id="facts" data-live>{facts_list(frame, shown, names)}</div>'
+        f"{_map(frame, shown.incident)}</section>"
+        f'<section class="fourth"><div id="checklist" data-live>{_checklist(frame, seen)}</div></section></div>'
+        f'<div class="column"><section class="second noprint"><div id="actions" data-live>{_actions(frame, seen)}</div>'
+        f'</section><section class="fifth"><h2>{word("timeline")}</h2><div id="timeline" data-live>'
         f"{timeline(frame, seen.view, seen.people)}</div>"
         f'<h2>{word("who_told")}</h2><div id="told" data-live>{notices_table(frame, seen.view)}</div>'
-        f'<p class="noprint"><a class="button" href="{path}/report">{word("report")}</a></p></section></div>'
+        f'<p class="noprint"><a class="button" href="{path}/report">{word("report")}</a></p></section></div></div>'
     )
     return page(frame, title, body, is_wide=True)
 
