@@ -21,7 +21,9 @@ def catalog() -> Catalog:
     return load_catalog(load_settings().catalog)
 
 
-def logged(kpi: str, window: str, period: str, numerator: float, denominator: float | None = None, **changes: Any) -> Entry:
+def logged(
+    kpi: str, window: str, period: str, numerator: float, denominator: float | None = None, **changes: Any
+) -> Entry:
     """A closed total; `value` is the ratio where there is a denominator, else the numerator."""
     value: float | None = numerator
     if denominator is not None:
