@@ -26,6 +26,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "worker",
     "capture",
     "oncall",
+    "wall",
     "simulate",
     "dlq",
     "quality",

@@ -1,0 +1,68 @@
+"""`ioc wall`."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ioc.errors import ConfigurationError
+
+__all__ = ["register"]
+
+DEFAULT_PORT = 8082
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `ioc wall`."""
+    app.command("wall", epilog="Example: `ioc wall`, then open http://127.0.0.1:8082/?rotate=30s on the television")(
+        _wall
+    )
+
+
+def _wall(
+    config: Annotated[Path | None, typer.Option(help="settings file (TOML); IOC_* variables win")] = None,
+    broker: Annotated[str | None, typer.Option(help="Kafka, host:port[,host:port]; else IOC_BROKER")] = None,
+) -> None:
+    """Serve the live wall: figures, cameras, map and incidents for a television, and a leader's page for a phone.
+
+    Prints `ready http://host:port` first (port 8082, or IOC_HTTP_PORT). `/` is the wall, `/p` the phone's page; both
+    know `?lang=en`. Figures come from IOC_FIGURES_URL, incidents from IOC_ONCALL_URL, cameras and past periods from
+    Kafka; what is away is named on the page. Ends cleanly on Ctrl-C or SIGTERM.
+    """
+    import asyncio
+    import signal
+
+    import uvloop
+
+    from ioc.catalog import load_catalog
+    from ioc.clock import clock_from_setting
+    from ioc.settings import load_settings
+    from ioc.wall.live.service import run_wall
+
+    settings = load_settings(config)
+    settings = settings.model_copy(update={"broker": broker} if broker else {})
+    level = logging.getLevelNamesMapping().get(settings.log_level.upper())
+    if level is None:
+        raise ConfigurationError(
+            f"log_level {settings.log_level!r} (IOC_LOG_LEVEL) must be DEBUG, INFO, WARNING or ERROR"
+        )
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("aiokafka").setLevel(max(level, logging.WARNING))
+    catalog, clock = load_catalog(settings.catalog), clock_from_setting(settings.now)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await run_wall(
+            catalog,
+            settings,
+            port=settings.port(DEFAULT_PORT),
+            stop=stop,
+            announce=lambda address: print(f"ready {address}", flush=True),
+            clock=clock,
+        )
+
+    uvloop.run(main())

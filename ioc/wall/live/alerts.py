@@ -1,0 +1,121 @@
+"""Incidents as on-call's JSON tells them, in the form that the wall shows. Pure, and patient with fields that miss."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ioc.wall.panels import Language
+
+__all__ = ["Alert", "alerts_of", "kind_name"]
+
+MAX_ALERTS = 100
+_LIVE = ("open", "acknowledged")
+_SEVERITIES = {"critical": 0, "warning": 1, "info": 2}
+_KINDS: Mapping[str, tuple[str, str]] = {
+    "smoke": ("Nghi cháy rừng (khói)", "Smoke"),
+    "construction": ("Xây dựng không phép", "Construction without a permit"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One incident that is not over. `owner`: who has it, "" while nobody has taken it."""
+
+    incident_id: str
+    kind: str
+    title_vi: str
+    title_en: str
+    state: str
+    severity: str
+    camera_id: str
+    place_vi: str
+    place_en: str
+    opened_at: datetime | None
+    owner: str
+    is_exercise: bool
+    lon: float | None
+    lat: float | None
+    azimuth_deg: float | None
+
+    def place(self, language: Language) -> str:
+        return self.place_vi if language == "vi" else self.place_en or self.place_vi
+
+    def title(self, language: Language) -> str:
+        return self.title_vi if language == "vi" else self.title_en
+
+    @property
+    def is_taken(self) -> bool:
+        return self.state == "acknowledged" or bool(self.owner)
+
+
+def kind_name(kind: str, language: Language) -> str:
+    """A kind that a province has added is called by its id."""
+    return _KINDS.get(kind, (kind.replace("_", " "),) * 2)[0 if language == "vi" else 1]
+
+
+def alerts_of(body: Any) -> tuple[Alert, ...]:
+    """Returns the incidents that are open or taken: the gravest first, of these the newest, at most a hundred.
+
+    Raises:
+        ValueError: the body is no answer of on-call.
+    """
+    rows = body.get("incidents") if isinstance(body, dict) else None
+    if not isinstance(rows, list):
+        raise ValueError("the answer holds no list of incidents")
+    found = [alert for row in rows if isinstance(row, dict) and (alert := _alert(row)) is not None]
+    found.sort(key=lambda alert: alert.opened_at.timestamp() if alert.opened_at else 0.0, reverse=True)
+    found.sort(key=lambda alert: _SEVERITIES.get(alert.severity, 1))
+    return tuple(found[:MAX_ALERTS])
+
+
+def _alert(row: Mapping[str, Any]) -> Alert | None:
+    life = row.get("life")
+    told = {**row, **life} if isinstance(life, dict) else row
+    state = _text(told, "oncall_state") or _text(told, "state")
+    if state not in _LIVE:
+        return None
+    kind = _text(row, "kind")
+    lon, lat = _point(row.get("geo"))
+    return Alert(
+        incident_id=_text(row, "incident_id"),
+        kind=kind,
+        title_vi=_text(row, "title_vi") or kind_name(kind, "vi"),
+        title_en=_text(row, "title_en") or kind_name(kind, "en"),
+        state=state,
+        severity=_text(row, "severity") or "warning",
+        camera_id=_text(row, "camera_id"),
+        place_vi=_text(row, "place_vi"),
+        place_en=_text(row, "place_en"),
+        opened_at=_moment(told.get("opened_at")) or _moment(row.get("first_frame_at")),
+        owner=_text(told, "owner_name") or _text(told, "owner") or _text(told, "assignee"),
+        is_exercise=bool(told.get("is_exercise") or told.get("exercise")),
+        lon=lon,
+        lat=lat,
+        azimuth_deg=_number(row.get("azimuth_deg")),
+    )
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    return value[:200] if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _point(geo: Any) -> tuple[float | None, float | None]:
+    try:
+        lon, lat = geo["coordinates"]
+        return float(lon), float(lat)
+    except (TypeError, KeyError, ValueError):
+        return None, None
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None

@@ -1,0 +1,224 @@
+"""The wall's service, put together: the hub, Kafka's tails, the pages, and an end within seconds."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from ioc.adapters.evidence import EvidenceStore, open_evidence
+from ioc.adapters.figures import page_of
+from ioc.adapters.kafka_access import kafka_access
+from ioc.catalog import Catalog
+from ioc.clock import Clock
+from ioc.errors import ConfigurationError
+from ioc.frames import Frame
+from ioc.settings import Settings
+from ioc.wall.live.cameras import CameraBoard
+from ioc.wall.live.doors import SafeHeaders, assets, head_of, routes
+from ioc.wall.live.hub import Hub
+from ioc.wall.live.kpis import WallKpi, wall_kpis
+from ioc.wall.live.map_layers import base_layers, extent_of
+from ioc.wall.live.past import PastFigures
+from ioc.wall.live.snapshot import owners_of
+from ioc.wall.live.tails import tail_cameras, tail_log
+from ioc.wall.names import family_order
+
+__all__ = ["run_wall"]
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 512
+_CAMERA_FAMILY = "camera"
+_NICEGUI_RECONNECT_S = 10.0  # a viewer whose network hiccups comes back to its own page
+
+
+def wall_hub(catalog: Catalog, settings: Settings, clock: Clock) -> Hub:
+    """Returns the hub of a province; nothing runs yet."""
+    evidence: list[EvidenceStore] = []
+
+    def pixels(frame: Frame) -> bytes:
+        if not frame.dataref:
+            return frame.jpeg
+        if not evidence:  # a wall on a machine without the store still shows small frames
+            evidence.append(open_evidence(settings.state / "evidence"))
+        return evidence[0].get(frame.dataref)
+
+    def kpis(on: date) -> tuple[WallKpi, ...]:
+        return wall_kpis(catalog.kpis, on)
+
+    source = f"/{catalog.province}/{_CAMERA_FAMILY}"
+    promise = timedelta(microseconds=catalog.promises.of(source))
+    return Hub(
+        kpis,
+        figures=page_of(settings.figures_url),
+        incidents=page_of(f"{settings.oncall_url.rstrip('/')}/api/incidents?limit=200"),
+        pixels=pixels,
+        board=CameraBoard(catalog.cameras, promise),
+        past=PastFigures({kpi.id: kpi.windows[0] for kpi in catalog.kpis if kpi.windows}),
+        clock=clock,
+    )
+
+
+def wall_app(hub: Hub, catalog: Catalog, *, is_ready: Callable[[], bool]) -> FastAPI:
+    """Returns the ASGI application over `hub`. Once in a process: NiceGUI keeps its pages in globals."""
+    from nicegui import ui
+
+    from ioc.wall.live.pages import Site, add_pages
+
+    files = assets()
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.router.routes.extend(routes(hub, files, is_ready))
+    points = [(c.lon, c.lat) for c in catalog.cameras.values() if c.lon is not None and c.lat is not None]
+    extent = extent_of(points)
+    families = sorted({kpi.family for kpi in catalog.kpis}, key=family_order)
+    add_pages(
+        Site(
+            hub=hub,
+            name_vi=catalog.name_vi,
+            name_en=catalog.name_en,
+            families=tuple(families),
+            owners=owners_of(catalog.kpis, catalog.publishers.values(), catalog.event_types),
+            units={unit.code: (unit.name_vi, unit.name_en) for unit in catalog.geography.units()},
+            base=tuple(base_layers(extent, _geojson(Path(catalog.folder)))),
+            extent=extent,
+            monotonic=time.monotonic,
+            head=head_of(list(files)),
+        )
+    )
+    ui.run_with(
+        app,
+        title="IOC",
+        dark=True,
+        language="vi",
+        tailwind=False,
+        binding_refresh_interval=None,
+        reconnect_timeout=_NICEGUI_RECONNECT_S,
+        message_history_length=50,
+        show_welcome_message=False,
+    )
+    app.add_middleware(SafeHeaders)
+    return app
+
+
+def _geojson(folder: Path) -> Any:
+    """The province's own base map: the first `*.geojson` of the catalogue, None where there is none.
+
+    Raises:
+        ConfigurationError: the file is not GeoJSON.
+    """
+    for path in sorted(folder.glob("*.geojson")):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{path}: not GeoJSON ({error}); correct or remove the file") from None
+        if not isinstance(found, dict) or "type" not in found:
+            raise ConfigurationError(f"{path}: no GeoJSON object; correct or remove the file")
+        return found
+    return None
+
+
+async def run_wall(
+    catalog: Catalog,
+    settings: Settings,
+    *,
+    port: int,
+    stop: asyncio.Event,
+    announce: Callable[[str], None],
+    clock: Clock,
+) -> None:
+    """Runs until `stop` is set; `announce` is called once with the address when pages can be had.
+
+    Raises:
+        ConfigurationError: the port or a map file can't be used.
+    """
+    hub = wall_hub(catalog, settings, clock)
+    broker = kafka_access(settings)
+    app = wall_app(hub, catalog, is_ready=lambda: hub.snapshot.revision > 0)
+    async with AsyncExitStack() as stack:
+        door, address = _bind(settings.http_host, port)
+        stack.callback(door.close)
+        for work, name in (
+            (hub.run(), "hub"),
+            (tail_cameras(hub, broker=broker, clock=clock), "cameras"),
+            (tail_log(hub, broker=broker, clock=clock), "KPI log"),
+        ):
+            _keep(stack, work, name, stop)
+        await _serve(app, door, stop, lambda: announce(address))
+
+
+class _Server(uvicorn.Server):
+    """Signals are the composition root's business; `announce` is called once requests are answered."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(app: FastAPI, door: socket.socket, stop: asyncio.Event, announce: Callable[[], None]) -> None:
+    config = uvicorn.Config(
+        app,
+        ws="websockets-sansio",
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+        backlog=BACKLOG,
+    )
+    server = _Server(config, announce)
+    serving = asyncio.create_task(server.serve(sockets=[door]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
+
+
+def _bind(host: str, port: int) -> tuple[socket.socket, str]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        door = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the wall can't listen on {host}:{port} ({error.strerror}); set another port with IOC_HTTP_PORT, or end "
+            f"what holds it"
+        ) from None
+    shown = f"[{host}]" if ":" in host else host
+    return door, f"http://{shown}:{door.getsockname()[1]}"
+
+
+def _keep(stack: AsyncExitStack, work: Any, name: str, stop: asyncio.Event) -> None:
+    task: asyncio.Task[None] = asyncio.create_task(work, name=name)
+
+    def tell_end(done: "asyncio.Task[None]") -> None:
+        if not done.cancelled() and done.exception() is not None:
+            logger.critical("%s ended with an error of ours", name, exc_info=done.exception())
+            stop.set()  # who watches the service starts it again: half a wall would look like a whole one
+
+    task.add_done_callback(tell_end)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)
