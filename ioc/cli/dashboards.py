@@ -34,11 +34,10 @@ def register(app: typer.Typer) -> None:
         from ioc.catalog import load_catalog
         from ioc.settings import load_settings
         from ioc.wall.files import differing, generated_files, write_files
-        from ioc.wall.panels import panel_of
+        from ioc.wall.panels import wall_of
 
         settings = load_settings(config)
-        kpis = [panel_of(definition) for definition in load_catalog(settings.catalog).kpis]
-        files = generated_files(kpis, public_url=settings.public_url)
+        files = generated_files(wall_of(load_catalog(settings.catalog), public_url=settings.public_url))
         try:
             changed = differing(out, files) if check else write_files(out, files)
         except OSError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from ioc.wall.promql import EVENTS_UNACCOUNTED, companion_of_all
+from ioc.wall.promql import EVENTS_UNACCOUNTED, FIGURES_BEHIND, RECORDED_STALE
 
 __all__ = ["KPI_MISSED", "PIPELINE_ALERTS", "AlertName", "PipelineAlert", "Severity"]
 
@@ -48,6 +48,9 @@ _REJECTED_PER_15_MIN = 20
 _HEARTBEAT_S = 180
 # At the measured 90,000 events/s a worker that lives clears this in well under a second.
 _LAG_RECORDS = 10_000
+# Frames may be skipped for a moment; more than this for minutes is a worker that is too small.
+_SKIPPED_SHARE = 0.2
+_FAILED_SHARE = 0.05
 
 PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
     PipelineAlert(
@@ -121,7 +124,7 @@ PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
         name_vi="Chỉ số cũ",
         name_en="Figure is stale",
         runbook="figure-stale",
-        expr=f"{companion_of_all('stale')} == 1",
+        expr=f"{RECORDED_STALE} == 1",
         lasts=timedelta(minutes=5),
         severity="warning",
         description_vi="Chỉ số {{ $labels.kpi }} ({{ $labels.window }}) không còn được cập nhật. "
@@ -160,6 +163,97 @@ PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
         "Xem lý do bằng `ioc dlq list` và báo đơn vị gửi.",
         description_en="{{ $value | humanize }} events of {{ $labels.topic }} were rejected in 15 minutes. "
         "Read the reasons with `ioc dlq list` and tell the publisher.",
+    ),
+    PipelineAlert(
+        alert="IocFiguresMissing",
+        name_vi="Không có chỉ số nào",
+        name_en="No figures at all",
+        runbook="service-down",
+        expr="absent(ioc_kpi_stale)",
+        lasts=timedelta(minutes=2),
+        severity="critical",
+        description_vi="Không bản nào xuất chỉ số: màn hình tỉnh trống. Khởi động vai trò `figures` của máy xử lý; "
+        "nó đọc lại Kafka trước khi xuất số liệu.",
+        description_en="Nobody exports figures: the wall is empty. Start the worker's role `figures`; "
+        "it reads Kafka again before it exports any.",
+    ),
+    PipelineAlert(
+        alert="IocFiguresBehind",
+        name_vi="Một bản xuất chỉ số bị bỏ lại",
+        name_en="An exporter of figures is left behind",
+        runbook="service-down",
+        expr=f"{FIGURES_BEHIND} > 0",
+        lasts=timedelta(minutes=5),
+        severity="warning",
+        description_vi="{{ $labels.instance }} báo {{ $value }} chỉ số cũ hơn bản khác: nó đã đứt khỏi Kafka mà "
+        "không biết. Màn hình không dùng số của nó. Khởi động lại nó.",
+        description_en="{{ $labels.instance }} tells {{ $value }} figures older than another exporter: it was cut off "
+        "from Kafka and does not know. The wall does not show them. Restart it.",
+    ),
+    PipelineAlert(
+        alert="IocSourceLate",
+        name_vi="Nguồn trễ hẹn",
+        name_en="Source is late",
+        runbook="figure-stale",
+        # Of several exporters the one that has heard the source is right.
+        expr="max by (province, source) (ioc_source_alive) == 0",
+        lasts=timedelta(minutes=5),
+        severity="warning",
+        description_vi="Nguồn {{ $labels.source }} không giữ hẹn cập nhật của mình. Hỏi đơn vị gửi.",
+        description_en="The source {{ $labels.source }} does not keep its freshness promise. Ask its department.",
+    ),
+    PipelineAlert(
+        alert="IocFramesSkipped",
+        name_vi="Bỏ qua nhiều khung hình",
+        name_en="Many frames skipped",
+        runbook="consumer-lag",
+        expr='sum(rate(ioc_frames_total{outcome="skipped"}[10m])) / sum(rate(ioc_frames_total[10m]))'
+        f" > {_SKIPPED_SHARE}",
+        lasts=timedelta(minutes=10),
+        severity="warning",
+        description_vi="{{ $value | humanizePercentage }} khung hình bị bỏ qua vì quá tải: khói có thể bị thấy muộn. "
+        "Thêm một máy xử lý `frames`, hoặc giảm nhịp thu hình.",
+        description_en="{{ $value | humanizePercentage }} of the frames are skipped under load: smoke may be seen "
+        "late. Add a worker with the role `frames`, or capture less often.",
+    ),
+    PipelineAlert(
+        alert="IocGatewayFailing",
+        name_vi="Cổng nhận lỗi",
+        name_en="Gateway fails",
+        runbook="service-down",
+        expr='sum(rate(ioc_gateway_requests_total{status=~"5.."}[5m])) / sum(rate(ioc_gateway_requests_total[5m]))'
+        f" > {_FAILED_SHARE}",
+        lasts=timedelta(minutes=5),
+        severity="critical",
+        description_vi="{{ $value | humanizePercentage }} yêu cầu của các đơn vị bị trả lời 5xx. Xem Kafka và nhật ký "
+        "của `ioc gateway`; các đơn vị phải gửi lại.",
+        description_en="{{ $value | humanizePercentage }} of the departments' requests are answered 5xx. Look at Kafka "
+        "and the log of `ioc gateway`; the departments have to send again.",
+    ),
+    PipelineAlert(
+        alert="IocGatewayUnaccounted",
+        name_vi="Cổng: vào không khớp ra",
+        name_en="Gateway: in differs from out",
+        runbook="events-unaccounted",
+        expr='(sum by (publisher) (ioc_gateway_events_total{outcome="in"})'
+        ' - sum by (publisher) (ioc_gateway_events_total{outcome=~"accepted|duplicate|rejected"})) != 0',
+        lasts=timedelta(minutes=2),
+        severity="critical",
+        description_vi="{{ $value }} sự kiện của {{ $labels.publisher }} đã vào cổng mà không có kết quả.",
+        description_en="{{ $value }} events of {{ $labels.publisher }} came into the gateway and have no outcome.",
+    ),
+    PipelineAlert(
+        alert="IocGatewayNotKept",
+        name_vi="Cổng không lưu hết sự kiện bị từ chối",
+        name_en="Gateway does not keep all refused events",
+        runbook="dead-letters",
+        expr="sum by (publisher) (increase(ioc_gateway_dead_letters_dropped_total[15m])) > 0",
+        lasts=timedelta(0),
+        severity="warning",
+        description_vi="{{ $labels.publisher }} gửi quá nhiều sự kiện bị từ chối: {{ $value | humanize }} sự kiện đã "
+        "được trả lời nhưng không được lưu lại. Gọi đơn vị.",
+        description_en="{{ $labels.publisher }} sends too many refused events: {{ $value | humanize }} were answered "
+        "and not kept. Call the department.",
     ),
     PipelineAlert(
         alert="IocWatchdog",

@@ -6,10 +6,11 @@ so that a dead exporter's figure would stand on the wall for hours looking alive
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
+from grafana_foundation_sdk.builders import bargauge, dashboard, geomap, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.builders import common as common_builders
-from grafana_foundation_sdk.builders import dashboard, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.cog import builder as cogbuilder
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import prometheus as prometheus_models
@@ -24,10 +25,15 @@ __all__ = [
     "GOOD",
     "PLAIN",
     "STALE",
+    "AnyPanel",
+    "Built",
+    "Placed",
     "at",
     "fixed",
+    "flow",
     "last",
     "lines",
+    "linked",
     "mapping",
     "organized",
     "panel_id",
@@ -44,12 +50,51 @@ DATASOURCE = models.DataSourceRef(type_val="prometheus", uid=DATASOURCE_UID)
 # Okabe and Ito's colours, told apart with every kind of colour blindness; never red against green.
 GOOD, BAD, PLAIN, STALE = "#0072B2", "#D55E00", "#5B5B66", "#E69F00"
 
+_COLUMNS: Final = 24
+_Model = TypeVar("_Model")
+
 # A threshold counts from its value upwards; "not more than the target" must leave the target itself good.
 ABOVE: Final = 1e-9
 
 
 def at(x: int, y: int, w: int, h: int) -> models.GridPos:
     return models.GridPos(x=x, y=y, w=w, h=h)
+
+
+AnyPanel = stat.Panel | table.Panel | timeseries.Panel | bargauge.Panel | geomap.Panel
+
+
+class Built(cogbuilder.Builder[_Model]):
+    """A model of the SDK where it asks for a builder and has none."""
+
+    def __init__(self, model: _Model) -> None:
+        self._model = model
+
+    def build(self) -> _Model:
+        return self._model
+
+
+class Placed(NamedTuple):
+    """A panel and its size on the grid of 24 columns."""
+
+    panel: AnyPanel
+    w: int
+    h: int
+
+
+def flow(board: dashboard.Dashboard, panels: Iterable[Placed], y: int) -> int:
+    """Puts panels side by side, line by line, from line `y`; returns the first free line."""
+    x = line_h = 0
+    for panel, w, h in panels:
+        if x + w > _COLUMNS:
+            x, y, line_h = 0, y + line_h, 0
+        board.with_panel(panel.grid_pos(at(x, y, w, h)))
+        x, line_h = x + w, max(line_h, h)
+    return y + line_h
+
+
+def linked(title: str, url: str) -> dashboard.DashboardLink:
+    return dashboard.DashboardLink(title).type(models.DashboardLinkType.LINK).url(url).target_blank(True)
 
 
 def panel_id(key: str) -> int:

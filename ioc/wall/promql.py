@@ -2,25 +2,36 @@
 
 Of several exporters of one figure (two `figures` roles, or one that was cut off and does not know it) only those with
 the newest as-of are believed, then equals are merged. A plain `sum` would double the figure, a plain `max` would show
-a zombie's older, larger one.
+a zombie's older, larger one. When the newest exporter dies and only a zombie is left, its figure is shown as old:
+within the last hour Prometheus has seen a newer one.
 """
 
-from ioc.wall.panels import Direction, KpiPanel
+from ioc.wall.panels import Direction, KpiPanel, PanelTarget
 
 __all__ = [
     "EVENTS_UNACCOUNTED",
+    "FIGURES_BEHIND",
+    "RECORDED_STALE",
     "RECORDED_VALUE",
     "breach",
+    "by_unit",
     "companion",
     "companion_of_all",
     "fresh_value",
+    "in_force",
+    "recorded_stale",
     "recorded_value",
     "stale_value",
+    "target_of",
+    "unit_names",
     "value_by_dim",
 ]
 
 RECORDED_VALUE = "ioc:kpi_value:total"
 """The recorded figure of the province by `kpi`, `province` and `window`: one name for all KPIs, few enough to keep."""
+
+RECORDED_STALE = "ioc:kpi_stale:total"
+"""1 where that figure is old by its own promise, or older than one that was seen within the last hour."""
 
 EVENTS_UNACCOUNTED = (
     '(sum by (topic) (ioc_events_total{outcome="in"})'
@@ -33,6 +44,8 @@ EVENTS_UNACCOUNTED = (
 
 _TOTAL = 'admin_unit="*",agency="",dim=""'  # no unit's, no agency's and no dimension's series
 _BY_DIM = 'admin_unit="*",agency="",dim!=""'
+_BY_UNIT = {"admin_unit": 'admin_unit!="*",agency="",dim=""', "agency": 'admin_unit="*",agency!="",dim=""'}
+_REMEMBERED = "1h"  # long enough that somebody has looked after an exporter that died (`IocServiceDown`: one minute)
 _MISSES: dict[Direction, str] = {"higher_is_better": "<", "lower_is_better": ">"}
 
 
@@ -49,37 +62,80 @@ def _outdated(as_of: str, keys: str) -> str:
     return f"({as_of} < on ({keys}) group_left () max by ({keys}) ({as_of}))"
 
 
+def _behind(as_of: str, keys: str) -> str:
+    """The exporters that are older than what any has told within the last hour."""
+    return f"({as_of} < on ({keys}) group_left () max by ({keys}) (max_over_time({as_of}[{_REMEMBERED}])))"
+
+
 def _believed(series: str, as_of: str, *conditions: str, keys: str = "province") -> str:
     """One series by `keys`: `series` of the exporters that nobody is ahead of and for which `conditions` hold."""
     holding = f" and on (instance, {keys}) ".join([series, *(f"({condition})" for condition in conditions)])
     return f"max by ({keys}) ({holding} unless on (instance, {keys}) {_outdated(as_of, keys)})"
 
 
-def _as_of(kpi: KpiPanel, window: str) -> str:
-    return _companion_series("as_of_timestamp_seconds", kpi, window)
+def _current(series: str, stale: str, as_of: str, *conditions: str, keys: str = "province") -> str:
+    """`_believed`, where it is known to be current. Without a stale mark there is no answer: doubt is not freshness."""
+    holding = f" and on (instance, {keys}) ".join([series, f"({stale} == 0)", *(f"({c})" for c in conditions)])
+    return f"max by ({keys}) ({holding} unless on (instance, {keys}) {_behind(as_of, keys)})"
 
 
-def fresh_value(kpi: KpiPanel, window: str) -> str:
-    """The figure where it is known to be current. Without a stale mark there is no answer: doubt is not freshness."""
-    stale = _companion_series("stale", kpi, window)
-    return _believed(_value_series(kpi, window), _as_of(kpi, window), f"{stale} == 0")
+def _old(series: str, stale: str, as_of: str, keys: str = "province") -> str:
+    """`_believed`, where it is marked as old or known to be."""
+    return _believed(series, as_of, f"{stale} == 1 or {_behind(as_of, keys)}", keys=keys)
+
+
+def _marked(stale: str, as_of: str, keys: str) -> str:
+    """1 where an exporter's figure is old, also where only we know it, else what the exporter says."""
+    return f"({_behind(as_of, keys)} * 0 + 1 or on (instance, {keys}) {stale})"
+
+
+def _as_of(kpi: KpiPanel, window: str, series: str = _TOTAL) -> str:
+    return _companion_series("as_of_timestamp_seconds", kpi, window, series)
+
+
+def _figure(kpi: KpiPanel, window: str, series: str = _TOTAL) -> tuple[str, str, str]:
+    """The series of a figure, of its stale mark, of its as-of."""
+    stale = _companion_series("stale", kpi, window, series)
+    return _value_series(kpi, window, series), stale, _as_of(kpi, window, series)
+
+
+def fresh_value(kpi: KpiPanel, window: str, *, is_manual: bool | None = None) -> str:
+    """The figure where it is known to be current; `is_manual`: only where it was typed by hand, or only where not."""
+    conditions = [] if is_manual is None else [f"{_companion_series('manual', kpi, window)} == {int(is_manual)}"]
+    return _current(*_figure(kpi, window), *conditions)
 
 
 def stale_value(kpi: KpiPanel, window: str) -> str:
-    """The figure where it is marked as old."""
-    stale = _companion_series("stale", kpi, window)
-    return _believed(_value_series(kpi, window), _as_of(kpi, window), f"{stale} == 1")
+    """The figure where it is old: by its own mark, or because a newer one was seen within the last hour."""
+    return _old(*_figure(kpi, window))
+
+
+def in_force(expr: str, target: PanelTarget) -> str:
+    """`expr` while the target is in force, nothing before and after."""
+    since = "" if target.from_s is None else f" and on () (vector(time()) >= {target.from_s})"
+    until = "" if target.until_s is None else f" and on () (vector(time()) < {target.until_s})"
+    return f"({expr}{since}{until})" if since or until else expr
 
 
 def value_by_dim(kpi: KpiPanel, window: str, *, is_stale: bool) -> str:
-    """The figure by its own dimension, like a source or an operator: those that are current, or those marked as old."""
-    stale = _companion_series("stale", kpi, window, _BY_DIM)
-    return _believed(
-        _value_series(kpi, window, _BY_DIM),
-        _companion_series("as_of_timestamp_seconds", kpi, window, _BY_DIM),
-        f"{stale} == {int(is_stale)}",
-        keys="province, dim",
-    )
+    """The figure by its own dimension, like a source or an operator: those that are current, or those that are old."""
+    return (_old if is_stale else _current)(*_figure(kpi, window, _BY_DIM), keys="province, dim")
+
+
+def by_unit(kpi: KpiPanel, window: str, name: str = "") -> str:
+    """By administrative unit or agency: the figure, or `ioc_kpi_<name>` beside it (`stale`: as `stale_value` means)."""
+    series, keys = _BY_UNIT[kpi.group_by], f"province, {kpi.group_by}"
+    as_of = _as_of(kpi, window, series)
+    if name == "stale":
+        stale = _companion_series("stale", kpi, window, series)
+        return _believed(_marked(stale, as_of, keys), as_of, keys=keys)
+    told = _companion_series(name, kpi, window, series) if name else _value_series(kpi, window, series)
+    return _believed(told, as_of, keys=keys)
+
+
+def unit_names(label: str) -> str:
+    """One series by unit, whose label `label` (name_vi, name_en) is what the unit is called."""
+    return f"max by (province, admin_unit, {label}) (ioc_admin_unit_info)"
 
 
 def companion(name: str, kpi: KpiPanel, window: str) -> str:
@@ -87,34 +143,48 @@ def companion(name: str, kpi: KpiPanel, window: str) -> str:
     return _believed(_companion_series(name, kpi, window), _as_of(kpi, window))
 
 
+_KEYS = "kpi, province, window"
+_ALL_AS_OF = f"ioc_kpi_as_of_timestamp_seconds{{{_TOTAL}}}"
+
+FIGURES_BEHIND = f"count by (instance) ({_outdated(_ALL_AS_OF, _KEYS)})"
+"""How many figures an exporter tells that another one tells newer: a `figures` role that was cut off."""
+
+
 def companion_of_all(name: str) -> str:
     """`ioc_kpi_<name>` of all KPIs and windows: one series per `kpi`, `province`, `window`."""
-    only = f"{{{_TOTAL}}}"
-    outdated = _outdated(f"ioc_kpi_as_of_timestamp_seconds{only}", "kpi, province, window")
-    series = f"ioc_kpi_{name}{only} unless on (instance, kpi, province, window) {outdated}"
-    return f"max by (kpi, province, window) ({series})"
+    return _believed(f"ioc_kpi_{name}{{{_TOTAL}}}", _ALL_AS_OF, keys=_KEYS)
 
 
 def recorded_value(kpi: KpiPanel) -> str:
     """What `RECORDED_VALUE` records of one KPI: the believed figure of every window."""
-    outdated = _outdated(f'ioc_kpi_as_of_timestamp_seconds{{kpi="{kpi.id}",{_TOTAL}}}', "province, window")
-    return f"max by (province, window) ({kpi.metric}{{{_TOTAL}}} unless on (instance, province, window) {outdated})"
+    as_of = f'ioc_kpi_as_of_timestamp_seconds{{kpi="{kpi.id}",{_TOTAL}}}'
+    return _believed(f"{kpi.metric}{{{_TOTAL}}}", as_of, keys="province, window")
+
+
+def recorded_stale() -> str:
+    """What `RECORDED_STALE` records of all KPIs."""
+    return _believed(_marked(f"ioc_kpi_stale{{{_TOTAL}}}", _ALL_AS_OF, _KEYS), _ALL_AS_OF, keys=_KEYS)
+
+
+def target_of(kpi: KpiPanel) -> str:
+    """The target in force, as the exporter tells it."""
+    return f'max by (kpi) (ioc_kpi_target{{kpi="{kpi.id}"}})'
 
 
 def breach(kpi: KpiPanel) -> str | None:
-    """When the current figure of the main window misses its target with enough cases.
+    """When the current figure of the main window misses the target in force with enough cases.
 
     None where that can't be said: no target, a band, or a count that is to grow until its period ends.
     """
-    sign = _MISSES.get(kpi.direction)
-    if sign is None or kpi.target is None or (kpi.accumulates and kpi.direction == "higher_is_better"):
-        return None
     window = kpi.windows[0]
-    conditions = [f"{_companion_series('stale', kpi, window)} == 0"]
-    if kpi.has_cases:
-        conditions.append(f"{_companion_series('denominator', kpi, window)} >= {kpi.min_cases:g}")
-    value = _believed(_value_series(kpi, window), _as_of(kpi, window), *conditions)
-    return f"{value} {sign} {_number(kpi.target)}"
+    cases = [f"{_companion_series('denominator', kpi, window)} >= {kpi.min_cases:g}"] if kpi.has_cases else []
+    value = _current(*_figure(kpi, window), *cases)
+    missed = [
+        in_force(f"{value} {_MISSES[target.direction]} {_number(target.value)}", target)
+        for target in kpi.targets
+        if target.value is not None and kpi.can_miss(target)
+    ]
+    return " or ".join(missed) or None
 
 
 def _number(number: float) -> str:

@@ -23,6 +23,7 @@ import yaml
 
 from ioc.cli import build_cli
 from ioc.settings import Settings, load_settings
+from ioc.wall.camera_map import GAZETTEER, GROUND
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -274,15 +275,20 @@ def test_grafana_shows_nothing_to_strangers_and_finds_its_boards() -> None:
     grafana = services()["grafana"]
     assert environment_of(grafana)["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
     mounts = dict(volume.split(":")[:2][::-1] for volume in grafana["volumes"])
-    provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/ioc.yml").read_text())["providers"][0]
-    boards = ROOT / mounts[provider["options"]["path"]]
-    home = str(environment_of(grafana)["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
-    assert (boards / Path(home).name).is_file()
+    providers = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/ioc.yml").read_text())["providers"]
+    home = Path(str(environment_of(grafana)["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]))
+    folders = [Path(provider["options"]["path"]) for provider in providers]
+    assert home.parent in folders
+    boards = ROOT / mounts[str(home.parent.parent)]
+    assert (boards / home.parent.name / home.name).is_file()
+    assert {folder.name for folder in folders} == {folder.name for folder in boards.iterdir()}
+    for path in (GROUND, GAZETTEER):
+        assert (ROOT / mounts[f"/usr/share/grafana/{path}"]).is_file()
     source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"][0]
     variable = re.fullmatch(r"\$__env\{(\w+)\}", source["url"])
     assert variable
     assert environment_of(grafana)[variable[1]] == "http://prometheus:9090"
-    assert all(source["uid"] in board.read_text() for board in boards.iterdir())
+    assert all(source["uid"] in board.read_text() for board in boards.rglob("*.json"))
 
 
 def test_prometheus_differs_between_compose_and_native_only_in_addresses() -> None:

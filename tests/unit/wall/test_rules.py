@@ -18,29 +18,33 @@ from ioc.settings import Settings
 from ioc.wall.alerts import PIPELINE_ALERTS
 from ioc.wall.files import generated_files
 from ioc.wall.names import family_name, grafana_unit
-from ioc.wall.panels import KpiPanel, panel_of
+from ioc.wall.panels import KpiPanel, Wall, wall_of
 from ioc.wall.promql import breach
+from ioc.wall.rule_tests import CAUSES
 from ioc.wall.rules import kpi_rules, pipeline_rules
-from tests.unit.wall.test_boards import MANY, kpi
+from tests.unit.wall.test_boards import DATED, MANY, URL, kpi, wall
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-URL = "https://oncall.example.invalid"
 
 
 @cache
-def starting_panels() -> tuple[KpiPanel, ...]:
+def starting_wall() -> Wall:
     catalog = load_catalog(Settings.model_fields["catalog"].get_default())
-    return tuple(panel_of(definition) for definition in catalog.kpis)
+    return wall_of(catalog, public_url=Settings.model_fields["public_url"].get_default())
+
+
+def starting_panels() -> tuple[KpiPanel, ...]:
+    return starting_wall().kpis
 
 
 @cache
 def starting_files() -> dict[str, str]:
     """What `ioc dashboards build` makes of the starting catalogue and settings."""
-    return generated_files(starting_panels(), public_url=Settings.model_fields["public_url"].get_default())
+    return generated_files(starting_wall())
 
 
 def alerts() -> list[dict[str, Any]]:
-    groups: list[Any] = [*kpi_rules(MANY, public_url=URL)["groups"], *pipeline_rules(public_url=URL)["groups"]]  # type: ignore[misc]
+    groups: list[Any] = [*kpi_rules(wall(*MANY))["groups"], *pipeline_rules(wall())["groups"]]  # type: ignore[misc]
     return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 
 
@@ -54,8 +58,9 @@ def test_every_alert_speaks_both_languages_and_links_what_to_do(rule: dict[str, 
 
 
 def test_a_kpi_without_a_target_raises_no_alert_and_is_recorded_all_the_same() -> None:
-    rules: dict[str, Any] = kpi_rules([kpi("received", unit="reports", target=None)], public_url=URL)
-    assert [rule["record"] for group in rules["groups"] for rule in group["rules"]] == ["ioc:kpi_value:total"]
+    rules: dict[str, Any] = kpi_rules(wall(kpi("received", unit="reports", target=None)))
+    recorded = [rule["record"] for group in rules["groups"] for rule in group["rules"]]
+    assert recorded == ["ioc:kpi_stale:total", "ioc:kpi_value:total"]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +83,20 @@ def test_a_kpi_without_a_target_raises_no_alert_and_is_recorded_all_the_same() -
 def test_the_side_of_the_target_follows_the_direction(definition: KpiPanel, ends: str | None) -> None:
     expr = breach(definition)
     assert expr is None if ends is None else str(expr).endswith(ends)
+
+
+def test_every_pipeline_alert_has_a_cause_that_promtool_plays() -> None:
+    assert set(CAUSES) == {alert.alert for alert in PIPELINE_ALERTS}
+
+
+def test_a_target_is_judged_only_while_it_is_in_force() -> None:
+    expr = breach(kpi(targets=DATED))
+    assert expr is not None
+    earlier, later = expr.split(" or ")
+    assert earlier.endswith("< 0.9 and on () (vector(time()) < 1798736400))")
+    assert later.endswith("< 0.95 and on () (vector(time()) >= 1798736400))")
+    rules: Any = kpi_rules(wall(kpi(targets=DATED)))
+    assert "target 90 % (before 2027-01-01), 95 %." in rules["groups"][1]["rules"][0]["annotations"]["description_en"]
 
 
 def test_pipeline_alerts_have_names_of_their_own() -> None:
@@ -104,7 +123,7 @@ def test_the_starting_catalogue_gives_every_kind_of_panel_and_few_are_never_aler
     assert len(panels) >= 60
     assert {panel.form for panel in panels} == {"ratio", "number", "p95"}
     assert {panel.id for panel in panels if panel.has_dims} >= {"source_valid", "source_clean", "alert_ack_time"}
-    silent = {panel.id for panel in panels if panel.target is not None and breach(panel) is None}
+    silent = {panel.id for panel in panels if panel.targets[-1].value is not None and breach(panel) is None}
     assert silent >= {"marketplace_orders", "source_complete"}, "they grow until their period ends"
     assert all(panel.accumulates for panel in panels if panel.id in silent)
 
@@ -117,7 +136,7 @@ def test_no_family_or_unit_of_the_starting_catalogue_is_shown_by_its_id() -> Non
 
 
 def test_what_an_alert_says_is_written_in_the_figures_own_unit() -> None:
-    rules: Any = kpi_rules(MANY, public_url=URL)
+    rules: Any = kpi_rules(wall(*MANY))
     said = {rule["labels"]["kpi"]: rule["annotations"]["description_en"] for rule in rules["groups"][1]["rules"]}
     assert "is {{ $value | humanizePercentage }}, target 90 %." in said["on_time"]
     assert "is {{ $value | humanizeDuration }}, target 90 s." in said["latency"]
@@ -136,9 +155,9 @@ def test_committed_boards_and_rules_are_what_the_catalogue_generates() -> None:
         assert (DEPLOY / path).read_text(encoding="utf-8") == text, (
             f"deploy/{path} is out of date: run `ioc dashboards build`"
         )
-    boards = {f"grafana/dashboards/{path.name}" for path in (DEPLOY / "grafana" / "dashboards").iterdir()}
-    rules = {f"prometheus/rules/{path.name}" for path in (DEPLOY / "prometheus" / "rules").iterdir()}
-    assert boards | rules <= set(files), "a file that nothing generates any more"
+    folders = ("grafana/dashboards", "grafana/maps", "grafana/playlists", "prometheus/rules")
+    there = {str(path.relative_to(DEPLOY)) for folder in folders for path in (DEPLOY / folder).rglob("*.*")}
+    assert there <= set(files), "a file that nothing generates any more"
 
 
 @pytest.fixture(scope="module", autouse=True)
