@@ -141,6 +141,11 @@ class Settings(BaseSettings):
         title="On-call",
         description="where the wall and the report to leaders read the incidents (/api/incidents)",
     )
+    open_licence: str = Field(
+        "",
+        title="Licence of the open figures",
+        description="its address or name, as the province has decided; not set: the figures say that none is declared",
+    )
     gateway_rate: float = Field(
         5_000, gt=0, title="Gateway rate", description="events a second of one department; ten seconds' worth at once"
     )
