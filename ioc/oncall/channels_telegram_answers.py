@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ioc.errors import PermanentError, TransientError
 from ioc.oncall.channels_telegram import ACKNOWLEDGE_PREFIX, TelegramApi, TelegramChannel
 from ioc.oncall.database import writing
+from ioc.oncall.delivery_turns import Turn, always
 from ioc.oncall.desk import Desk
 from ioc.oncall.lifecycle import Acknowledge, Actor
 from ioc.oncall.links_words import acknowledged_words
@@ -27,7 +28,7 @@ __all__ = ["TelegramAnswers"]
 logger = logging.getLogger(__name__)
 
 POLL_S = 25
-PAUSE_S = 5.0  # after a failed poll; two services with one bot take turns then
+PAUSE_S = 5.0  # after a failed poll, and while another service has its turn
 OFFSET_MARK = "telegram_offset"
 
 
@@ -42,16 +43,22 @@ class _Press:
 class TelegramAnswers:
     """Takes presses until cancelled. The offset lies in SQL: a press is taken once more after a crash, never lost."""
 
-    def __init__(self, api: TelegramApi, *, desk: Desk, resolve: Resolve, poll_s: int = POLL_S) -> None:
+    def __init__(
+        self, api: TelegramApi, *, desk: Desk, resolve: Resolve, turn: Turn = always, poll_s: int = POLL_S
+    ) -> None:
         self._api = api
         self._desk = desk
         self._resolve = resolve
+        self._turn = turn
         self._poll_s = poll_s
 
     async def run(self) -> None:
         while True:
             try:
-                await self.take()
+                if await self._turn():
+                    await self.take()
+                else:
+                    await asyncio.sleep(PAUSE_S)
             except (TransientError, PermanentError) as error:
                 logger.warning("Telegram's presses can't be asked for, next in %.0f s: %s", PAUSE_S, error)
                 await asyncio.sleep(PAUSE_S)

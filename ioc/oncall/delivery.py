@@ -29,6 +29,7 @@ from ioc.oncall.delivery_lanes import (
     plan,
 )
 from ioc.oncall.delivery_reach import Reach
+from ioc.oncall.delivery_turns import Turn, always
 from ioc.oncall.outcomes import FollowUp, GivenUp, OutboxRow, Outcome, Postponed, Sent
 from ioc.oncall.store import Store
 
@@ -90,6 +91,7 @@ class Outlet:
         told: Told = _nobody_told,
         on_fallback: Callable[[], None] = _nothing,
         reach: Reach | None = None,
+        turn: Turn = always,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
@@ -103,6 +105,7 @@ class Outlet:
         self._told = told
         self._on_fallback = on_fallback
         self._reach = reach or Reach()
+        self._turn = turn
         self._chance = chance
         self._wake = asyncio.Event()
         self._stuck: set[int] = set()
@@ -131,6 +134,9 @@ class Outlet:
 
     async def deliver_due(self) -> int:
         """Tries what may be tried, a few at a time, until nothing may; returns how many entries were tried."""
+        if not await self._turn():
+            self._next_at = None
+            return 0
         in_flight: dict[asyncio.Task[list[Outcome]], Start] = {}
         woken = asyncio.create_task(self._wake.wait())
         tries = 0

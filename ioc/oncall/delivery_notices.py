@@ -10,6 +10,7 @@ from ioc.oncall.channels import Channel, PeopleChannel, Receipt
 from ioc.oncall.delivery import FallBack, Outlet
 from ioc.oncall.delivery_lanes import ACTIONS, MACHINES, PEOPLE
 from ioc.oncall.delivery_reach import Reach
+from ioc.oncall.delivery_turns import Turn, always
 from ioc.oncall.intake import parse_payload
 from ioc.oncall.links import LinkKeys
 from ioc.oncall.metrics import OncallMetrics
@@ -90,6 +91,7 @@ def notice_outlet(
     fall_back: FallBack | None = None,
     on_fallback: Callable[[], None] = lambda: None,
     reach: Reach | None = None,
+    turn: Turn = always,
     chance: Callable[[], float] = random.random,
 ) -> Outlet:
     """The outlet of a channel of notices.
@@ -124,6 +126,7 @@ def notice_outlet(
         told=told,
         on_fallback=on_fallback,
         reach=reach,
+        turn=turn,
         chance=chance,
     )
 
@@ -135,6 +138,7 @@ def action_outlet(
     store: Store,
     metrics: OncallMetrics,
     clock: Clock,
+    turn: Turn = always,
 ) -> Outlet:
     """The outlet that publishes actions; nothing follows from its entries."""
 
@@ -148,6 +152,7 @@ def action_outlet(
         count=lambda outcome: metrics.actions.labels(outcome).inc(),
         clock=clock,
         rules=ACTIONS,
+        turn=turn,
     )
 
 

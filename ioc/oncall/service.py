@@ -27,6 +27,7 @@ from ioc.oncall.delivery import Outlet
 from ioc.oncall.delivery_down import ReachWatch
 from ioc.oncall.delivery_notices import action_outlet, notice_outlet
 from ioc.oncall.delivery_reach import Reach
+from ioc.oncall.delivery_turns import Turns
 from ioc.oncall.desk import Desk
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.notices import UnitNames
@@ -99,6 +100,7 @@ class _Parts:
     timers: TimerLoop
     desk: Desk
     reach: Reach
+    turns: Turns
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def readiness(self) -> Mapping[str, str]:
@@ -151,6 +153,7 @@ async def run_oncall(
         channels = _channels(config, session, is_announced, clock)
         channels += people_channels(config.reaching, session, evidence)
         parts = _assemble(config, store, channels, OncallMetrics(registry or CollectorRegistry()), clock, facts_clock)
+        stack.push_async_callback(parts.turns.close)
         stack.push_async_callback(_close, parts.publisher)
         doors = Doors(
             store=store,
@@ -213,7 +216,9 @@ def _reaching(config: OncallConfig, parts: _Parts, session: aiohttp.ClientSessio
     tasks = [asyncio.create_task(watch.run(), name="reach")]
     api = telegram_api(config.reaching, session)
     if api is not None:
-        answers = TelegramAnswers(api, desk=parts.desk, resolve=config.reaching.secrets.resolve)
+        answers = TelegramAnswers(
+            api, desk=parts.desk, resolve=config.reaching.secrets.resolve, turn=parts.turns.of("telegram answers")
+        )
         tasks.append(asyncio.create_task(answers.run(), name="telegram"))
     return tasks
 
@@ -227,7 +232,10 @@ def _assemble(
     facts_clock: Clock,
 ) -> _Parts:
     publisher = ActionPublisher(broker=config.broker, province=config.province, topic=config.actions_topic)
-    actions = action_outlet(ACTIONS_CHANNEL, publisher.send, store=store, metrics=metrics, clock=clock)
+    turns = Turns(store.engine)
+    actions = action_outlet(
+        ACTIONS_CHANNEL, publisher.send, store=store, metrics=metrics, clock=clock, turn=turns.of(ACTIONS_CHANNEL)
+    )
     reach = Reach()
     outlets = [
         notice_outlet(
@@ -243,6 +251,7 @@ def _assemble(
             fall_back=config.reaching.fall_back,
             on_fallback=lambda: wake_all(),
             reach=reach,
+            turn=turns.of(channel.name),
         )
         for channel in channels
     ]
@@ -266,7 +275,7 @@ def _assemble(
         clock=clock,
         on_change=desk.changed,
     )
-    return _Parts(store, metrics, consumer, [*outlets, actions], publisher, timers, desk, reach)
+    return _Parts(store, metrics, consumer, [*outlets, actions], publisher, timers, desk, reach, turns)
 
 
 def _keeper(config: OncallConfig, channels: Sequence[Channel], clock: Clock) -> PlanKeeper:

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.errors import PermanentError, TransientError
@@ -28,6 +29,7 @@ from ioc.oncall.delivery import Outlet
 from ioc.oncall.delivery_down import CHANNEL_DOWN, ReachWatch
 from ioc.oncall.delivery_notices import notice_outlet
 from ioc.oncall.delivery_reach import Reach
+from ioc.oncall.delivery_turns import Turns
 from ioc.oncall.desk import Desk
 from ioc.oncall.lifecycle import Acknowledge
 from ioc.oncall.links import LinkKeys, open_link_keys
@@ -40,6 +42,7 @@ from ioc.oncall.web_links import LinkDoor, add_links
 from ioc.oncall_plan import Address, Plan
 from ioc.opencv import cv2
 from tests.integration.oncall_receivers import FakeTelegram, MailBox
+from tests.integration.postgres import postgres_cluster
 from tests.unit.oncall.making import NOW, MovingClock, incident, opened, unit_names
 from tests.unit.oncall.plans import OTHER, PLAN, person
 
@@ -473,3 +476,29 @@ async def test_links_are_limited_by_address(tmp_path: Path) -> None:
         statuses = [(await page.get("/a/k0.x.y")).status for _ in range(62)]
         assert statuses[:60] == [403] * 60
         assert statuses[-1] == 429
+
+
+# ---- two services on one database ------------------------------------------------------------------------------------
+
+
+async def test_one_of_two_services_on_postgresql_delivers_a_channel_and_the_other_stands_in_when_it_dies() -> None:
+    cluster = postgres_cluster()
+    address = await asyncio.to_thread(cluster.__enter__)
+    engines = [create_async_engine(f"postgresql+asyncpg://{address}/postgres") for _ in range(2)]
+    try:
+        first, second = (Turns(engine) for engine in engines)
+        assert [await first.of("email")(), await second.of("email")(), await second.of("telegram")()] == [
+            True,
+            False,
+            True,
+        ]
+        assert await first.of("email")()  # and it stays so
+        await first.close()
+        assert await second.of("email")()
+        assert not await first.of("email")()
+        await second.close()
+        await first.close()
+    finally:
+        for engine in engines:
+            await engine.dispose()
+        await asyncio.to_thread(cluster.__exit__, None, None, None)
