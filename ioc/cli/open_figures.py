@@ -47,7 +47,7 @@ def open_figures(settings: Settings, catalog: Catalog, *, clock: Clock, broker: 
         store=store,
         clock=clock,
         explain=explained,
-        is_current=lambda: (follower.is_caught_up, follower.read_at),
+        is_current=lambda: (follower.caught_up.is_set(), follower.read_at),
         licence=settings.open_licence,
     )
     return OpenFigures(router=figures_router(services), follower=follower, store=store)

@@ -27,13 +27,13 @@ _RETRY_S = 5.0
 class FigureFollower:
     """Reads on from where the store stands; never ends by itself.
 
-    `is_caught_up`: everything that the log held when it began is in the store, and Kafka answered lately. `read_at`:
-    when it last did.
+    `caught_up`: set while everything that the log held when the reading began is in the store, and Kafka answers.
+    `read_at`: when it last did.
     """
 
     def __init__(self, broker: str, store: FigureStore, clock: Clock) -> None:
         self._broker, self._store, self._clock = broker, store, clock
-        self.is_caught_up = False
+        self.caught_up = asyncio.Event()
         self.read_at: datetime | None = None
 
     async def run(self) -> None:
@@ -41,7 +41,7 @@ class FigureFollower:
             try:
                 await self._follow()
             except (KafkaError, OSError, TimeoutError) as error:
-                self.is_caught_up = False
+                self.caught_up.clear()
                 logger.warning("open figures wait for Kafka: %r", error)
                 await asyncio.sleep(_RETRY_S)
 
@@ -84,5 +84,6 @@ class FigureFollower:
         else:
             # getmany is silent when nobody answers: this is asked of the broker.
             end = (await asyncio.wait_for(consumer.end_offsets([_PLACE]), 10))[_PLACE]
-        self.is_caught_up = self.is_caught_up or position >= end
+        if position >= end:
+            self.caught_up.set()
         self.read_at = self._clock()

@@ -6,7 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
+from typer.testing import CliRunner
 
+from ioc.cli import build_cli
+from ioc.errors import ConfigurationError
 from ioc.kpis import Promises, Target
 from ioc.wall.panels import Language
 from ioc.wall.report import Report, Span, build_report, report_html, report_json
@@ -409,3 +412,25 @@ def test_both_languages_have_every_word_and_the_same_places_to_fill() -> None:
     for name, text in WORDS["vi"].items():
         assert text
         assert re.findall(r"\{\w+\}", text) == re.findall(r"\{\w+\}", WORDS["en"][name]), name
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--day", "2026-11-23"], "has not begun"),
+        (["--day", "yesterday"], "write 2026-11-21"),
+        (["--month", "2026-13"], "write 2026-11-21 or 2026-10"),
+        (["--day", "2026-11-20", "--month", "2026-10"], "leave the other out"),
+        (["--lang", "fr"], "write vi or en"),
+    ],
+)
+def test_a_wrong_question_is_answered_with_what_to_write(
+    arguments: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IOC_NOW", "2026-11-22T08:00:00+07:00")
+    done = CliRunner().invoke(build_cli(), ["report", *arguments])
+    assert isinstance(done.exception, ConfigurationError)
+    assert sentence in str(done.exception)
