@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ioc.oncall.kinds import ALERTS_SILENT, ALERTS_TRUNCATED, CANARY_SILENT, CONFIG_BROKEN, TEST
 from ioc.wall.panels import Language
 
 __all__ = ["Alert", "alerts_of", "kind_name"]
@@ -13,8 +14,13 @@ MAX_ALERTS = 100
 _LIVE = ("open", "acknowledged")
 _SEVERITIES = {"critical": 0, "warning": 1, "info": 2}
 _KINDS: Mapping[str, tuple[str, str]] = {
-    "smoke": ("Nghi cháy rừng (khói)", "Smoke"),
-    "construction": ("Xây dựng không phép", "Construction without a permit"),
+    "smoke": ("Nghi khói, cháy", "Smoke or fire"),  # shorter than a notice's: read from three metres
+    "construction": ("Nghi xây dựng trái phép", "Unpermitted building"),
+    CANARY_SILENT: ("Dây chuyền báo động đứt", "The alarm chain is broken"),
+    ALERTS_SILENT: ("Prometheus, Alertmanager im lặng", "Prometheus or Alertmanager is silent"),
+    ALERTS_TRUNCATED: ("Alertmanager gửi thiếu cảnh báo", "Alertmanager sends less than it has"),
+    CONFIG_BROKEN: ("Cấu hình trực không đọc được", "The on-call plan can't be read"),
+    TEST: ("Thử kênh báo", "A test of the channels"),
 }
 
 

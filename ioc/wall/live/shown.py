@@ -282,7 +282,7 @@ def _rectangle(box: SeenBox) -> str:
 # ---- incidents -------------------------------------------------------------------------------------------------------
 
 _SEVERITIES: Mapping[str, tuple[str, str, Look]] = {
-    "critical": ("▲ NGHIÊM TRỌNG", "▲ CRITICAL", "bad"),
+    "critical": ("▲ KHẨN CẤP", "▲ CRITICAL", "bad"),
     "warning": ("◆ CẢNH BÁO", "◆ WARNING", "warn"),
     "info": ("● THÔNG TIN", "● INFORMATION", "info"),
 }
