@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_EXAMPLE = "Example: `ioc report --day 2026-11-21 --out report.html` or `ioc report --month 2026-10 --lang en --json`"
+_EXAMPLE = "Example: `ioc report --day 2026-11-21 --out reports/` or `ioc report --month 2026-10 --lang en --json`"
 
 DayOption = Annotated[str, typer.Option("--day", help="local day, like 2026-11-21; yesterday when left out")]
-MonthOption = Annotated[str, typer.Option("--month", help="month, like 2026-10")]
+MonthOption = Annotated[str, typer.Option("--month", help="month, like 2026-10; `last`: the month before this one")]
 LangOption = Annotated[str, typer.Option("--lang", help="vi or en")]
-OutOption = Annotated[Path | None, typer.Option("--out", help="HTML file to write; standard output when left out")]
+OutOption = Annotated[
+    str | None,
+    typer.Option("--out", help="HTML file, or a folder and / (report-2026-11-21-vi.html there); else standard output"),
+]
 BrokerOption = Annotated[str | None, typer.Option("--broker", help="HOST:PORT of Kafka; else IOC_BROKER")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the report as JSON")]
@@ -65,7 +68,7 @@ def report(
     catalog = load_catalog(settings.catalog)
     found = _gather(settings, catalog, span, now, broker)
     if out is not None or not as_json:
-        _write(out, report_html(found, catalog, language))
+        _write(_file(out, span, lang), report_html(found, catalog, language))
     if as_json:
         print(json.dumps(report_json(found), ensure_ascii=False))
 
@@ -79,7 +82,9 @@ def _span(day: str, month: str, now: datetime) -> "Span":
         raise ConfigurationError("--day and --month: a report is of one of them; leave the other out")
     try:
         span = Span.day(date.fromisoformat(day)) if day else Span.day(today - timedelta(days=1))
-        if month:
+        if month == "last":
+            span = Span.month(today.year, today.month).before()
+        elif month:
             first = date.fromisoformat(f"{month}-01")
             span = Span.month(first.year, first.month)
     except ValueError:
@@ -112,6 +117,14 @@ def _gather(settings: "Settings", catalog: "Catalog", span: "Span", now: datetim
 
     with progress("reading the KPI log") as advance:
         return asyncio.run(read(advance))
+
+
+def _file(out: str | None, span: "Span", lang: str) -> Path | None:
+    """A folder (there, or ending in /) gets a file named after the span and the language."""
+    if out is None:
+        return None
+    path = Path(out)
+    return path / f"report-{span.name}-{lang}.html" if out.endswith("/") or path.is_dir() else path
 
 
 def _write(out: Path | None, html: str) -> None:

@@ -141,7 +141,9 @@ class _Teller:
         """The older value and its period, "" where there is none."""
         if change.older is None:
             return ""
-        text = f"{self.amount(row, change.older)} ({period_text(change.period, self._language)})"
+        # A day is not broken at its hyphens.
+        period = period_text(change.period, self._language).replace("-", "\N{NON-BREAKING HYPHEN}")
+        text = f"{self.amount(row, change.older)} ({period})"
         return f"{text}, {self._words['other_rule']}" if change.has_other_rule else text
 
     def marks(self, row: Row) -> list[str]:
