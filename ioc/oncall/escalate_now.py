@@ -1,12 +1,15 @@
 """A person has the next level called at once, without waiting for the deadline."""
 
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ioc.oncall.database import writing
 from ioc.oncall.desk import Desk
+from ioc.oncall.escalation import steps_of
 from ioc.oncall.lifecycle import Actor, Refusal
-from ioc.oncall.models import InboxIncident
-from ioc.oncall.store_changes import Changes, life_of
+from ioc.oncall.models import InboxIncident, TimerEntry
+from ioc.oncall.routing import policy_of
+from ioc.oncall.store_changes import HOLD, Changes, facts_of, life_of
 
 __all__ = ["escalate_now"]
 
@@ -19,11 +22,17 @@ async def escalate_now(desk: Desk, incident_id: str, actor: Actor) -> Refusal | 
         refusal = _refusal(row, actor)
         if row is None or refusal is not None:
             return refusal
-        changes = Changes(session, desk.keeper(), now)
-        before = row.chain_step
-        changes.escalate(row, now)
-        if row.chain_step == before and not changes.notices:
+        plan = desk.keeper()
+        policy = plan.policies.get(row.policy) or policy_of(plan, facts_of(row), now)
+        if row.chain_step >= len(steps_of(policy)):
             return _last()
+        changes = Changes(session, plan, now)
+        if row.held_until is not None:  # a person knows better than quiet hours
+            row.policy, row.chain, row.chain_step = policy.name, row.chain + 1, 0
+            row.held_until, row.held_reason = None, ""
+            held = TimerEntry.incident_id == incident_id
+            await session.execute(delete(TimerEntry).where(held, TimerEntry.kind == HOLD))
+        changes.escalate(row, now)
         changes.audit(row, "escalate_now", actor, {"level": row.chain_step})
         await changes.write()
     desk.changed()

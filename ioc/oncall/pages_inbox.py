@@ -22,12 +22,13 @@ SEVERITY_SIGNS: Mapping[str, str] = {"critical": "‼", "warning": "!", "info": 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """An incident as the pages show it. `acknowledge_within`: what its chain gives its first level, None where nothing
-    comes after it; `assignee_name`: of the person who was asked."""
+    comes after it; `assignee_name`: of the person who was asked, `closer_name` of who closed it."""
 
     row: InboxRow
     incident: Incident
     acknowledge_within: timedelta | None = None
     assignee_name: str = ""
+    closer_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +128,9 @@ def standing(frame: Frame, shown: Shown) -> str:
         if life.eta_at is not None:
             found.append(word("eta", at=clock_time(life.eta_at, frame.now)))
     elif life.closed_at is not None:
-        by = life.closed_by if life.closed_by != "system" else "IOC"
-        found.append(word("closed_by", name=plain(by), at=clock_time(life.closed_at, frame.now)))
+        found.append(
+            word("closed_by", name=plain(shown.closer_name or life.closed_by), at=clock_time(life.closed_at, frame.now))
+        )
     if life.is_live and life.snoozed_until is not None:
         found.append(word("until", at=clock_time(life.snoozed_until, frame.now)))
     if shown.row.held_until is not None and life.state == "open":

@@ -126,7 +126,7 @@ def _actions(frame: Frame, seen: IncidentShown) -> str:
     if life.is_live:
         is_mine = life.state == "acknowledged" and life.owner == frame.visitor.actor_id
         if life.state == "open" or is_mine:
-            parts.append(_acknowledge(frame, seen))
+            parts.append(_acknowledge(frame, seen, is_mine=is_mine))
         parts.append(_comment(frame, seen))
         parts.append(_close(frame, seen, is_candidate=False))
         parts.append(_more(frame, seen))
@@ -150,14 +150,15 @@ def _minutes(frame: Frame, name: str, minutes: Sequence[int], *, first: str = ""
     return f'<select name="{name}" id="{name}">{"".join(options)}</select>'
 
 
-def _acknowledge(frame: Frame, seen: IncidentShown) -> str:
+def _acknowledge(frame: Frame, seen: IncidentShown, *, is_mine: bool) -> str:
+    """Takes it; who has it already moves the ETA."""
     word = frame.word
     return _form(
         frame,
         seen,
         "acknowledge",
         f'<label for="eta">{word("acknowledge_eta")}</label>{_minutes(frame, "eta", ETAS_MIN, first="eta_none")}'
-        f'<button class="main ack">{word("acknowledge")}</button>',
+        f'<button class="{"" if is_mine else "main ack"}">{word("move_eta" if is_mine else "acknowledge")}</button>',
     )
 
 

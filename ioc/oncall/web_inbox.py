@@ -5,6 +5,7 @@ from collections import OrderedDict
 from aiohttp import web
 
 from ioc.oncall.intake import parse_payload
+from ioc.oncall.lifecycle import SYSTEM
 from ioc.oncall.models import SEVERITY_RANKS
 from ioc.oncall.pages import Frame
 from ioc.oncall.pages_inbox import InboxShown, Shown, inbox_page, inbox_region
@@ -26,13 +27,18 @@ def add_inbox(app: web.Application, site: Site) -> None:
 
 def shown_of(row: InboxRow, plan: Plan) -> Shown:
     policy = plan.policies.get(row.policy)
-    assignee = plan.people.get(row.life.assignee)
     return Shown(
         row=row,
         incident=parse_payload(dict(row.payload)),
         acknowledge_within=policy.levels[0].acknowledge_within if policy else None,
-        assignee_name=assignee.name if assignee else row.life.assignee,
+        assignee_name=_name(plan, row.life.assignee),
+        closer_name="IOC" if row.life.closed_by == SYSTEM.actor_id else _name(plan, row.life.closed_by),
     )
+
+
+def _name(plan: Plan, actor_id: str) -> str:
+    person = plan.people.get(actor_id)
+    return person.name if person else actor_id
 
 
 class _Inbox:

@@ -129,7 +129,8 @@ def is_same_origin(request: web.Request, public_url: str) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return True
-    return urlsplit(origin).netloc in (request.host, urlsplit(public_url).netloc)
+    asked = urlsplit(origin).netloc
+    return asked != "" and asked in (request.host, urlsplit(public_url).netloc)
 
 
 def safe_path(text: str) -> str:
