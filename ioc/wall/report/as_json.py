@@ -102,6 +102,7 @@ def _history(report: Report) -> dict[str, Any]:
     return {
         "trouble": history.trouble or None,
         "complete": not history.is_cut and not history.trouble,
+        "untold": sorted(history.untold),
         "kinds": [_kind(kind) for kind in history.kinds],
         "exercises": [_kind(kind) for kind in history.exercises],
     }

@@ -11,6 +11,11 @@ from ioc.wall.report.periods import Span
 __all__ = ["Happening", "History", "KindSummary", "Times", "history_of"]
 
 _LISTED = 12
+_KEYS = {
+    "noticed": ("first_notified_at",),
+    "acknowledged": ("acknowledged_at",),
+    "resolved": ("closed_at", "resolved_at"),
+}
 _SEVERITIES = ("critical", "warning", "info")
 
 
@@ -54,6 +59,8 @@ class KindSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """`trouble`: why on-call's history is not there, "" where it is. `is_cut`: on-call did not list all of the span.
+    `untold`: which of noticed, acknowledged and resolved its answer does not speak of at all; none of them means "not
+    yet" then, and without `resolved` nobody knows what is still open.
 
     `kinds`: real incidents, and `exercises` apart. `slowest`: open ones first, then by severity and time to
     acknowledge.
@@ -61,6 +68,7 @@ class History:
 
     trouble: str = ""
     is_cut: bool = False
+    untold: frozenset[str] = frozenset()
     kinds: tuple[KindSummary, ...] = ()
     exercises: tuple[KindSummary, ...] = ()
     slowest: tuple[Happening, ...] = ()
@@ -71,13 +79,21 @@ def history_of(incidents: Sequence[Mapping[str, Any]], span: Span, *, limit: int
     read = [happening for told in incidents if (happening := _happening(told)) is not None]
     found = [happening for happening in read if span.start <= happening.opened_at < span.end]
     oldest = min((happening.opened_at for happening in read), default=None)
+    opened = [told for told in incidents if told.get("opened_at") is not None]
     real = [happening for happening in found if not happening.is_exercise]
     return History(
         is_cut=len(incidents) >= limit and oldest is not None and oldest >= span.start,
+        untold=frozenset(
+            name for name, keys in _KEYS.items() if opened and not any(_tells(one, keys) for one in opened)
+        ),
         kinds=_kinds(real),
         exercises=_kinds(happening for happening in found if happening.is_exercise),
         slowest=tuple(sorted(real, key=_urgency)[:_LISTED]),
     )
+
+
+def _tells(told: Mapping[str, Any], keys: Iterable[str]) -> bool:
+    return any(key in told for key in keys)
 
 
 def _happening(told: Mapping[str, Any]) -> Happening | None:

@@ -215,6 +215,11 @@ class _Teller:
         text = f"{self.duration(times.median_s)} ({self.duration(times.longest_s)})"
         return text if times.known == of.incidents else f"{text}, {times.known} {self._words['of']} {of.incidents}"
 
+    @property
+    def untold(self) -> str:
+        names = [name for name in ("noticed", "acknowledged", "resolved") if name in self._report.history.untold]
+        return ", ".join(self._words[name] for name in names)
+
     def duration(self, seconds: float | None) -> str:
         return duration(seconds, self._language)
 

@@ -58,6 +58,10 @@ _BOTH: Final[dict[str, tuple[str, str]]] = {
         "Trực ban chỉ trả về những sự cố mới nhất: danh sách của kỳ này KHÔNG ĐỦ.",
         "On-call listed its newest incidents only: those of this time are NOT COMPLETE.",
     ),
+    "untold": (
+        "Trực ban không cho biết: {times}. Dấu “—” ở các cột đó KHÔNG có nghĩa là chưa xảy ra.",
+        "On-call does not tell: {times}. A “—” in these columns does NOT mean that it did not happen.",
+    ),
     "exercises": ("Diễn tập (không tính vào trên)", "Exercises (not counted above)"),
     "exercises_none": ("Không có diễn tập.", "No exercises."),
     "kind": ("Loại", "Kind"),

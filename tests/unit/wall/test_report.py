@@ -288,6 +288,16 @@ def test_incidents_of_the_span_are_told_by_kind_and_exercises_apart() -> None:
     assert not found.is_cut
 
 
+def test_what_on_call_does_not_tell_is_not_told_as_not_yet() -> None:
+    history = history_of([incident("a")], DAY, limit=1000)
+    assert history.untold == {"acknowledged", "resolved"}
+    text = report_html(made(history=history), catalog(), "vi")
+    assert 'id="untold"' in text
+    assert f"<td>{WORDS['vi']['not_yet']}</td>" not in text
+    assert history_of([incident("a", acknowledged_at=None, closed_at=None)], DAY, limit=1000).untold == set()
+    assert history_of([], DAY, limit=1000).untold == set(), "nobody was asked"
+
+
 def test_a_list_that_on_call_cut_off_is_said_to_be_cut() -> None:
     assert history_of([incident("a"), incident("b")], DAY, limit=2).is_cut
     assert not history_of([incident("a"), incident("b", opened_at="2026-11-20T00:00:00+00:00")], DAY, limit=2).is_cut
