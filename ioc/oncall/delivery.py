@@ -23,6 +23,7 @@ from ioc.oncall.delivery_lanes import (
     Bucket,
     Lane,
     LaneRules,
+    Plan,
     Start,
     lane_of,
     overdue,
@@ -37,7 +38,10 @@ __all__ = ["FallBack", "Outlet", "Try"]
 
 logger = logging.getLogger(__name__)
 
-CONCURRENCY = 16  # tries in flight for one channel
+CONCURRENCY = 32  # tries in flight for one channel
+GATHER_S = 0.005  # tries that end this close together are marked in one transaction
+FRESH_S = 0.1  # what was read from the outbox is worked off this long before rows are asked for that may be new
+OLD_S = 1.0  # and this long where nothing says that there are any
 IDLE_S = 5.0  # how long to sleep at most when nothing is due: a row from another process is found then
 BROKEN_DATABASE_PAUSE_S = 1.0
 
@@ -113,6 +117,9 @@ class Outlet:
         self._draining: dict[Lane, int] = {}
         self._buckets: dict[Lane, Bucket] = {}
         self._next_at: datetime | None = None
+        self._rows: list[OutboxRow] = []
+        self._is_stale = self._has_more = False
+        self._read_s = 0.0
 
     def wake(self) -> None:
         """Says that something new may be due."""
@@ -137,6 +144,7 @@ class Outlet:
         if not await self._turn():
             self._next_at = None
             return 0
+        self._rows, self._read_s = [], 0.0
         in_flight: dict[asyncio.Task[list[Outcome]], Start] = {}
         woken = asyncio.create_task(self._wake.wait())
         tries = 0
@@ -147,9 +155,15 @@ class Outlet:
                     tries += len(start.rows)
                 if not in_flight:
                     return tries
-                await asyncio.wait({*in_flight, woken}, return_when=asyncio.FIRST_COMPLETED)
+                # Not for ever: while one hangs, another's pause ends.
+                await asyncio.wait(
+                    {*in_flight, woken}, timeout=self._look_again_s(), return_when=asyncio.FIRST_COMPLETED
+                )
+                if any(task.done() for task in in_flight) and not all(task.done() for task in in_flight):
+                    await asyncio.wait(in_flight, timeout=GATHER_S)
                 if woken.done():
                     self._wake.clear()
+                    self._is_stale = True
                     woken = asyncio.create_task(self._wake.wait())
                 ended = {task: start for task, start in in_flight.items() if task.done()}
                 if ended:
@@ -170,12 +184,33 @@ class Outlet:
         if count >= CONCURRENCY:
             return []
         now = self._clock()
+        read_before_s = asyncio.get_running_loop().time() - self._read_s
+        is_short = self._has_more and len(self._rows) <= 2 * self._rules.parallel
+        if not self._rows or is_short or read_before_s >= (FRESH_S if self._is_stale else OLD_S):
+            await self._read(now)
+        found = self._planned(flying, now)
+        if not found.starts and (self._is_stale or self._has_more) and not flying:
+            await self._read(now)
+            found = self._planned(flying, now)
+        self._probes.clear()
+        self._next_at = found.next_at
+        starts = list(found.starts[: CONCURRENCY - count])
+        for start in starts:
+            if start.lane in self._buckets:
+                self._buckets[start.lane].take(now)
+        return starts
+
+    async def _read(self, now: datetime) -> None:
+        self._read_s = asyncio.get_running_loop().time()
         rows = await self._store.waiting(self.name, self._rules.most)
         if await self._call_others(rows, now):
             rows = await self._store.waiting(self.name, self._rules.most)
+        self._rows, self._is_stale, self._has_more = rows, False, len(rows) >= self._rules.most
         self._remember(rows, now)
-        found = plan(
-            rows,
+
+    def _planned(self, flying: dict[Lane, set[int]], now: datetime) -> Plan:
+        return plan(
+            self._rows,
             self._rules,
             now,
             in_flight=flying,
@@ -184,13 +219,6 @@ class Outlet:
             draining=self._draining,
             buckets=self._buckets,
         )
-        self._probes.clear()
-        self._next_at = found.next_at
-        starts = list(found.starts[: CONCURRENCY - count])
-        for start in starts:
-            if start.lane in self._buckets:
-                self._buckets[start.lane].take(now)
-        return starts
 
     def _remember(self, rows: Sequence[OutboxRow], now: datetime) -> None:
         """Notes which lanes are down: what waits there now goes one by one, in order, once it is up again."""
@@ -216,6 +244,9 @@ class Outlet:
         await self._store.settle(outcomes, now)
         self._on_fallback()
         return True
+
+    def _look_again_s(self) -> float:
+        return FRESH_S if self._is_stale else max(0.01, min(OLD_S, self._pause().total_seconds()))
 
     def _pause(self) -> timedelta:
         longest = timedelta(seconds=IDLE_S)
@@ -257,6 +288,10 @@ class Outlet:
     async def _settle(self, ended: Sequence[tuple[Start, list[Outcome]]]) -> None:
         now = self._clock()
         firsts = await self._store.settle([outcome for _, outcomes in ended for outcome in outcomes], now)
+        done = {outcome.row.entry_id for _, outcomes in ended for outcome in outcomes}
+        self._rows = [row for row in self._rows if row.entry_id not in done]
+        if any(not isinstance(outcome, Sent) for _, outcomes in ended for outcome in outcomes):
+            self._rows = []  # what was put off comes back at its place, with its new time
         for start, outcomes in ended:
             self._judge_lane(start, outcomes[0])
             for outcome in outcomes:

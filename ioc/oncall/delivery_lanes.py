@@ -47,8 +47,8 @@ class LaneRules:
 
 PEOPLE = LaneRules(parallel=1, most=200, digest_over=5, burst=10)
 """Somebody reads it: ten messages in a row, then one each five seconds; a crowd of notices comes as one."""
-MACHINES = LaneRules(parallel=6, most=32)
-ACTIONS = LaneRules(parallel=8, most=64, is_one_lane=True)
+MACHINES = LaneRules(parallel=8, most=200)
+ACTIONS = LaneRules(parallel=32, most=200, is_one_lane=True)
 STUCK_AFTER = 6  # failed tries (half a minute): by then an outage and one bad entry must be told apart
 
 

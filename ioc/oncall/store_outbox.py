@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ioc.oncall.models import FAILED, PENDING, SENT, DeliveryAttempt, InboxIncident, OutboxEntry
@@ -11,8 +12,10 @@ from ioc.oncall.outcomes import ACTIONS_CHANNEL, FollowUp, GivenUp, OutboxRow, O
 
 __all__ = ["outbox_row", "read_waiting", "write_outcomes"]
 
+_CHANGED = ("attempts", "status", "receipt", "last_error", "sent_at", "next_attempt_at")
 
-def outbox_row(entry: OutboxEntry) -> OutboxRow:
+
+def outbox_row(entry: OutboxEntry | Row[Any]) -> OutboxRow:
     return OutboxRow(
         entry_id=entry.entry_id,
         idempotency_key=entry.idempotency_key,
@@ -43,46 +46,71 @@ async def read_waiting(session: AsyncSession, channel: str, per_recipient: int) 
         .subquery()
     )
     query = (
-        select(OutboxEntry)
+        select(*OutboxEntry.__table__.c)  # plain rows: whole objects cost twice as much
         .join(ranked, ranked.c.entry_id == OutboxEntry.entry_id)
         .where(ranked.c.place <= per_recipient)
         .order_by(OutboxEntry.entry_id)
     )
-    return [outbox_row(entry) for entry in await session.scalars(query)]
+    return [outbox_row(entry) for entry in await session.execute(query)]
 
 
 async def write_outcomes(session: AsyncSession, outcomes: Sequence[Outcome], now: datetime) -> set[str]:
-    """`Store.settle` says what it returns."""
+    """`Store.settle` says what it returns. Rows are written in bulk: on a small machine this is most of a notice."""
     ids = [outcome.row.entry_id for outcome in outcomes]
-    found = await session.scalars(select(OutboxEntry).where(OutboxEntry.entry_id.in_(ids)).with_for_update())
-    entries = {entry.entry_id: entry for entry in found if entry.status == PENDING}
-    followed: list[OutboxRow] = []
-    for outcome in outcomes:
-        entry = entries.get(outcome.row.entry_id)
-        if entry is None:
-            continue
-        _write_outcome(entry, outcome, now)
-        session.add(_attempt(entry, outcome, now))
-        if isinstance(outcome, Sent) and outcome.follow_up is not None:
-            session.add(_follow_up_entry(outcome.row.incident_id, outcome.follow_up, now))
-            followed.append(outcome.row)
-        if isinstance(outcome, GivenUp) or (isinstance(outcome, Postponed) and outcome.falls_back):
+    locked = select(OutboxEntry.entry_id).where(OutboxEntry.entry_id.in_(ids), OutboxEntry.status == PENDING)
+    pending = set(await session.scalars(locked.order_by(OutboxEntry.entry_id).with_for_update()))
+    live = [outcome for outcome in outcomes if outcome.row.entry_id in pending]
+    if not live:
+        return set()
+    await session.execute(_UPDATE, [_changes(outcome, now) for outcome in live])
+    await session.execute(insert(DeliveryAttempt), [_attempt(outcome, now) for outcome in live])
+    sent = [outcome for outcome in live if isinstance(outcome, Sent) and outcome.follow_up is not None]
+    if sent:
+        await session.execute(
+            insert(OutboxEntry),
+            [_follow_up(outcome.row.incident_id, outcome.follow_up, now) for outcome in sent if outcome.follow_up],
+        )
+    failed = [
+        outcome.row.entry_id
+        for outcome in live
+        if isinstance(outcome, GivenUp) or (isinstance(outcome, Postponed) and outcome.falls_back)
+    ]
+    if failed:
+        for entry in await session.scalars(select(OutboxEntry).where(OutboxEntry.entry_id.in_(failed))):
             _fall_back(session, entry, now)
-    return await _mark_notified(session, followed, now)
+    return await _mark_notified(session, [outcome.row for outcome in sent], now)
 
 
-def _write_outcome(entry: OutboxEntry, outcome: Outcome, now: datetime) -> None:
-    entry.attempts = outcome.row.attempts + 1
+_TABLE = OutboxEntry.__table__
+_UPDATE = (
+    update(_TABLE)  # type: ignore[arg-type]  # a mapped class's table is a Table
+    .where(_TABLE.c.entry_id == bindparam("the_id"))
+    .values({name: bindparam(name) for name in _CHANGED})
+)
+
+
+def _changes(outcome: Outcome, now: datetime) -> dict[str, Any]:
+    row = outcome.row
+    changes: dict[str, Any] = {
+        "the_id": row.entry_id,
+        "attempts": row.attempts + 1,
+        "status": PENDING,
+        "receipt": "",
+        "last_error": "",
+        "sent_at": None,
+        "next_attempt_at": row.next_attempt_at or now,
+    }
     match outcome:
         case Sent():
-            entry.status, entry.receipt, entry.last_error, entry.sent_at = SENT, outcome.receipt, "", now
+            changes |= {"status": SENT, "receipt": outcome.receipt, "sent_at": now}
         case Postponed():
-            entry.last_error, entry.next_attempt_at = outcome.error, outcome.next_attempt_at
+            changes |= {"last_error": outcome.error, "next_attempt_at": outcome.next_attempt_at}
         case GivenUp():
-            entry.status, entry.last_error = FAILED, outcome.error
+            changes |= {"status": FAILED, "last_error": outcome.error}
+    return changes
 
 
-def _attempt(entry: OutboxEntry, outcome: Outcome, now: datetime) -> DeliveryAttempt:
+def _attempt(outcome: Outcome, now: datetime) -> dict[str, Any]:
     match outcome:
         case Sent():
             word, detail = "sent", outcome.receipt
@@ -90,7 +118,7 @@ def _attempt(entry: OutboxEntry, outcome: Outcome, now: datetime) -> DeliveryAtt
             word, detail = "postponed", outcome.error
         case GivenUp():
             word, detail = "given_up", outcome.error
-    return DeliveryAttempt(entry_id=entry.entry_id, at=now, outcome=word, detail=detail[:1000])
+    return {"entry_id": outcome.row.entry_id, "at": now, "outcome": word, "detail": detail[:1000]}
 
 
 def _fall_back(session: AsyncSession, entry: OutboxEntry, now: datetime) -> None:
@@ -119,33 +147,28 @@ def _fall_back(session: AsyncSession, entry: OutboxEntry, now: datetime) -> None
     )
 
 
-def _follow_up_entry(incident_id: str, follow_up: FollowUp, now: datetime) -> OutboxEntry:
-    return OutboxEntry(
-        idempotency_key=follow_up.idempotency_key,
-        incident_id=incident_id,
-        purpose=follow_up.purpose,
-        channel=follow_up.channel,
-        recipient=follow_up.recipient,
-        payload=dict(follow_up.payload),
-        next_attempt_at=now,
-        created_at=now,
-    )
+def _follow_up(incident_id: str, follow_up: FollowUp, now: datetime) -> dict[str, Any]:
+    return {
+        "idempotency_key": follow_up.idempotency_key,
+        "incident_id": incident_id,
+        "purpose": follow_up.purpose,
+        "channel": follow_up.channel,
+        "recipient": follow_up.recipient,
+        "payload": dict(follow_up.payload),
+        "next_attempt_at": now,
+        "created_at": now,
+    }
 
 
 async def _mark_notified(session: AsyncSession, notices: Sequence[OutboxRow], now: datetime) -> set[str]:
-    ids = {notice.incident_id for notice in notices}
-    people_told = {notice.incident_id for notice in notices if not notice.facts.get("always")}
-    firsts: set[str] = set()
-    query = (
-        select(InboxIncident)
-        .where(InboxIncident.incident_id.in_(ids))
-        .order_by(InboxIncident.incident_id)
-        .with_for_update()
-    )
-    for incident in await session.scalars(query) if ids else ():
-        if incident.first_notified_at is None:
-            incident.first_notified_at = now
-            firsts.add(next(n.idempotency_key for n in notices if n.incident_id == incident.incident_id))
-        if incident.incident_id in people_told:
-            incident.last_notified_at = now
-    return firsts
+    ids = sorted({notice.incident_id for notice in notices})
+    if not ids:
+        return set()
+    row = InboxIncident
+    query = select(row.incident_id).where(row.incident_id.in_(ids), row.first_notified_at.is_(None))
+    new = set(await session.scalars(query.order_by(row.incident_id).with_for_update()))
+    by_id = update(row).execution_options(synchronize_session=False)
+    await session.execute(by_id.where(row.incident_id.in_(ids)).values(last_notified_at=now))
+    if new:
+        await session.execute(by_id.where(row.incident_id.in_(new)).values(first_notified_at=now))
+    return {next(n.idempotency_key for n in notices if n.incident_id == incident_id) for incident_id in new}

@@ -45,9 +45,7 @@ def numbers(found: Plan) -> list[list[int]]:
         pytest.param([row(1), row(2)], PEOPLE, {"in_flight": {LAN: {1}}}, [], id="one is on its way"),
         pytest.param([row(n) for n in range(6)], PEOPLE, {}, [[0, 1, 2, 3, 4, 5]], id="six are a digest"),
         pytest.param([row(n) for n in range(5)], PEOPLE, {}, [[0]], id="five are not"),
-        pytest.param(
-            [row(n) for n in range(9)], MACHINES, {}, [[n] for n in range(6)], id="a machine takes six at once"
-        ),
+        pytest.param([row(n) for n in range(9)], MACHINES, {}, [[n] for n in range(8)], id="a machine takes eight"),
         pytest.param([row(1, attempts=2, due_s=9), row(2)], PEOPLE, {}, [], id="who failed first is waited for"),
         pytest.param([row(1, attempts=2), row(2)], MACHINES, {}, [[1]], id="a lane that was down is tried by one"),
         pytest.param([row(1), row(2)], MACHINES, {"draining": {LAN: 2}}, [[1]], id="its backlog goes one by one"),
