@@ -12,6 +12,7 @@ from ioc.settings import Settings
 from ioc.wall.figure_follower import FigureFollower
 from ioc.wall.figure_store import FigureStore
 from ioc.wall.open_figures import FigureServices, figures_router
+from ioc.wall.report_pages import reports_router
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -23,9 +24,11 @@ __all__ = ["OpenFigures", "open_figures"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenFigures:
-    """Mount `router`, run `follower.run()` as a task of its own, and close `store` at the end."""
+    """Mount `router` (open to all) and `reports` (for who may see the wall), run `follower.run()` as a task of its own,
+    and close `store` at the end."""
 
     router: "APIRouter"
+    reports: "APIRouter"
     follower: FigureFollower
     store: FigureStore
 
@@ -50,4 +53,9 @@ def open_figures(settings: Settings, catalog: Catalog, *, clock: Clock, broker: 
         is_current=lambda: (follower.caught_up.is_set(), follower.read_at),
         licence=settings.open_licence,
     )
-    return OpenFigures(router=figures_router(services), follower=follower, store=store)
+    return OpenFigures(
+        router=figures_router(services),
+        reports=reports_router(settings.state / "reports"),
+        follower=follower,
+        store=store,
+    )

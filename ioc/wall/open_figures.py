@@ -5,10 +5,7 @@ the audit of rows that is handed in. Errors are RFC 9457 problems in both langua
 """
 
 import asyncio
-import base64
-import binascii
 import hashlib
-import json
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,6 +15,7 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from ioc.catalog import Catalog
@@ -26,9 +24,18 @@ from ioc.errors import IocError
 from ioc.gateway.problems import PROBLEM_TYPE, Language, Problem, language_of
 from ioc.kpis import KpiDefinition
 from ioc.kpis.audit import Explanation, Wanted
-from ioc.kpis.log import period_at, period_named
 from ioc.wall.figure_audit import Auditor
-from ioc.wall.figure_store import FigureStore, Kept, StoreKey
+from ioc.wall.figure_questions import (
+    after_of,
+    clock_of,
+    cursor_of,
+    day_of,
+    headings,
+    next_url,
+    not_found,
+    prefers_csv,
+)
+from ioc.wall.figure_store import FigureStore, Kept
 from ioc.wall.figure_store import Query as StoreQuery
 from ioc.wall.figure_table import csv_text, figure_json
 from ioc.windows import LOCAL_ZONE, microseconds_of
@@ -102,6 +109,7 @@ def figures_router(services: FigureServices) -> APIRouter:
     )
     add("/kpis", handlers.kpis, methods=["GET"], summary="What each KPI counts")
     add("/kpis/{kpi}", handlers.kpi, methods=["GET"], summary="What one KPI counts")
+    add("/openapi.json", lambda: _json(_described(router), {}), methods=["GET"], include_in_schema=False)
     return router
 
 
@@ -131,9 +139,9 @@ class _Asked:
             admin_unit=self.unit,
             agency=self.agency,
             dim=self.dim,
-            since=_day("from", self.since),
-            until=_day("to", self.until),
-            after=_after(self.cursor),
+            since=day_of("from", self.since),
+            until=day_of("to", self.until),
+            after=after_of(self.cursor),
             limit=self.limit + 1,  # one more tells whether there is a next page
         )
 
@@ -170,20 +178,20 @@ class _Handlers:
             since=since, until=until, cursor=cursor, limit=limit,
         )  # fmt: skip
         self._known(kpi)
-        wants_csv = request.url.path.endswith(".csv") or _prefers_csv(request.headers.get("accept", ""))
+        wants_csv = request.url.path.endswith(".csv") or prefers_csv(request.headers.get("accept", ""))
         tag = await self._etag(request, wants_csv)
         shown = self._headers() | {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Language"}
         if tag in request.headers.get("if-none-match", "").replace(" ", "").split(","):
             return Response(status_code=304, headers=shown)
         found = await asyncio.to_thread(self._services.store.find, asked.query())
-        page, following = found[:limit], _cursor(found[limit - 1].key) if len(found) > limit else None
+        page, following = found[:limit], cursor_of(found[limit - 1].key) if len(found) > limit else None
         if following is not None:
-            shown["Link"] = f'{shown.get("Link", "")}, <{_next_url(request, following)}>; rel="next"'.lstrip(", ")
+            shown["Link"] = f'{shown.get("Link", "")}, <{next_url(request, following)}>; rel="next"'.lstrip(", ")
         language = _language(request)
         told = [figure_json(kept, self._services.catalog, language) for kept in page]
         if wants_csv:
             line = self._note(language) if note else ""
-            text = csv_text(told, headers=_headings(headers), has_bom=bom, note=line)
+            text = csv_text(told, headers=headings(headers), has_bom=bom, note=line)
             shown["Content-Disposition"] = 'attachment; filename="figures.csv"'
             return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=shown)
         return _json(self._about(language) | {"next": following, "figures": told}, shown)
@@ -196,7 +204,7 @@ class _Handlers:
         definition = self._definition(kpi, window)
         kept = await self._logged(kpi, window, period, Wanted(unit, agency, dim))
         if kept is None:
-            raise _not_found(f"{kpi}, {window}, {period}, {unit} {agency} {dim}".rstrip())
+            raise not_found(f"{kpi}, {window}, {period}, {unit} {agency} {dim}".rstrip())
         language = _language(request)
         entities = f"{request.url.path}/entities?" + urlencode({"unit": unit, "agency": agency, "dim": dim})
         told = figure_json(kept, self._services.catalog, language)
@@ -216,7 +224,7 @@ class _Handlers:
     ) -> Response:
         definition = self._definition(kpi, window)
         now_us = microseconds_of(self._services.clock())
-        clock_us, name = _clock_of(window, period, now_us)
+        clock_us, name = clock_of(window, period, now_us)
         wanted = Wanted("" if unit == "*" else unit, agency, dim)
         self._check(definition, wanted)
         explained = await self._auditor.explain(definition, window, clock_us, wanted)
@@ -247,13 +255,13 @@ class _Handlers:
 
     def _known(self, kpi: str | None) -> None:
         if kpi is not None and kpi not in self._kpis:
-            raise _not_found(f"KPI {kpi}")
+            raise not_found(f"KPI {kpi}")
 
     def _definition(self, kpi: str, window: str) -> KpiDefinition:
         self._known(kpi)
         definition = self._kpis[kpi]
         if window not in definition.windows:
-            raise _not_found(f"{kpi}: {', '.join(definition.windows)}; {window}")
+            raise not_found(f"{kpi}: {', '.join(definition.windows)}; {window}")
         return definition
 
     def _check(self, kpi: KpiDefinition, wanted: Wanted) -> None:
@@ -262,7 +270,7 @@ class _Handlers:
         has_dim = any(part.dim for part in kpi.parts)
         is_one = sum(map(bool, wanted)) <= 1
         if not is_one or (group and kpi.group_by != group) or (wanted.dim and not has_dim):
-            raise _not_found(f"{kpi.id}: {' '.join(wanted)}".rstrip())
+            raise not_found(f"{kpi.id}: {' '.join(wanted)}".rstrip())
 
     def _tell(self, kpi: KpiDefinition, on: date) -> dict[str, Any]:
         target = kpi.target(on)
@@ -316,6 +324,16 @@ class _Handlers:
 # ---- small things ----------------------------------------------------------------------------------------------------
 
 
+def _described(router: APIRouter) -> dict[str, Any]:
+    """The OpenAPI document of these routes alone: who mounts them may have none."""
+    return get_openapi(
+        title="IOC open figures",
+        version="1",
+        description="Số liệu mở của sổ chỉ số. The figures of the KPI log.",
+        routes=router.routes,
+    )
+
+
 def _json(body: object, headers: dict[str, str]) -> Response:
     return Response(orjson.dumps(body), media_type="application/json", headers=headers)
 
@@ -325,74 +343,3 @@ def _language(request: Request) -> Language:
     if asked in ("vi", "en"):
         return "en" if asked == "en" else "vi"
     return language_of(request.headers.get("accept-language", ""))
-
-
-def _headings(text: str) -> Language | None:
-    return {"vi": "vi", "en": "en"}.get(text)  # type: ignore[return-value]
-
-
-def _prefers_csv(accept: str) -> bool:
-    """Whether CSV stands before JSON; weights are not weighed."""
-    names = [part.partition(";")[0].strip() for part in accept.split(",")]
-    return "text/csv" in names and "application/json" not in names[: names.index("text/csv")]
-
-
-def _day(name: str, text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise Problem(
-            422, "invalid_query", vi=f"{name}: viết ngày như 2026-11-21.", en=f"{name}: write a day like 2026-11-21",
-            field=name,
-        ) from None  # fmt: skip
-
-
-def _cursor(key: StoreKey) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
-
-
-def _after(cursor: str | None) -> StoreKey | None:
-    if cursor is None:
-        return None
-    try:
-        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        found = None
-    if not isinstance(found, list) or len(found) != 6 or not all(isinstance(part, str) for part in found):
-        raise Problem(
-            422,
-            "invalid_cursor",
-            vi="cursor không phải do máy chủ này cấp.",
-            en="cursor is none of ours",
-            field="cursor",
-        )
-    kpi, window, period, admin_unit, agency, dim = found
-    return kpi, window, period, admin_unit, agency, dim
-
-
-def _next_url(request: Request, cursor: str) -> str:
-    pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    return f"{request.url.path}?{urlencode([*pairs, ('cursor', cursor)])}"
-
-
-def _clock_of(window: str, name: str, now_us: int) -> tuple[int, str]:
-    """Returns the clock at which a period is asked for, and the period's name; "" for windows without periods."""
-    running = period_at(window, now_us)
-    if name == "current" or (running is not None and running.name == name):
-        return now_us, "" if running is None else running.name
-    period = period_named(window, name)
-    if period is None or period.last_us > now_us:
-        raise _not_found(f"{window} {name}")
-    if window == "now":
-        raise Problem(
-            409,
-            "not_of_the_past",
-            vi="Chỉ số này đếm hiện trạng: không kể lại được hồ sơ của ngày đã qua; hãy hỏi kỳ current.",
-            en="this figure counts what is so now: the entities of a day that is over can't be told; ask for current",
-            field="period",
-        )
-    return period.last_us, period.name
-
-
-def _not_found(what: str) -> Problem:
-    return Problem(404, "not_found", vi=f"Không có số liệu: {what[:200]}.", en=f"there is no such figure: {what[:200]}")

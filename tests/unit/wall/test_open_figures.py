@@ -4,8 +4,10 @@ import asyncio
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +21,7 @@ from ioc.wall.figure_audit import AUDITS_A_MINUTE
 from ioc.wall.figure_store import FigureStore, Query
 from ioc.wall.figure_table import COLUMNS, csv_text, figure_json
 from ioc.wall.open_figures import FigureServices, figures_router
+from ioc.wall.report_pages import reports_router
 from tests.unit.wall.report_logs import NEXT_MORNING, catalog, logged
 
 LOG = (
@@ -266,7 +269,7 @@ def test_the_kpis_say_what_they_count_and_the_document_names_every_route(door: D
     told = door.get("/v1/kpis").json()["kpis"]
     assert [kpi["id"] for kpi in told] == [kpi.id for kpi in catalog().kpis]
     assert door.get("/v1/kpis/dossiers_online").json()["target"] == {"value": 0.8, "direction": "higher_is_better"}
-    assert set(door.get("/openapi.json").json()["paths"]) == {
+    assert set(door.get("/v1/openapi.json").json()["paths"]) == {
         "/v1/figures",
         "/v1/figures.csv",
         "/v1/figures/{kpi}/{window}/{period}",
@@ -274,3 +277,26 @@ def test_the_kpis_say_what_they_count_and_the_document_names_every_route(door: D
         "/v1/kpis",
         "/v1/kpis/{kpi}",
     }
+
+
+# ---- reports ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_written_reports_are_listed_newest_first_and_nothing_else_is_told(tmp_path: Path) -> None:
+    api = FastAPI()
+    api.include_router(reports_router(tmp_path / "reports"))
+    door = Door(api, FigureStore(":memory:"))
+    assert "Chưa có báo cáo nào" in door.get("/reports").text
+    (tmp_path / "reports").mkdir()
+    for name in ("report-2026-11-20-vi.html", "report-2026-11-21-vi.html", "report-2026-10-en.html", "secret.html"):
+        (tmp_path / "reports" / name).write_text(f"<p>{name}</p>", encoding="utf-8")
+    (tmp_path / "token").write_text("secret", encoding="utf-8")
+    assert re.findall(r'href="/reports/([^"]+)"', door.get("/reports").text) == [
+        "report-2026-11-21-vi.html",
+        "report-2026-11-20-vi.html",
+    ]
+    assert "report-2026-10-en.html" in door.get("/reports?lang=en").text
+    assert door.get("/reports/report-2026-11-21-vi.html").text == "<p>report-2026-11-21-vi.html</p>"
+    for path in ("secret.html", "..%2Ftoken", "report-2026-11-19-vi.html", "report-2026-11-21-vi.html.part"):
+        assert door.get(f"/reports/{path}").status_code == 404, path
+    door.store.close()
