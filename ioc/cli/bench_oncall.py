@@ -14,6 +14,7 @@ from pathlib import Path
 from secrets import token_bytes
 
 import orjson
+import psutil
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
@@ -70,7 +71,9 @@ async def _measured(name: str, database: str, broker: str, state: Path, *, probe
         stack.push_async_callback(_stopped, process)
         await _send(producer, receiver, [f"{name}-warm-{number}" for number in range(5)], per_s=_PROBES_PER_S)
         latency = await _send(producer, receiver, [f"{name}-{number}" for number in range(probes)], per_s=_PROBES_PER_S)
+        before_s = _cpu_s(process)
         batch = await _send(producer, receiver, [f"{name}-burst-{number}" for number in range(burst)], per_s=None)
+        cpu_ms = (_cpu_s(process) - before_s) / burst * 1000
         if receiver.repeats:
             raise PermanentError(f"{receiver.repeats} notices came twice, though nothing failed")
     times = sorted(wait for _, wait in latency)
@@ -85,7 +88,12 @@ async def _measured(name: str, database: str, broker: str, state: Path, *, probe
             p95,
             _LATENCY,
         ),
-        judged(f"{burst:,} incidents at once, notices sent through {name}", f"{rate:,.0f}/s", rate, _RATE),
+        judged(
+            f"{burst:,} incidents at once, notices sent through {name}",
+            f"{rate:,.0f}/s, {cpu_ms:.1f} ms of CPU each",
+            rate,
+            _RATE,
+        ),
     ]
 
 
@@ -180,6 +188,11 @@ async def _started(broker: str, database: str, state: Path, webhook: str) -> asy
     if not line.startswith(b"ready "):
         raise PermanentError(f"ioc oncall did not start: {log.read_text()[-600:]}")
     return process
+
+
+def _cpu_s(process: asyncio.subprocess.Process) -> float:
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:
