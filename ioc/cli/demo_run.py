@@ -40,7 +40,7 @@ __all__ = ["Demo", "DemoPlan"]
 
 logger = logging.getLogger(__name__)
 
-_PORTS = {"worker": 9101, "oncall": 8081, "gateway": 8080}  # as the documents name them
+_PORTS = {"worker": 9101, "oncall": 8081, "gateway": 8080, "wall": 8082}  # as the documents name them
 _BAD_CONFIGURATION = 2  # the exit code of a service whose port is taken
 _READY_TIMEOUT_S = 60.0
 _DRAIN_TIMEOUT_S = 20.0
@@ -147,6 +147,10 @@ class Demo:
         self._facts.token = _issue_token(folder, catalog)
         with_figures = {**environment, "IOC_FIGURES_URL": f"{self._facts.addresses['worker']}/metrics"}
         await self._serve(["gateway"], folder, with_figures)
+        if self._stop.is_set():
+            return
+        show(self._state("starting the wall"))
+        await self._serve(["wall"], folder, {**with_figures, "IOC_ONCALL_URL": self._facts.addresses["oncall"]})
         if self._plan.rate > 0:
             self._departments = functools.partial(self._publish_events, folder, environment)
 

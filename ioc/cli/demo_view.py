@@ -179,6 +179,8 @@ def _addresses(addresses: Mapping[str, str]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     shown = {
         "metrics": f"{addresses.get('worker', '')}/metrics",
+        "wall": f"{addresses.get('wall', '')}/",
+        "phone": f"{addresses.get('wall', '')}/p",
         "on-call": f"{addresses.get('oncall', '')}/",
         "gateway": _page_of(addresses),
         "Kafka": addresses.get("Kafka", ""),
