@@ -43,7 +43,7 @@ _BOTH: Final[dict[str, tuple[str, str]]] = {
     "on_time": ("Đúng hạn", "On time"),
     "late_explained": ("Trễ có lý do", "Late with a reason"),
     "late_unexplained": ("Trễ không lý do", "Late without a reason"),
-    "late_other_cases": ("hai tỷ lệ đếm khác số vụ", "the two count different cases"),
+    "late_other_cases": ("hai tỷ lệ không cùng đếm một số vụ", "the two do not count the same cases"),
     "incidents": ("Sự cố và thời gian xử lý", "Incidents and times to respond"),
     "incidents_none": ("Không có sự cố nào mở trong kỳ.", "No incident opened in this time."),
     "incidents_note": (

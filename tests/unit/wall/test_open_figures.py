@@ -300,3 +300,28 @@ def test_the_written_reports_are_listed_newest_first_and_nothing_else_is_told(tm
     for path in ("secret.html", "..%2Ftoken", "report-2026-11-19-vi.html", "report-2026-11-21-vi.html.part"):
         assert door.get(f"/reports/{path}").status_code == 404, path
     door.store.close()
+
+
+# ---- the store -------------------------------------------------------------------------------------------------------
+
+
+def test_the_store_goes_on_where_it_stood_and_the_newest_entry_stands(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "open-figures.db"
+    store = FigureStore(path)
+    store.put(LOG, next_offset=6)
+    store.close()
+    again = FigureStore(path)
+    assert (again.next_offset, len(again.find(Query()))) == (6, len(LOG))
+    again.put([logged("dossiers_online", "mtd", "2026-10", 4, 4)], next_offset=7)
+    (found,) = again.find(Query(kpi="dossiers_online", period="2026-10", admin_unit="*", agency="", dim=""))
+    assert (found.logged.value, again.next_offset, len(again.find(Query()))) == (1.0, 7, len(LOG))
+    again.clear()
+    assert (again.next_offset, again.find(Query())) == (0, [])
+    again.close()
+
+
+def test_a_period_that_no_window_has_is_passed_over() -> None:
+    store = FigureStore(":memory:")
+    store.put([logged("dossiers_online", "mtd", "someday", 1, 2)], next_offset=1)
+    assert (store.next_offset, store.find(Query())) == (1, [])
+    store.close()
