@@ -22,7 +22,7 @@ _EXAMPLE = "Example: `ioc report --day 2026-11-21 --out reports/` or `ioc report
 
 DayOption = Annotated[str, typer.Option("--day", help="local day, like 2026-11-21; yesterday when left out")]
 MonthOption = Annotated[str, typer.Option("--month", help="month, like 2026-10; `last`: the month before this one")]
-LangOption = Annotated[str, typer.Option("--lang", help="vi or en")]
+LangOption = Annotated[str, typer.Option("--lang", help="vi, en, or all: both, into a folder")]
 OutOption = Annotated[
     str | None,
     typer.Option("--out", help="HTML file, or a folder and / (report-2026-11-21-vi.html there); else standard output"),
@@ -58,17 +58,19 @@ def report(
     from ioc.settings import load_settings
     from ioc.wall.report import report_html, report_json
 
-    if lang not in ("vi", "en"):
-        raise ConfigurationError(f"--lang {lang}: no such language; write vi or en")
-    language: Literal["vi", "en"] = "en" if lang == "en" else "vi"
+    languages: tuple[Literal["vi", "en"], ...] = ("vi", "en") if lang == "all" else ("en" if lang == "en" else "vi",)
+    if lang not in ("vi", "en", "all"):
+        raise ConfigurationError(f"--lang {lang}: no such language; write vi or en, or all")
+    if lang == "all" and not (out or "").endswith("/"):
+        raise ConfigurationError("--lang all writes two files; name a folder and / with --out")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own sentences say what it would
     settings = load_settings(config)
     now = clock_from_setting(settings.now)()
     span = _span(day, month, now)
     catalog = load_catalog(settings.catalog)
     found = _gather(settings, catalog, span, now, broker)
-    if out is not None or not as_json:
-        _write(_file(out, span, lang), report_html(found, catalog, language))
+    for language in languages if out is not None or not as_json else ():
+        _write(_file(out, span, language), report_html(found, catalog, language))
     if as_json:
         print(json.dumps(report_json(found), ensure_ascii=False))
 

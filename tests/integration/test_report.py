@@ -106,8 +106,8 @@ def value(month: str, agency: str = "") -> float:
 
 
 def test_the_months_report_is_the_independent_sum_and_ranks_the_agencies(site: Site) -> None:
-    page = site.folder / "month.html"
-    report = site.report("--month", "2026-10", "--out", str(page))
+    folder = site.folder / "reports"
+    report = site.report("--month", "2026-10", "--lang", "all", "--out", f"{folder}/")
     (figure,) = [one for one in report["figures"] if is_online_share(one)]
     assert (figure["numerator"], figure["denominator"]) == share("2026-10")
     assert (figure["value"], figure["provisional"], figure["provenance"]) == (value("2026-10"), False, "auto")
@@ -116,7 +116,8 @@ def test_the_months_report_is_the_independent_sum_and_ranks_the_agencies(site: S
     ranking = figure["ranking"]
     told = {unit: rank["value"] for rank in ranking["best"] + ranking["worst"] for unit in rank["units"]}
     assert told == {agency: value("2026-10", agency) for agency in ("H36.01", "H36.02", "H36.03")}
-    text = page.read_text(encoding="utf-8")
+    assert sorted(page.name for page in folder.iterdir()) == ["report-2026-10-en.html", "report-2026-10-vi.html"]
+    text = (folder / "report-2026-10-vi.html").read_text(encoding="utf-8")
     assert "Báo cáo điều hành tháng 10/2026" in text
     assert 'id="oncall-trouble"' in text, "nobody answers for on-call, and the report says so"
     assert report["incidents"]["complete"] is False

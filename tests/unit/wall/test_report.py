@@ -435,6 +435,7 @@ def test_both_languages_have_every_word_and_the_same_places_to_fill() -> None:
         (["--month", "2026-13"], "write 2026-11-21 or 2026-10"),
         (["--day", "2026-11-20", "--month", "2026-10"], "leave the other out"),
         (["--lang", "fr"], "write vi or en"),
+        (["--lang", "all"], "name a folder"),
     ],
 )
 def test_a_wrong_question_is_answered_with_what_to_write(
