@@ -9,15 +9,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ioc.oncall.delivery_reach import Reach, Unreached
 from ioc.oncall.desk import Desk
+from ioc.oncall.kinds import CHANNEL_DOWN
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.own_alarms import OwnAlarm, Trouble
 
-__all__ = ["CHANNEL_DOWN", "ReachWatch", "trouble_of"]
+__all__ = ["ReachWatch", "trouble_of"]
 
 logger = logging.getLogger(__name__)
 
-CHANNEL_DOWN = "channel_down"
-"""Somebody on call can't be reached: what they don't get, nobody reads."""
 LOOK_EVERY_S = 5.0
 MAX_NAMED = 8
 
