@@ -26,11 +26,12 @@ from ioc.oncall.channels_telegram import TelegramApi, TelegramChannel
 from ioc.oncall.channels_telegram_answers import TelegramAnswers
 from ioc.oncall.channels_try import ChannelTester
 from ioc.oncall.delivery import Outlet
-from ioc.oncall.delivery_down import CHANNEL_DOWN, ReachWatch
+from ioc.oncall.delivery_down import ReachWatch
 from ioc.oncall.delivery_notices import notice_outlet
 from ioc.oncall.delivery_reach import Reach
 from ioc.oncall.delivery_turns import Turns
 from ioc.oncall.desk import Desk
+from ioc.oncall.kinds import CHANNEL_DOWN
 from ioc.oncall.lifecycle import Acknowledge
 from ioc.oncall.links import LinkKeys, open_link_keys
 from ioc.oncall.metrics import OncallMetrics
