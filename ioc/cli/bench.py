@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
         _add_frames,
         _add_gateway,
         _add_csv,
+        _add_wall_page,
         _add_oncall,
         _add_all,
     ):
@@ -150,6 +151,19 @@ def _add_csv(bench: typer.Typer) -> None:
         finish("csv", measure_csv(rows=rows), json_)
 
 
+def _add_wall_page(bench: typer.Typer) -> None:
+    @bench.command("wall-page", epilog="Example: `ioc bench wall-page --json wall.json`. A minute and a half.")
+    def wall_page(
+        json_: JsonOption = None,
+        seconds: Annotated[float, typer.Option(min=5, help="how long fifty viewers watch")] = 30.0,
+    ) -> None:
+        """First paint of the live wall in a browser, and what fifty viewers cost its server."""
+        from ioc.cli.bench_table import finish
+        from ioc.cli.bench_wall_page import measure_wall_page
+
+        finish("wall-page", measure_wall_page(seconds=seconds), json_)
+
+
 def _add_gateway(bench: typer.Typer) -> None:
     @bench.command("gateway", epilog="Example: `ioc bench gateway --json gateway.json`. About a minute.")
     def gateway(
@@ -208,6 +222,7 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
     from ioc.cli.bench_peers import measure_peers
     from ioc.cli.bench_replay import measure_replay
     from ioc.cli.bench_rows import measure_rows
+    from ioc.cli.bench_wall_page import measure_wall_page
 
     count = round(200_000 * scale)
     return {
@@ -218,6 +233,7 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
         "rows": lambda: measure_rows(rows=round(1_000_000 * scale), count=round(100_000 * scale), passes=passes),
         "replay": lambda: measure_replay(count=round(5_000_000 * scale)),
         "gateway": lambda: measure_gateway(seconds=max(2.0, 10 * scale)),
+        "wall-page": lambda: measure_wall_page(seconds=max(5.0, 30 * scale)),
         "frames": lambda: measure_frames(count=max(30, round(120 * scale))),
         "csv": lambda: measure_csv(rows=round(1_000_000 * scale)),
         "oncall": lambda: measure_oncall(probes=max(20, round(200 * scale)), burst=max(100, round(2_000 * scale))),
