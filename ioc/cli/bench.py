@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
         _add_csv,
         _add_wall_page,
         _add_oncall,
+        _add_oncall_pages,
         _add_all,
     ):
         add(bench)
@@ -191,6 +192,21 @@ def _add_oncall(bench: typer.Typer) -> None:
         finish("oncall", measure_oncall(probes=probes, burst=burst), json_)
 
 
+def _add_oncall_pages(bench: typer.Typer) -> None:
+    @bench.command("oncall-pages", epilog="Example: `ioc bench oncall-pages --pages 50`. About a minute.")
+    def oncall_pages(
+        json_: JsonOption = None,
+        incidents: Annotated[int, typer.Option(min=100, help="open ones")] = 10_000,
+        pages: Annotated[int, typer.Option(min=1, help="open browsers")] = 50,
+        seconds: Annotated[float, typer.Option(min=3, help="how long they stay open")] = 20.0,
+    ) -> None:
+        """The operators' inbox with many open incidents: how long a page takes, and what open pages cost."""
+        from ioc.cli.bench_oncall_pages import measure_oncall_pages
+        from ioc.cli.bench_table import finish
+
+        finish("oncall-pages", measure_oncall_pages(incidents=incidents, pages=pages, seconds=seconds), json_)
+
+
 def _add_all(bench: typer.Typer) -> None:
     @bench.command("all", epilog="Example: `ioc bench all --json bench.json`. About 20 minutes; `make bench` runs it.")
     def all_(
@@ -219,6 +235,7 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
     from ioc.cli.bench_growth import measure_growth
     from ioc.cli.bench_latency import measure_latency
     from ioc.cli.bench_oncall import measure_oncall
+    from ioc.cli.bench_oncall_pages import measure_oncall_pages
     from ioc.cli.bench_peers import measure_peers
     from ioc.cli.bench_replay import measure_replay
     from ioc.cli.bench_rows import measure_rows
@@ -237,4 +254,7 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
         "frames": lambda: measure_frames(count=max(30, round(120 * scale))),
         "csv": lambda: measure_csv(rows=round(1_000_000 * scale)),
         "oncall": lambda: measure_oncall(probes=max(20, round(200 * scale)), burst=max(100, round(2_000 * scale))),
+        "oncall-pages": lambda: measure_oncall_pages(
+            incidents=round(10_000 * scale), pages=max(5, round(50 * scale)), seconds=max(5.0, 20 * scale)
+        ),
     }

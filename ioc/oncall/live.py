@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 LOOK_S = 2.0
 MIN_GAP_S = 1.0  # in a burst pages are told once a second
 STATUS_EVERY_S = 5.0
+MAX_SCOPES = 200
 Both = tuple[str, str]
 Troubles = Callable[[], Awaitable[Mapping[str, str]]]
 _SILENT_KINDS = tuple(kind for kind in OWN_KINDS if kind.endswith("_silent"))
@@ -49,27 +50,24 @@ class Live:
         self._desk = desk
         self._reading = reading
         self._readiness = readiness
-        self._pulse: Pulse | None = None
+        self._pulse: tuple[int, Pulse] | None = None
         self._status: Status | None = None
         self._looked_at = -STATUS_EVERY_S
         self._changed = asyncio.Event()
-        self._openings: dict[tuple[str, ...], tuple[int, datetime | None]] = {}
+        self._openings: dict[tuple[str, ...], tuple[int, asyncio.Future[datetime | None]]] = {}
         self.version = 0
         self.alive_at = desk.now()
 
     async def run(self) -> None:
-        seen = self._desk.version
         while True:
+            seen = self._desk.version
             try:
-                await self._look()
+                await self._look(seen)
                 self.alive_at = self._desk.now()
             except (SQLAlchemyError, OSError, IocError) as error:
                 logger.error("open pages are not told of changes: %s", getattr(error, "orig", error))
             await asyncio.sleep(MIN_GAP_S)
-            now_seen = await self._desk.wait_change(seen, LOOK_S - MIN_GAP_S)
-            if now_seen != seen:
-                seen = now_seen
-                self._tell()
+            await self._desk.wait_change(seen, LOOK_S - MIN_GAP_S)
 
     async def wait(self, seen: int, timeout_s: float) -> int:
         """Returns the version once it differs from `seen`, or after `timeout_s` as it is."""
@@ -89,19 +87,21 @@ class Live:
     async def newest_opening(self, scope: tuple[str, ...]) -> datetime | None:
         """`WebReading.newest_opening`, asked once for a version."""
         known = self._openings.get(scope)
-        if known is None or known[0] != self.version:
-            if len(self._openings) > 200:
+        is_lost = known is None or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None))
+        if known is None or is_lost or known[0] != self.version:
+            if len(self._openings) > MAX_SCOPES:
                 self._openings.clear()
-            known = self._openings[scope] = (self.version, await self._reading.newest_opening(scope))
-        return known[1]
+            known = (self.version, asyncio.ensure_future(self._reading.newest_opening(scope)))
+            self._openings[scope] = known
+        return await asyncio.shield(known[1])  # all open pages ask at once
 
     async def taken_over(self) -> None:
         """Somebody took over: it is another shift at once."""
         self._looked_at = -STATUS_EVERY_S
         self._tell()
 
-    async def _look(self) -> None:
-        before, pulse, status = self._status, await self._reading.pulse(), await self.status()
+    async def _look(self, desk_version: int) -> None:
+        before, pulse, status = self._status, (desk_version, await self._reading.pulse()), await self.status()
         is_news = self._pulse is not None and pulse != self._pulse
         self._pulse = pulse
         if is_news or (before is not None and before != status):

@@ -1,5 +1,6 @@
 """`/`: the inbox, and acknowledging from it."""
 
+import asyncio
 from collections import OrderedDict
 
 from aiohttp import web
@@ -44,7 +45,7 @@ def _name(plan: Plan, actor_id: str) -> str:
 class _Inbox:
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._regions: OrderedDict[tuple[object, ...], str] = OrderedDict()
+        self._regions: OrderedDict[tuple[object, ...], asyncio.Future[str]] = OrderedDict()
 
     async def get(self, request: web.Request) -> web.Response:
         visitor = await self._site.reader(request)
@@ -59,11 +60,11 @@ class _Inbox:
         versions = (self._site.live.version, self._site.doors.desk.version)
         key = (versions, frame.now.replace(second=0, microsecond=0), wanted, after, frame.language, may)
         known = self._regions.get(key)
-        if known is None:
-            known = self._regions[key] = await self._made(frame, wanted, after)
+        if known is None or (known.done() and (known.cancelled() or known.exception() is not None)):
+            known = self._regions[key] = asyncio.ensure_future(self._made(frame, wanted, after))
             while len(self._regions) > MAX_KEPT_REGIONS:
                 self._regions.popitem(last=False)
-        return known
+        return await asyncio.shield(known)  # fifty pages ask at once; one that is closed does not end it for the others
 
     async def _made(self, frame: Frame, wanted: Wanted, after: After | None) -> str:
         found = await self._site.reading.page(wanted, limit=PAGE_INCIDENTS, after=after)

@@ -14,16 +14,18 @@ from ioc.oncall.models import (
     InboxIncident,
     OutboxEntry,
     ShiftNote,
+    TimerEntry,
 )
 from ioc.oncall.outcomes import ACTIONS_CHANNEL
+from ioc.oncall.store_changes import SNOOZE
 from ioc.oncall.store_reading import LIVE, InboxRow, inbox_row
 
 __all__ = ["TABS", "After", "Pulse", "ReceiptRow", "Tab", "Wanted", "WebReading"]
 
 Tab = Literal["open", "acknowledged", "snoozed", "closed", "watching"]
 TABS: tuple[Tab, ...] = get_args(Tab)
-RINGING_FOR = timedelta(hours=24)
 _LIVE_TABS: frozenset[Tab] = frozenset(("open", "acknowledged", "snoozed"))
+_TAB_OF: Mapping[str, Tab] = {"candidate": "watching", "open": "open", "acknowledged": "acknowledged"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -126,19 +128,22 @@ class WebReading:
 
     async def choices(self, wanted: Wanted) -> Choices:
         row = InboxIncident
-        is_snoozed = row.snoozed_until.is_not(None)
-        group = (row.state, is_snoozed, row.kind, row.unit, row.severity)
+        group = (row.state, row.kind, row.unit, row.severity)
         conditions = [row.state.in_(("candidate", *LIVE)), in_scope(wanted.scope), *_mine(wanted)]
         query = select(*group, func.count()).where(*conditions).group_by(*group)
+        snoozed = query.where(row.state.in_(LIVE), _snoozed())
         counts: dict[Tab, int] = dict.fromkeys((tab for tab in TABS if tab != "closed"), 0)
         kinds: set[str] = set()
         units: set[str] = set()
         async with AsyncSession(self._engine) as session:
-            for state, snoozed, kind, unit, severity, count in await session.execute(query):
+            for state, kind, unit, severity, count in await session.execute(query):
                 kinds.add(kind)
                 units.add(unit)
-                if wanted.kind in ("", kind) and wanted.unit in ("", unit or "-") and wanted.severity in ("", severity):
-                    counts[_tab_of(state, bool(snoozed))] += count
+                counts[_TAB_OF[state]] += count if _fits(wanted, kind, unit, severity) else 0
+            for state, kind, unit, severity, count in await session.execute(snoozed):
+                if _fits(wanted, kind, unit, severity):
+                    counts[_TAB_OF[state]] -= count
+                    counts["snoozed"] += count
         return Choices(counts=counts, kinds=tuple(sorted(kinds)), units=tuple(sorted(units)))
 
     async def newest_opening(self, scope: tuple[str, ...]) -> datetime | None:
@@ -207,25 +212,27 @@ def in_scope(scope: tuple[str, ...]) -> ColumnElement[bool]:
     return or_(InboxIncident.unit.in_(scope), InboxIncident.unit == "")
 
 
+def _snoozed() -> ColumnElement[bool]:
+    """By the timers, which are few and narrow: `snoozed_until` would have ten thousand payloads read. The one is set
+    and cleared with the other, in one transaction."""
+    return InboxIncident.incident_id.in_(select(TimerEntry.incident_id).where(TimerEntry.kind == SNOOZE))
+
+
 def _of_tab(tab: Tab) -> ColumnElement[bool]:
     row = InboxIncident
     match tab:
         case "open" | "acknowledged":
-            return and_(row.state == tab, row.snoozed_until.is_(None))
+            return and_(row.state == tab, ~_snoozed())
         case "snoozed":
-            return and_(row.state.in_(LIVE), row.snoozed_until.is_not(None))
+            return and_(row.state.in_(LIVE), _snoozed())
         case "closed":
             return row.state.in_(("resolved", "dismissed"))
         case "watching":
             return row.state == "candidate"
 
 
-def _tab_of(state: str, is_snoozed: bool) -> Tab:
-    if state == "candidate":
-        return "watching"
-    if is_snoozed:
-        return "snoozed"
-    return "open" if state == "open" else "acknowledged"
+def _fits(wanted: Wanted, kind: str, unit: str, severity: str) -> bool:
+    return wanted.kind in ("", kind) and wanted.unit in ("", unit or "-") and wanted.severity in ("", severity)
 
 
 def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
