@@ -258,7 +258,7 @@ def test_memory_limits_fit_one_server_of_eight_gigabytes() -> None:
     for service in stays:  # what is over before the others begin holds nothing
         number, unit = int(service["mem_limit"][:-1]), service["mem_limit"][-1]
         megabytes += number * (1024 if unit == "g" else 1)
-    assert megabytes <= 5 * 1024  # the rest is the page cache, which Kafka lives on
+    assert megabytes <= 5.25 * 1024  # the rest is the page cache, which Kafka lives on
 
 
 def test_kafka_makes_no_topic_by_itself() -> None:

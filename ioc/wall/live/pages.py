@@ -19,7 +19,7 @@ from ioc.wall.panels import Language
 
 __all__ = ["Site", "add_pages"]
 
-MAX_VIEWERS = 200
+MAX_VIEWERS = 100  # two megabytes each: they must fit the service's memory limit
 TICKER_ROWS = 3
 OVERVIEW_TILES, SECTOR_TILES = 8, 12
 OVERVIEW_CAMERAS, MOSAIC_CAMERAS = 4, 12
@@ -86,9 +86,7 @@ def _keep(site: Site, page: "_Wall | _Phone") -> None:
 
 def _begin(site: Site, language: Language, name: str) -> None:
     ui.add_head_html(site.head)
-    ui.add_body_html(
-        f'<script>document.documentElement.lang="{language}";document.body.classList.add("{name}")</script>'
-    )
+    ui.add_body_html(f'<script>document.body.dataset.lang="{language}";document.body.classList.add("{name}")</script>')
 
 
 class _Frame:

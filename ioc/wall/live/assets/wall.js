@@ -6,6 +6,7 @@
   const isMuted = () => localStorage.getItem("ioc-wall-muted") === "1";
 
   function look() {
+    document.documentElement.lang = document.body.dataset.lang || "vi";  // Quasar writes the server's language
     const clock = find("wall-clock");
     const text = clock ? clock.textContent : "";
     if (text && text !== last) { last = text; lastMs = performance.now(); }
