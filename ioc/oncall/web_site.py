@@ -78,13 +78,15 @@ class Site:
         language = language_of(request, visitor)
         status = await self.live.status()
         said = SAID.get(request.query.get("said", ""))
+        has_accounts = bool(visitor.login) or not await self.accounts.is_empty()
+        may_know = bool(visitor.login) or (not has_accounts and is_local(request))
         return Frame(
             language=language,
             path=path or _own_path(request),
             visitor=visitor,
             now=self.doors.desk.now(),
-            has_accounts=bool(visitor.login) or not await self.accounts.is_empty(),
-            troubles=status.troubles,
+            has_accounts=has_accounts,
+            troubles=status.troubles if may_know else (),
             shift=status.shift.name,
             shift_ends_at=status.shift.ends_at,
             is_muted=request.cookies.get(MUTE_COOKIE, "") == status.shift.name,

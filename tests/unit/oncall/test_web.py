@@ -359,6 +359,13 @@ async def test_what_is_wrong_with_the_service_is_on_every_page(house: House) -> 
         assert "Không nhận được sự cố mới từ Kafka: no broker answers" in (await house.get(path))[1]
 
 
+async def test_a_stranger_is_not_told_what_is_wrong(house: House) -> None:
+    house.troubles["kafka"] = "no broker answers"
+    await house.add("lan", "operator")
+    for path in ("/sign-in", "/runbooks/smoke"):
+        assert "no broker answers" not in (await house.get(path))[1]
+
+
 async def test_nobody_on_the_roster_is_said_loudly(house: House) -> None:
     house.clock.now = PLAN.rosters["centre"].rotation.begins_at - timedelta(days=1)  # type: ignore[union-attr]
     assert "KHÔNG CÓ AI TRONG LỊCH TRỰC centre" in (await house.get("/"))[1]
