@@ -61,7 +61,7 @@ def wall_hub(catalog: Catalog, settings: Settings, clock: Clock) -> Hub:
     return Hub(
         kpis,
         figures=page_of(settings.figures_url),
-        incidents=page_of(f"{settings.oncall_url.rstrip('/')}/api/incidents?limit=200"),
+        incidents=page_of(f"{settings.oncall_url.rstrip('/')}/api/incidents?limit=200", token=settings.reader_token()),
         pixels=pixels,
         board=CameraBoard(catalog.cameras, promise),
         past=PastFigures({kpi.id: kpi.windows[0] for kpi in catalog.kpis if kpi.windows}),
