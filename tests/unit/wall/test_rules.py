@@ -206,3 +206,10 @@ def test_a_folder_that_cannot_be_written_ends_in_a_sentence(tmp_path: Path) -> N
 
 def test_help_contains_an_example() -> None:
     assert "Example" in run("--help").stdout
+
+
+def test_another_kpi_changes_boards_rules_and_tests_with_no_edit() -> None:
+    before, after = (generated_files(wall(*kpis)) for kpis in ([kpi()], [kpi(), kpi("own", family="river_levels")]))
+    assert set(after) - set(before) == {f"grafana/dashboards/{x}/sector-river_levels.json" for x in ("vi", "en")}
+    changed = {path for path in before if after[path] != before[path]}
+    assert changed >= {"prometheus/rules/kpis.yml", "prometheus/tests/kpis.yml", "grafana/dashboards/vi/figures.json"}
