@@ -105,6 +105,12 @@ class Settings(BaseSettings):
     oncall_hook_token_file: Path | None = Field(
         None, title="Alertmanager's token file", description="file that holds the token alone, mode 600 or 640"
     )
+    oncall_read_token: SecretStr | None = Field(
+        None,
+        title="Readers' token",
+        description="what the wall and the report show on-call to read incidents, once on-call has accounts; the same "
+        "for all three",
+    )
     oncall_smtp: str | None = Field(
         None,
         title="Mail server",
@@ -156,6 +162,9 @@ class Settings(BaseSettings):
         title="Gateway memory",
         description="MiB of requests that the gateway works on at one time",
     )
+
+    def reader_token(self) -> str:
+        return "" if self.oncall_read_token is None else self.oncall_read_token.get_secret_value()
 
     def port(self, default: int) -> int:
         return default if self.http_port is None else self.http_port

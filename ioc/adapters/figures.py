@@ -121,12 +121,13 @@ class FigureReader:
         return self._figures
 
 
-def page_of(url: str) -> Callable[[], Awaitable[str]]:
-    """Returns a function that gets the text at `url`."""
+def page_of(url: str, *, token: str = "") -> Callable[[], Awaitable[str]]:
+    """Returns a function that gets the text at `url`, with a bearer token where there is one."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def fetch() -> str:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+        async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session, session.get(url) as answer:
             answer.raise_for_status()
             body = bytearray()
             async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):

@@ -86,6 +86,7 @@ def _oncall(
         plan_trouble=trouble,
         reaching=reaching_of(settings, system_clock),
         switch=_switch(settings, partitions),
+        read_token=_read_token(settings),
     )
     facts_clock = clock_from_setting(settings.now)
 
@@ -173,6 +174,13 @@ def _switch(settings: "Settings", partitions: int) -> "SwitchConfig":
         heartbeat_url=outside.get_secret_value() if outside is not None else None,
         hook_token=checked_token(token, where=str(file or "IOC_ONCALL_HOOK_TOKEN")) if token else None,
     )
+
+
+def _read_token(settings: "Settings") -> str:
+    from ioc.oncall.web_hooks import checked_token
+
+    given = settings.oncall_read_token
+    return checked_token(given.get_secret_value(), where="IOC_ONCALL_READ_TOKEN") if given is not None else ""
 
 
 def _catalog(settings: "Settings") -> "tuple[str, int, UnitNames, Plan | None, LoadPlan | None, str]":

@@ -113,7 +113,7 @@ def _gather(settings: "Settings", catalog: "Catalog", span: "Span", now: datetim
 
     async def read(advance: Callable[[float, float], object]) -> "Report":
         ledger = await read_ledger(kafka, lambda place: is_wanted(place, places), advance)
-        history = await read_history(settings.oncall_url, span)
+        history = await read_history(settings.oncall_url, span, token=settings.reader_token())
         owners = read_owners(catalog.folder)
         return build_report(catalog, ledger, span, made_at=now, owners=owners, history=history)
 

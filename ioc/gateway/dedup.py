@@ -12,9 +12,9 @@ SHELF_BYTES = SHELF * DIGEST_BYTES
 
 
 class AcknowledgedIds:
-    """Remembers the newest acknowledged events by a keyed digest. A digest belongs to one shelf of eight: the ninth that
-    falls on it pushes the oldest off, and a repeat of that one is then published again, which the figures count once
-    all the same. (With shelves of one, two of the first 1,200 events would share theirs every other time.)
+    """Remembers the newest acknowledged events by a keyed digest. A digest belongs to one shelf of eight: the ninth
+    that falls on it pushes the oldest off, and a repeat of that one is then published again, which the figures count
+    once all the same. (With shelves of one, two of the first 1,200 events would share theirs every other time.)
 
     128 bits, keyed by a secret of this process: nobody can make an event look like another's repeat.
     """

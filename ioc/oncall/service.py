@@ -88,6 +88,7 @@ class OncallConfig:
     plan_trouble: str = ""
     switch: SwitchConfig = field(default_factory=SwitchConfig)
     reaching: Reaching = field(default_factory=Reaching)
+    read_token: str = ""
 
 
 @dataclass(slots=True)
@@ -164,6 +165,7 @@ async def run_oncall(
             liveness=parts.liveness,
             unit_names=config.unit_names,
             public_url=config.public_url,
+            read_token=config.read_token,
         )
         switch = Switch(
             config.switch,

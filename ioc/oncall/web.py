@@ -1,10 +1,12 @@
 """The HTTP door of on-call: health, metrics, runbooks, pictures, the list of incidents; and the operators' pages."""
 
 import asyncio
+import hmac
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
@@ -153,9 +155,9 @@ class _Handlers:
         return web.Response(body=jpeg, content_type="image/jpeg", headers=cache)
 
     async def incidents(self, request: web.Request) -> web.Response:
-        visitor = await self._site.visitor(request)
+        visitor = await self._site.visitor(request) or self._machine(request)
         if visitor is None:
-            return _json({"error": "sign in first"}, status=401)
+            return _json({"error": "sign in first, or show oncall_read_token as a bearer token"}, status=401)
         limit = _number(request, "limit", default=200, low=1, high=MAX_LISTED)
         rows = [row for row in await self._doors.store.newest(limit=limit) if _sees(visitor, row)]
         listed: dict[str, Any] = {"incidents": [_incident_json(row) for row in rows]}
@@ -168,6 +170,11 @@ class _Handlers:
         ]
         return _json(_tally_json(tally) | {"failures": failures} | listed)
 
+    def _machine(self, request: web.Request) -> Visitor | None:
+        """The wall and the report: they read everything and do nothing."""
+        token, shown = self._doors.read_token, request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return Visitor() if token and hmac.compare_digest(shown.encode(), token.encode()) else None
+
 
 def _sees(visitor: Visitor, row: InboxRow) -> bool:
     return "*" in visitor.units or not row.unit or row.unit in visitor.units
@@ -176,9 +183,19 @@ def _sees(visitor: Visitor, row: InboxRow) -> bool:
 def _incident_json(row: InboxRow) -> dict[str, object]:
     return {
         **row.payload,
-        "alerted_at": row.alerted_at.isoformat() if row.alerted_at else None,
-        "first_notified_at": row.first_notified_at.isoformat() if row.first_notified_at else None,
+        "alerted_at": _iso(row.alerted_at),
+        "first_notified_at": _iso(row.first_notified_at),
+        "oncall_state": row.life.state,  # `state` is what the source said
+        "acknowledged_at": _iso(row.life.acknowledged_at),
+        "closed_at": _iso(row.life.closed_at),
+        "owner": row.life.owner_name,
+        "verdict": row.life.verdict,
+        "is_exercise": row.is_exercise,
     }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
 
 
 def _tally_json(tally: Tally) -> dict[str, object]:

@@ -21,7 +21,8 @@ def _nameless(_: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """`public_url`: where people reach the service; cookies are for TLS alone where it begins with https."""
+    """`public_url`: where people reach the service; cookies are for TLS alone where it begins with https.
+    `read_token`: what machines show to read the incidents; "" for none."""
 
     store: Store
     desk: Desk
@@ -31,3 +32,4 @@ class Doors:
     liveness: Callable[[], str]
     unit_names: UnitNames = _nameless
     public_url: str = ""
+    read_token: str = ""

@@ -48,7 +48,7 @@ def checked_token(token: str, *, where: str) -> str:
     """Returns the shared token; raises ConfigurationError where it could be guessed."""
     if len(token) < MIN_TOKEN_CHARS or not token.isascii() or not token.isprintable() or " " in token:
         raise ConfigurationError(
-            f"{where}: Alertmanager's token needs {MIN_TOKEN_CHARS} printable characters at least; "
+            f"{where}: the shared token needs {MIN_TOKEN_CHARS} printable characters at least; "
             "make one with: openssl rand -hex 32"
         )
     return token

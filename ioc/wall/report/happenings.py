@@ -98,14 +98,15 @@ def _tells(told: Mapping[str, Any], keys: Iterable[str]) -> bool:
 
 def _happening(told: Mapping[str, Any]) -> Happening | None:
     opened_at = _moment(told.get("opened_at"))
-    if opened_at is None or told.get("state") == "candidate":
+    state = str(told.get("oncall_state") or told.get("state", ""))
+    if opened_at is None or state == "candidate":
         return None
     closed_at = _moment(told.get("closed_at")) or _moment(told.get("resolved_at"))
     return Happening(
         incident_id=str(told.get("incident_id", "")),
         kind=str(told.get("kind", "")),
         severity=str(told.get("severity", "")),
-        state=str(told.get("state", "")),
+        state=state,
         place_vi=str(told.get("place_vi") or ""),
         place_en=str(told.get("place_en") or ""),
         admin_unit=str(told.get("admin_unit") or told.get("unit") or ""),

@@ -91,13 +91,15 @@ def _take(ledger: Ledger, key: bytes | None, value: bytes | None, is_wanted: Cal
         return  # none of ours: whoever wrote it there, it is no figure
 
 
-async def read_history(url: str, span: Span) -> History:
-    """Returns the incidents of the span; a history whose `trouble` says why, where on-call does not answer."""
+async def read_history(url: str, span: Span, *, token: str = "") -> History:
+    """Returns the incidents of the span; a history whose `trouble` says why, where on-call does not answer. `token`:
+    what on-call asks readers for once it has accounts."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=_ONCALL_TIMEOUT_S)
     address = f"{url.rstrip('/')}/api/incidents"
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
             session.get(address, params={"limit": str(MAX_INCIDENTS)}) as answer,
         ):
             if answer.status != 200:

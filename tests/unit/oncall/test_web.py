@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp import ClientResponse, CookieJar
 from aiohttp.test_utils import TestClient, TestServer
@@ -71,6 +72,9 @@ async def _text(answer: ClientResponse) -> str:
     return answer.headers.get("Location", "") if 300 <= answer.status < 400 else await answer.text(errors="replace")
 
 
+READ_TOKEN = "0123456789abcdef0123"
+
+
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with opened(tmp_path) as store:
@@ -89,11 +93,22 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             readiness=readiness,
             liveness=lambda: "",
             unit_names=unit_names,
+            read_token=READ_TOKEN,
         )
         await desk.take([incident()])
         app = build_web(doors, accounts=accounts)
         async with TestClient(TestServer(app), cookie_jar=CookieJar(unsafe=True)) as client:
             yield House(client, desk, accounts, evidence, clock, troubles)
+
+
+async def test_the_wall_and_the_report_read_the_incidents_with_their_token(house: House) -> None:
+    await house.add("lan", "operator")
+    assert (await house.get("/api/incidents", Authorization="Bearer wrong"))[0] == 401
+    status, listed = await house.get("/api/incidents", Authorization=f"Bearer {READ_TOKEN}")
+    told = orjson.loads(listed)["incidents"][0]
+    assert (status, told["oncall_state"], told["is_exercise"]) == (200, "open", False)
+    assert {"acknowledged_at", "closed_at", "owner", "verdict"} <= told.keys()
+    assert (await house.get("/", Authorization=f"Bearer {READ_TOKEN}"))[0] == 303, "it opens no page"
 
 
 PAGES = ["/", "/incidents/smoke-0001", "/incidents/smoke-0001/report", "/shift", "/channels"]
