@@ -28,6 +28,7 @@ PICTURES = Path(__file__).parents[2] / "out" / "e2e"
 CHROMIUM = "/usr/bin/chromium"
 TV, TV_4K, PHONE = {"width": 1920, "height": 1080}, {"width": 3840, "height": 2160}, {"width": 390, "height": 844}
 PROVINCE = "lam-dong"
+READ_TOKEN = "read-token-of-the-e2e-test-0123456789"
 LEGIBLE_PX = 48  # of the figures at 1080p: what three metres can read
 
 
@@ -86,6 +87,7 @@ class Site:
         return start_ioc(
             "wall", name="wall", broker=self.kafka, folder=self.folder, IOC_HTTP_PORT=str(self.port),
             IOC_FIGURES_URL=f"{self.worker.address}/metrics", IOC_ONCALL_URL=self.oncall.address,
+            IOC_ONCALL_READ_TOKEN=READ_TOKEN,
         )  # fmt: skip
 
     def tell(self, *records: Record) -> None:
@@ -102,7 +104,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         asyncio.run(ensure_topics(kafka.address, load_catalog(load_settings().catalog).topics()))
         with (
             start_worker("events,figures", broker=kafka.address, folder=folder) as worker,
-            start_ioc("oncall", name="oncall", broker=kafka.address, folder=folder, IOC_ONCALL_CANARY_S="0") as oncall,
+            start_ioc(
+                "oncall",
+                name="oncall",
+                broker=kafka.address,
+                folder=folder,
+                IOC_ONCALL_CANARY_S="0",
+                IOC_ONCALL_READ_TOKEN=READ_TOKEN,
+            ) as oncall,
         ):
             done = run_ioc(
                 "simulate", "events", "--history", "600", "--rate", "100", "--for", "1s", "--seed", "7",
