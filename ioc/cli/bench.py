@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
         _add_gateway,
         _add_csv,
         _add_wall_page,
+        _add_wall_panels,
         _add_oncall,
         _add_oncall_pages,
         _add_all,
@@ -165,6 +166,21 @@ def _add_wall_page(bench: typer.Typer) -> None:
         finish("wall-page", measure_wall_page(seconds=seconds), json_)
 
 
+def _add_wall_panels(bench: typer.Typer) -> None:
+    @bench.command("wall", epilog="Example: `ioc bench wall --days 3`. Some minutes and 3 GB of disk with 30 days.")
+    def wall(
+        json_: JsonOption = None,
+        kpis: Annotated[int, typer.Option(min=1, help="KPIs")] = 60,
+        units: Annotated[int, typer.Option(min=1, help="units of each")] = 200,
+        days: Annotated[int, typer.Option(min=1, help="days of hourly samples")] = 30,
+    ) -> None:
+        """How long a panel of the province wall waits for a real Prometheus, and /metrics of a large province."""
+        from ioc.cli.bench_table import finish
+        from ioc.cli.bench_wall_panels import measure_wall_panels
+
+        finish("wall", measure_wall_panels(kpis=kpis, units=units, days=days), json_)
+
+
 def _add_gateway(bench: typer.Typer) -> None:
     @bench.command("gateway", epilog="Example: `ioc bench gateway --json gateway.json`. About a minute.")
     def gateway(
@@ -240,6 +256,7 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
     from ioc.cli.bench_replay import measure_replay
     from ioc.cli.bench_rows import measure_rows
     from ioc.cli.bench_wall_page import measure_wall_page
+    from ioc.cli.bench_wall_panels import measure_wall_panels
 
     count = round(200_000 * scale)
     return {
@@ -252,6 +269,7 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
         "gateway": lambda: measure_gateway(seconds=max(2.0, 10 * scale)),
         "wall-page": lambda: measure_wall_page(seconds=max(5.0, 30 * scale)),
         "frames": lambda: measure_frames(count=max(30, round(120 * scale))),
+        "wall": lambda: measure_wall_panels(days=max(1, round(30 * scale))),
         "csv": lambda: measure_csv(rows=round(1_000_000 * scale)),
         "oncall": lambda: measure_oncall(probes=max(20, round(200 * scale)), burst=max(100, round(2_000 * scale))),
         "oncall-pages": lambda: measure_oncall_pages(

@@ -6,14 +6,14 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.adapters.figures import page_of
@@ -69,8 +69,9 @@ def wall_hub(catalog: Catalog, settings: Settings, clock: Clock) -> Hub:
     )
 
 
-def wall_app(hub: Hub, catalog: Catalog, *, is_ready: Callable[[], bool]) -> FastAPI:
-    """Returns the ASGI application over `hub`. Once in a process: NiceGUI keeps its pages in globals."""
+def wall_app(hub: Hub, catalog: Catalog, *, is_ready: Callable[[], bool], routers: Iterable[APIRouter] = ()) -> FastAPI:
+    """Returns the ASGI application over `hub`, with further doors in `routers`. Once in a process: NiceGUI keeps its
+    pages in globals."""
     from nicegui import ui
 
     from ioc.wall.live.pages import Site, add_pages
@@ -78,6 +79,8 @@ def wall_app(hub: Hub, catalog: Catalog, *, is_ready: Callable[[], bool]) -> Fas
     files = assets()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.router.routes.extend(routes(hub, files, is_ready))
+    for router in routers:  # before NiceGUI, which answers every other path
+        app.include_router(router)
     points = [(c.lon, c.lat) for c in catalog.cameras.values() if c.lon is not None and c.lat is not None]
     extent = extent_of(points)
     families = sorted({kpi.family for kpi in catalog.kpis}, key=family_order)
@@ -135,15 +138,18 @@ async def run_wall(
     stop: asyncio.Event,
     announce: Callable[[str], None],
     clock: Clock,
+    routers: Iterable[APIRouter] = (),
+    tasks: Iterable[tuple[Coroutine[Any, Any, None], str]] = (),
 ) -> None:
-    """Runs until `stop` is set; `announce` is called once with the address when pages can be had.
+    """Runs until `stop` is set; `announce` is called once with the address when pages can be had. `routers` are served
+    beside the pages, `tasks` (with their names) run beside the hub.
 
     Raises:
         ConfigurationError: the port or a map file can't be used.
     """
     hub = wall_hub(catalog, settings, clock)
     broker = kafka_access(settings)
-    app = wall_app(hub, catalog, is_ready=lambda: hub.snapshot.revision > 0)
+    app = wall_app(hub, catalog, is_ready=lambda: hub.snapshot.revision > 0, routers=routers)
     async with AsyncExitStack() as stack:
         door, address = _bind(settings.http_host, port)
         stack.callback(door.close)
@@ -151,6 +157,7 @@ async def run_wall(
             (hub.run(), "hub"),
             (tail_cameras(hub, broker=broker, clock=clock), "cameras"),
             (tail_log(hub, broker=broker, clock=clock), "KPI log"),
+            *tasks,
         ):
             _keep(stack, work, name, stop)
         await _serve(app, door, stop, lambda: announce(address))
