@@ -15,7 +15,7 @@ from ioc.adapters.kafka_access import kafka_arguments
 from ioc.catalog import Catalog
 from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.clock import Clock
-from ioc.kpis import Figure, KpiDefinition, Partial
+from ioc.kpis import Figure, Partial
 from ioc.windows import LOCAL_ZONE, MICROSECONDS, microseconds_of
 from streams.fresh_figures import FreshFigures
 from streams.kpi_log import KpiLogWriter
@@ -25,7 +25,10 @@ __all__ = ["FiguresRole"]
 
 logger = logging.getLogger(__name__)
 
+_WHOLE = "*"  # the admin_unit of the province's total
 _MAX_SOURCES = 500  # their names come from outside
+_MAX_SERIES = 50_000  # of a province: the contract's bound
+_SERIES_A_FIGURE = 6
 _MERGED_AT_ONCE = 1_000  # partials: about 10 ms of the event loop and of the lock
 
 
@@ -132,10 +135,16 @@ class FiguresRole(Collector):
     def _families(self, clock_us: int) -> Iterable[Metric]:
         values: list[Metric] = []
         companions = [Metric(name, text, "gauge") for name, text in _COMPANIONS.items()]
+        told = {
+            (kpi.id, window): self._figures.of(kpi, window, clock_us)
+            for kpi in self._catalog.kpis
+            for window in kpi.windows
+        }
+        is_sparse = sum(map(len, told.values())) * _SERIES_A_FIGURE > _MAX_SERIES
         for kpi in self._catalog.kpis:
             metric = Metric(kpi.metric, kpi.name_en, "gauge")
             for window in kpi.windows:
-                shown = self._shown(kpi, window, clock_us)
+                shown = self._shown((kpi.id, window), told[kpi.id, window], is_sparse=is_sparse)
                 metric.samples.extend(shown.values)
                 for companion, samples in zip(companions, shown.companions, strict=True):
                     companion.samples.extend(samples)
@@ -155,11 +164,10 @@ class FiguresRole(Collector):
             metric.add_metric([self._catalog.province, source], float(members[source]))
         return metric
 
-    def _shown(self, kpi: KpiDefinition, window: str, clock_us: int) -> "_Samples":
-        figures = self._figures.of(kpi, window, clock_us)
-        known = self._samples.get((kpi.id, window))
-        if known is None or known.figures is not figures:
-            known = self._samples[kpi.id, window] = _samples(figures, self._catalog.province)
+    def _shown(self, place: tuple[str, str], figures: Sequence[Figure], *, is_sparse: bool) -> "_Samples":
+        known = self._samples.get(place)
+        if known is None or known.figures is not figures or known.is_sparse != is_sparse:
+            known = self._samples[place] = _samples(figures, self._catalog.province, is_sparse=is_sparse)
         return known
 
 
@@ -167,11 +175,14 @@ class _Samples(NamedTuple):
     """`companions` in the order of `_COMPANIONS`."""
 
     figures: Sequence[Figure]
+    is_sparse: bool
     values: list[Sample]
     companions: tuple[list[Sample], ...]
 
 
-def _samples(figures: Sequence[Figure], province: str) -> _Samples:
+def _samples(figures: Sequence[Figure], province: str, *, is_sparse: bool) -> _Samples:
+    """`is_sparse`: a unit's, agency's or dim's marks are told only where they are set; a province with so many figures
+    would have more series than Prometheus should be given."""
     values: list[Sample] = []
     companions: tuple[list[Sample], ...] = tuple([] for _ in _COMPANIONS)
     for figure in figures:
@@ -186,17 +197,18 @@ def _samples(figures: Sequence[Figure], province: str) -> _Samples:
         if figure.value is not None:
             values.append(Sample(figure.definition.metric, labels, figure.value))
         labels = {"kpi": figure.definition.id, **labels}
+        is_marked = not is_sparse or not (figure.dim or figure.agency or figure.admin_unit != _WHOLE)
         told = (
             figure.numerator,
             figure.denominator,
             None if figure.as_of_us is None else figure.as_of_us / MICROSECONDS,
-            float(figure.is_stale),
-            float(figure.is_manual),
+            float(figure.is_stale) if is_marked or figure.is_stale else None,
+            float(figure.is_manual) if is_marked or figure.is_manual else None,
         )
         for name, samples, value in zip(_COMPANIONS, companions, told, strict=True):
             if value is not None:
                 samples.append(Sample(name, labels, value))
-    return _Samples(figures, values, companions)
+    return _Samples(figures, is_sparse, values, companions)
 
 
 def _decoded(records: Iterable[ConsumerRecord]) -> list[Partial | Gone | Complete | None]:
