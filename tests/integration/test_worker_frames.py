@@ -1,6 +1,7 @@
 """`ioc worker --roles frames,incidents` on a real broker: scenes, bad frames, and a kill in between."""
 
 import json
+import shutil
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -76,10 +77,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The starting catalogue with two more cameras, which look at the same hills without smoke and without building."""
     folder = tmp_path_factory.mktemp("catalog")
     starting = Path(Settings.model_fields["catalog"].get_default())
-    for file in starting.rglob("*.yaml"):
-        copy = folder / file.relative_to(starting)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(file.read_bytes())
+    shutil.copytree(starting, folder, dirs_exist_ok=True)
     cameras = yaml.safe_load((folder / "cameras.yaml").read_text(encoding="utf-8"))
     cameras[CLEAN_SKY], cameras[CLEAN_PLOT] = cameras[PLUME], cameras[BUILDING_CAMERA]
     (folder / "cameras.yaml").write_text(yaml.safe_dump(cameras, allow_unicode=True), encoding="utf-8")
