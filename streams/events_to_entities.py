@@ -7,12 +7,12 @@ from ioc.canary import BEATS_TOPIC
 from ioc.catalog import Catalog
 from ioc.catalog.model import ENTITY_ROWS_TOPIC
 from ioc.clock import Clock
+from ioc.partitioning import partitioner
 from streams.apps import build_shard_app
 from streams.batch_role import BatchRole
 from streams.batches import AgentName
 from streams.entity_shard import EntityShard
 from streams.metrics import PipelineMetrics
-from streams.partitioning import partitioner
 from streams.row_stores import MemoryRows, RowStore
 from streams.shard_keeper import ShardKeeper
 

@@ -35,7 +35,7 @@ def publish(broker: str, records: Iterable[Record], *, text: str, total: int) ->
 
 
 async def _publish(broker: str, records: Iterable[Record], advance: Advance) -> int:
-    from streams.partitioning import partitioner
+    from ioc.partitioning import partitioner
 
     partitions_of = partitioner(load_catalog(load_settings().catalog).partitions)
     producer = AIOKafkaProducer(

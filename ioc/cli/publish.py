@@ -100,7 +100,8 @@ def publish(
         return
     if len(words) != 1:
         raise ConfigurationError("name one FILE to publish, or - for standard input; see: ioc publish --help")
-    from ioc.cli.publish_files import FileJob, send_file
+    from ioc.cli.publish_files import send_file
+    from ioc.cli.publish_job import FileJob
 
     job = FileJob(
         file=words[0],

@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ioc.catalog import Catalog
 from ioc.cli.publish_answers import Answer
+from ioc.cli.publish_job import FileJob
 from ioc.cli.publish_tables import open_tables
 from ioc.cli.publish_way import Way
 from ioc.clock import Clock
@@ -24,39 +23,14 @@ from ioc.publishing import EventJudge, LineSplitter, Piece, Publication, Rejecte
 from ioc.publishing.journal import Journal, Progress, identity_of
 from ioc.publishing.rejects import RejectsFile
 
-__all__ = ["FileJob", "send_file"]
+__all__ = ["send_file"]
 
-_TABLES = (".csv", ".tsv", ".xlsx", ".xlsm")
 _OLD_TABLES = (".xls", ".ods", ".xlsb")
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _SAVE_EVERY_S = 0.5
 _GC_THRESHOLD = 100_000
 
 Advance = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileJob:
-    """What was asked for."""
-
-    file: str
-    mapping: str = ""
-    type: str = ""
-    source: str = ""
-    publisher: str = ""
-    rejects: Path | None = None
-    is_restart: bool = False
-    is_correction: bool = False
-    encoding: str = ""
-    delimiter: str = ""
-    sheet: str = ""
-    takes_formula_values: bool = False
-    language: Literal["vi", "en"] = "vi"
-    as_json: bool = False
-
-    @property
-    def is_table(self) -> bool:
-        return bool(self.mapping) or Path(self.file).suffix.lower() in _TABLES
 
 
 def send_file(job: FileJob, catalog: Catalog, clock: Clock, way: Way, state: Path) -> int:

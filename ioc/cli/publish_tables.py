@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from ioc.catalog import Catalog
 from ioc.catalog.imports import ImportMapping
 from ioc.cli.publish_answers import Answer
+from ioc.cli.publish_job import FileJob
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
 from ioc.publishers import Publisher
@@ -15,14 +16,11 @@ from ioc.publishing.delimited import open_delimited
 from ioc.publishing.rows import Table
 from ioc.publishing.tables import OwnColumns, RowReader, by_mapping, by_own_names
 
-if TYPE_CHECKING:
-    from ioc.cli.publish_files import FileJob
-
 __all__ = ["open_tables"]
 
 
 def open_tables(
-    job: "FileJob",
+    job: FileJob,
     file: BinaryIO,
     catalog: Catalog,
     judge: EventJudge,
@@ -52,7 +50,7 @@ def open_tables(
             before = piece.last
 
 
-def _mapping(job: "FileJob", catalog: Catalog) -> ImportMapping | None:
+def _mapping(job: FileJob, catalog: Catalog) -> ImportMapping | None:
     if not job.mapping:
         return None
     if job.mapping not in catalog.imports:
@@ -61,7 +59,7 @@ def _mapping(job: "FileJob", catalog: Catalog) -> ImportMapping | None:
     return catalog.imports[job.mapping]
 
 
-def _tables(job: "FileJob", file: BinaryIO, mapping: ImportMapping | None, catalog: Catalog) -> Iterator[Table]:
+def _tables(job: FileJob, file: BinaryIO, mapping: ImportMapping | None, catalog: Catalog) -> Iterator[Table]:
     header_row = mapping.header_row if mapping is not None else 1
     suffix = Path(job.file).suffix.lower()
     try:
@@ -83,7 +81,7 @@ def _tables(job: "FileJob", file: BinaryIO, mapping: ImportMapping | None, catal
 
 
 def _reader(
-    job: "FileJob",
+    job: FileJob,
     table: Table,
     mapping: ImportMapping | None,
     catalog: Catalog,

@@ -18,10 +18,10 @@ from ioc.cli.init import find_place, write_catalog
 from ioc.clock import clock_from_setting
 from ioc.errors import PermanentError
 from ioc.events import Event
+from ioc.partitioning import partitioner
 from ioc.publishing import EventJudge
 from ioc.publishing.sender import open_sender
 from ioc.windows import microseconds_of
-from streams.partitioning import partitioner
 from tests.conftest import KafkaForTests
 from tests.integration.topic_reading import records_of
 from tests.unit.publishing.making import dossier_line, joined, row, table

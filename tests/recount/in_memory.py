@@ -17,11 +17,11 @@ from ioc.catalog import Catalog, load_catalog
 from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.dead_letters import DEAD_LETTERS_TOPIC
 from ioc.kpis import Figures, Partial
+from ioc.partitioning import partitioner
 from ioc.windows import microseconds_of
 from streams.batches import Batch
 from streams.entity_shard import EntityShard, PreparedWrite
 from streams.partials import Complete, Gone, decode_message
-from streams.partitioning import partitioner
 from streams.row_stores import MemoryRows
 from streams.shard_log import Outgoing, Restored
 from tests.recount.accepting import Record

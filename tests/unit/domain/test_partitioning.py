@@ -7,7 +7,7 @@ from aiokafka.partitioner import DefaultPartitioner, murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.partitioning import partitioner
+from ioc.partitioning import partitioner
 
 _default = DefaultPartitioner()
 
