@@ -195,8 +195,7 @@ def test_an_injected_breach_reaches_on_call_and_clears(site: Site) -> None:
     eventually(lambda: assert_told(site, "bts_down"), prometheus=site.prometheus, within_s=DEADLINE_S)
     firing = site.prometheus.query('ALERTS{alertstate="firing",kpi="bts_down"}')
     assert [labels["runbook"] for labels, _ in firing] == ["kpi-target-missed"]
-    missed = [q.expr for q in questions() if q.board == "wall" and q.ref.startswith("value_")]
-    assert [v for expr in missed for labels, v in site.prometheus.query(expr) if labels["kpi"] == "bts_down" and v > 17]
+    eventually(lambda: assert_on_the_wall(site, "bts_down", above=17), prometheus=site.prometheus, within_s=DEADLINE_S)
     before = site.resolved()
     site.post_alarms(count=30, cleared=True)
     quiet(site, lambda: assert_below(site, "ioc_bts_down now", 18))
@@ -210,6 +209,12 @@ def assert_value(site: Site, name: str, *, at_least: float) -> None:
 
 def assert_firing(site: Site, kpi: str) -> None:
     assert site.prometheus.query(f'ALERTS{{alertstate="firing",kpi="{kpi}"}}')
+
+
+def assert_on_the_wall(site: Site, kpi: str, *, above: float) -> None:
+    missed = [q.expr for q in questions() if q.board == "wall" and q.ref.startswith("value_")]
+    told = [(labels, value) for expr in missed for labels, value in site.prometheus.query(expr)]
+    assert [value for labels, value in told if labels["kpi"] == kpi and value > above]
 
 
 def assert_below(site: Site, name: str, bound: float) -> None:
