@@ -317,7 +317,10 @@ async def test_a_rebalance_waits_for_what_is_in_work_and_commits_it_for_the_new_
     taken = Counter(first.places + second.places)
     assert sorted(taken) == [(partition, offset) for partition in range(2) for offset in range(4)]
     again = {place for place, times in taken.items() if times > 1}
-    assert again <= {second.places[-1]}, "what it had in work when it left may come again (a shard knows it), no other"
+    # Faust's own agent reads a partition anew from its committed offset after each rebalance, and commits now and then:
+    # what was acknowledged right before may come again (a shard knows it), what was committed never does.
+    may_come_again = {(0, 2), (1, 2)} if site.agent == "stock" else set()
+    assert again <= may_come_again
 
 
 # ---- the whole worker ------------------------------------------------------------------------------------------------
