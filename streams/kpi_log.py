@@ -6,14 +6,11 @@ anything is written, so a restart writes nothing twice.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
 
 import msgspec
-import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -21,17 +18,15 @@ from ioc.adapters.kafka_access import kafka_arguments
 from ioc.catalog import Catalog
 from ioc.catalog.model import VALUES_TOPIC
 from ioc.clock import Clock
-from ioc.cloudevents import Headers, encode_json
 from ioc.kpis import KpiEngine
-from ioc.kpis.log import KpiLog, LoggedValue, Place
-from ioc.windows import microseconds_of, minute_number, moment_of
+from ioc.kpis.log import KpiLog, LoggedValue
+from ioc.kpis.log_records import decode_value, encode_value, place_of
+from ioc.windows import microseconds_of, minute_number
 from streams.fresh_figures import FreshFigures
 
-__all__ = ["VALUE_TYPE", "KpiLogWriter", "decode_value", "encode_value", "place_of"]
+__all__ = ["KpiLogWriter"]
 
 logger = logging.getLogger(__name__)
-
-VALUE_TYPE = "vn.ioc.kpi.value.v1"
 
 _TICK_S = 1.0
 _QUIET_S = 2.0  # late facts come in crowds: their periods are compared once none came for so long,
@@ -41,99 +36,6 @@ _PASS_S = 10.0  # then the clock is looked at again: the end of a day must not b
 _READ_AT_ONCE = 2_000  # records, about 10 ms of the event loop
 _RETRY_S = 10.0
 _PLACE = TopicPartition(VALUES_TOPIC, 0)
-
-
-# ---- on the wire ---------------------------------------------------------------------------------------------------
-
-
-class _Value(msgspec.Struct, kw_only=True):
-    """The fields of a record that say whether it must be written again."""
-
-    closed: bool
-    value: float | None = None
-    numerator: float | None = None
-    denominator: float | None = None
-    as_of: datetime | None = None
-    stale: bool = False
-    provenance: str = "auto"
-    rule_version: str = ""
-
-
-_decode_key = msgspec.json.Decoder(tuple[str, str, str, str, str, str]).decode
-_decode_value = msgspec.json.Decoder(_Value).decode
-
-
-def _key(logged: LoggedValue) -> list[str]:
-    return [logged.kpi, logged.admin_unit, logged.agency, logged.dim, logged.window, logged.period]
-
-
-def encode_value(logged: LoggedValue, *, province: str, written_at: datetime) -> tuple[bytes, bytes, Headers]:
-    """Returns (key, value, headers) of a figure's record. The key is the JSON list [kpi, admin_unit, agency, dim,
-    window, period]."""
-    key = orjson.dumps(_key(logged))
-    data = {
-        "kpi": logged.kpi,
-        "admin_unit": logged.admin_unit,
-        "agency": logged.agency,
-        "dim": logged.dim,
-        "window": logged.window,
-        "period": logged.period,
-        "closed": logged.is_closed,
-        "value": logged.value,
-        "numerator": logged.numerator,
-        "denominator": logged.denominator,
-        "as_of": None if logged.as_of_us is None else _text(moment_of(logged.as_of_us)),
-        "stale": logged.is_stale,
-        "provenance": "manual" if logged.is_manual else "auto",
-        "rule_version": logged.rule_version,
-        "written_at": _text(written_at),
-    }
-    # Each writing is an event of its own: a value that comes back after a correction must not look like a repetition.
-    event_id = hashlib.blake2b(key + orjson.dumps(data), digest_size=16).hexdigest()
-    value, headers = encode_json(
-        data, event_id=event_id, event_type=VALUE_TYPE, source=f"/{province}/kpi", at=written_at, subject=logged.kpi
-    )
-    return key, value, headers
-
-
-def place_of(key: bytes | None) -> Place:
-    """Returns where a record belongs; cheaper than reading all of it.
-
-    Raises:
-        msgspec.DecodeError: the record is not one of ours.
-    """
-    kpi, _, _, _, window, period = _decode_key(key or b"")
-    return kpi, window, period
-
-
-def decode_value(key: bytes | None, value: bytes | None) -> LoggedValue:
-    """Returns what a record holds.
-
-    Raises:
-        msgspec.DecodeError: the record is not one of ours.
-    """
-    kpi, admin_unit, agency, dim, window, period = _decode_key(key or b"")
-    found = _decode_value(value or b"")
-    return LoggedValue(
-        kpi=kpi,
-        admin_unit=admin_unit,
-        agency=agency,
-        dim=dim,
-        window=window,
-        period=period,
-        is_closed=found.closed,
-        value=found.value,
-        numerator=found.numerator,
-        denominator=found.denominator,
-        as_of_us=None if found.as_of is None else microseconds_of(found.as_of),
-        is_stale=found.stale,
-        is_manual=found.provenance == "manual",
-        rule_version=found.rule_version,
-    )
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 # ---- the writer ----------------------------------------------------------------------------------------------------

@@ -13,9 +13,10 @@ from ioc.adapters.kafka_access import kafka_arguments
 from ioc.catalog.model import VALUES_TOPIC
 from ioc.errors import PermanentError, TransientError
 from ioc.kpis.log import Place
+from ioc.kpis.log_records import place_of
 from ioc.wall.report.happenings import History, history_of
 from ioc.wall.report.periods import Span
-from ioc.wall.report.records import Ledger, decode_record, place_of
+from ioc.wall.report.records import Ledger, decode_record
 
 __all__ = ["read_history", "read_ledger"]
 

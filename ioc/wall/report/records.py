@@ -4,15 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
 from ioc.kpis.log import LoggedValue, Place
-from ioc.windows import microseconds_of
+from ioc.kpis.log_records import decode_written
 
-__all__ = ["Entry", "Key", "Ledger", "decode_record", "key_of", "place_of"]
-
-Key = tuple[str, str, str, str, str, str]
-"""(KPI, admin_unit, agency, dim, window, period)"""
+__all__ = ["Entry", "Ledger", "decode_record"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,61 +23,14 @@ class Entry:
     corrected_from: LoggedValue | None = None
 
 
-class _Value(msgspec.Struct, kw_only=True):
-    closed: bool
-    value: float | None = None
-    numerator: float | None = None
-    denominator: float | None = None
-    as_of: datetime | None = None
-    stale: bool = False
-    provenance: str = "auto"
-    rule_version: str = ""
-    written_at: datetime | None = None
-
-
-_decode_key = msgspec.json.Decoder(Key).decode
-_decode_value = msgspec.json.Decoder(_Value).decode
-
-
-def place_of(key: bytes | None) -> Place:
-    """Returns (KPI, window, period) of a record.
-
-    Raises:
-        msgspec.DecodeError: the key is none of the log's.
-    """
-    kpi, _, _, _, window, period = _decode_key(key or b"")
-    return kpi, window, period
-
-
 def decode_record(key: bytes | None, value: bytes | None) -> Entry:
     """Returns what a record holds.
 
     Raises:
         msgspec.DecodeError: the record is none of the log's.
     """
-    kpi, admin_unit, agency, dim, window, period = _decode_key(key or b"")
-    found = _decode_value(value or b"")
-    logged = LoggedValue(
-        kpi=kpi,
-        admin_unit=admin_unit,
-        agency=agency,
-        dim=dim,
-        window=window,
-        period=period,
-        is_closed=found.closed,
-        value=found.value,
-        numerator=found.numerator,
-        denominator=found.denominator,
-        as_of_us=None if found.as_of is None else microseconds_of(found.as_of),
-        is_stale=found.stale,
-        is_manual=found.provenance == "manual",
-        rule_version=found.rule_version,
-    )
-    return Entry(logged=logged, written_at=found.written_at)
-
-
-def key_of(logged: LoggedValue) -> Key:
-    return logged.kpi, logged.admin_unit, logged.agency, logged.dim, logged.window, logged.period
+    logged, written_at = decode_written(key, value)
+    return Entry(logged=logged, written_at=written_at)
 
 
 class Ledger:

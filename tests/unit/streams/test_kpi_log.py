@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from ioc.cloudevents import decode_json
 from ioc.kpis import Bag, CellKey, Figures, KpiEngine, Partial, Sum
 from ioc.kpis.log import LoggedValue
+from ioc.kpis.log_records import VALUE_TYPE, decode_value, encode_value, place_of
 from ioc.windows import day_number, minute_number, moment_of
 from streams.fresh_figures import FreshFigures
-from streams.kpi_log import VALUE_TYPE, KpiLogWriter, decode_value, encode_value, place_of
+from streams.kpi_log import KpiLogWriter
 from streams.partials import Complete, Gone
 from tests.unit.domain.making import catalog, us
 

@@ -11,16 +11,16 @@ from typer.testing import CliRunner
 from ioc.cli import build_cli
 from ioc.errors import ConfigurationError
 from ioc.kpis import Promises, Target
+from ioc.kpis.log_records import encode_value, place_of
 from ioc.wall.panels import Language
 from ioc.wall.report import Report, Span, build_report, report_html, report_json
 from ioc.wall.report.happenings import History, history_of
 from ioc.wall.report.model import Row, is_wanted, wanted_places
 from ioc.wall.report.numbers import amount, difference, duration, number, period_text
 from ioc.wall.report.ranking import rank_units
-from ioc.wall.report.records import Entry, Ledger, decode_record, place_of
+from ioc.wall.report.records import Entry, Ledger, decode_record
 from ioc.wall.report.sources import silences_of
 from ioc.wall.report.words import WORDS
-from streams.kpi_log import encode_value
 from tests.unit.wall.report_logs import DAY, NEXT_MORNING, catalog, logged, made
 
 OCTOBER = Span.month(2026, 10)
