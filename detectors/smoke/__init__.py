@@ -1,0 +1,5 @@
+"""Smoke by day and by eye, for one camera pose: a rule that watches, a network that confirms."""
+
+from detectors.smoke.detector import SmokeDetector, SmokeThresholds
+
+__all__ = ["SmokeDetector", "SmokeThresholds"]
