@@ -2,21 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
 
 from ioc.adapters.kafka_access import kafka_arguments
 from ioc.catalog import Catalog
 from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.clock import Clock
 from ioc.kpis import Figure, Partial
-from ioc.windows import LOCAL_ZONE, MICROSECONDS, microseconds_of
+from ioc.windows import LOCAL_ZONE, microseconds_of
+from streams.figure_samples import COMPANIONS, Bounded, Detail, Place, Samples, Size, bounded, samples_of
 from streams.fresh_figures import FreshFigures
 from streams.kpi_log import KpiLogWriter
 from streams.partials import Complete, Gone, decode_message
@@ -25,10 +25,10 @@ __all__ = ["FiguresRole"]
 
 logger = logging.getLogger(__name__)
 
-_WHOLE = "*"  # the admin_unit of the province's total
 _MAX_SOURCES = 500  # their names come from outside
-_MAX_SERIES = 50_000  # of a province: the contract's bound
-_SERIES_A_FIGURE = 6
+# Of figures. The contract's bound for a province is 50,000: targets, names of units, sources and what a worker tells of
+# itself have the rest.
+_MAX_SERIES = 48_500
 _MERGED_AT_ONCE = 1_000  # partials: about 10 ms of the event loop and of the lock
 
 
@@ -42,7 +42,9 @@ class FiguresRole(Collector):
         self._broker, self._catalog, self._clock = broker, catalog, clock
         engine = catalog.engine()
         self._figures = FreshFigures(engine)
-        self._samples: dict[tuple[str, str], _Samples] = {}
+        self._samples: dict[Place, _Told] = {}
+        self._sizes: dict[Place, Size] = {}
+        self._bounded = Bounded(Detail.ALL, {})
         self._tasks: list[asyncio.Task[None]] = []
         self._is_complete = asyncio.Event()
         self._log = KpiLogWriter(
@@ -134,24 +136,51 @@ class FiguresRole(Collector):
 
     def _families(self, clock_us: int) -> Iterable[Metric]:
         values: list[Metric] = []
-        companions = [Metric(name, text, "gauge") for name, text in _COMPANIONS.items()]
+        companions = [Metric(name, text, "gauge") for name, text in COMPANIONS.items()]
         told = {
             (kpi.id, window): self._figures.of(kpi, window, clock_us)
             for kpi in self._catalog.kpis
             for window in kpi.windows
         }
-        is_sparse = sum(map(len, told.values())) * _SERIES_A_FIGURE > _MAX_SERIES
+        self._bound(told)
         for kpi in self._catalog.kpis:
             metric = Metric(kpi.metric, kpi.name_en, "gauge")
             for window in kpi.windows:
-                shown = self._shown((kpi.id, window), told[kpi.id, window], is_sparse=is_sparse)
+                shown = self._shown((kpi.id, window), told[kpi.id, window])
                 metric.samples.extend(shown.values)
                 for companion, samples in zip(companions, shown.companions, strict=True):
                     companion.samples.extend(samples)
             values.append(metric)
         yield from values
         yield from companions
+        yield from self._left_out()
         yield self._sources_alive()
+
+    def _bound(self, told: Mapping[Place, Sequence[Figure]]) -> None:
+        found = bounded(told, _MAX_SERIES, self._sizes)
+        if found != self._bounded:
+            logger.warning(
+                "a province may have %d series of figures: %s%s",
+                _MAX_SERIES,
+                _DETAILS[found.detail],
+                f"; of {', '.join(found.left_out)} only the province's total is told" if found.left_out else "",
+            )
+        self._bounded = found
+
+    def _left_out(self) -> Iterable[Metric]:
+        detail = GaugeMetricFamily(
+            "ioc_kpi_detail", "0: all is told of a unit's figure, 1: its marks only where set, 2: no numerator either"
+        )
+        detail.add_metric([], self._bounded.detail)
+        yield detail
+        metric = GaugeMetricFamily(
+            "ioc_kpi_figures_left_out",
+            "Figures of units, agencies and dims that are not told: the province has too many",
+            labels=["kpi"],
+        )
+        for kpi, count in self._bounded.left_out.items():
+            metric.add_metric([kpi], count)
+        yield metric
 
     def _sources_alive(self) -> Metric:
         """The KPI `source_alive` is a share; which source it is that is late, its department must know."""
@@ -164,51 +193,29 @@ class FiguresRole(Collector):
             metric.add_metric([self._catalog.province, source], float(members[source]))
         return metric
 
-    def _shown(self, place: tuple[str, str], figures: Sequence[Figure], *, is_sparse: bool) -> "_Samples":
+    def _shown(self, place: Place, figures: Sequence[Figure]) -> Samples:
+        detail, only_total = self._bounded.detail, place[0] in self._bounded.left_out
         known = self._samples.get(place)
-        if known is None or known.figures is not figures or known.is_sparse != is_sparse:
-            known = self._samples[place] = _samples(figures, self._catalog.province, is_sparse=is_sparse)
-        return known
+        if known is None or known.figures is not figures or (known.detail, known.only_total) != (detail, only_total):
+            samples = samples_of(figures, self._catalog.province, detail, only_total=only_total)
+            known = self._samples[place] = _Told(figures, detail, only_total, samples)
+        return known.samples
 
 
-class _Samples(NamedTuple):
-    """`companions` in the order of `_COMPANIONS`."""
+class _Told(NamedTuple):
+    """What samples were made of."""
 
     figures: Sequence[Figure]
-    is_sparse: bool
-    values: list[Sample]
-    companions: tuple[list[Sample], ...]
+    detail: Detail
+    only_total: bool
+    samples: Samples
 
 
-def _samples(figures: Sequence[Figure], province: str, *, is_sparse: bool) -> _Samples:
-    """`is_sparse`: a unit's, agency's or dim's marks are told only where they are set; a province with so many figures
-    would have more series than Prometheus should be given."""
-    values: list[Sample] = []
-    companions: tuple[list[Sample], ...] = tuple([] for _ in _COMPANIONS)
-    for figure in figures:
-        labels = {
-            "province": province,
-            "admin_unit": figure.admin_unit,
-            "agency": figure.agency,
-            "window": figure.window,
-        }
-        if figure.dim:
-            labels["dim"] = figure.dim
-        if figure.value is not None:
-            values.append(Sample(figure.definition.metric, labels, figure.value))
-        labels = {"kpi": figure.definition.id, **labels}
-        is_marked = not is_sparse or not (figure.dim or figure.agency or figure.admin_unit != _WHOLE)
-        told = (
-            figure.numerator,
-            figure.denominator,
-            None if figure.as_of_us is None else figure.as_of_us / MICROSECONDS,
-            float(figure.is_stale) if is_marked or figure.is_stale else None,
-            float(figure.is_manual) if is_marked or figure.is_manual else None,
-        )
-        for name, samples, value in zip(_COMPANIONS, companions, told, strict=True):
-            if value is not None:
-                samples.append(Sample(name, labels, value))
-    return _Samples(figures, is_sparse, values, companions)
+_DETAILS = {
+    Detail.ALL: "all is told",
+    Detail.MARKS_WHERE_SET: "a unit's marks are told only where they are set",
+    Detail.NO_NUMERATORS: "a unit's marks are told only where they are set, and its numerator is not",
+}
 
 
 def _decoded(records: Iterable[ConsumerRecord]) -> list[Partial | Gone | Complete | None]:
@@ -219,12 +226,3 @@ def _decoded(records: Iterable[ConsumerRecord]) -> list[Partial | Gone | Complet
         except (msgspec.DecodeError, IndexError):
             logger.warning("a record on %s is no partial; passed over", PARTIALS_TOPIC)
     return messages
-
-
-_COMPANIONS = {
-    "ioc_kpi_numerator": "Numerator of a figure",
-    "ioc_kpi_denominator": "Denominator of a figure; of a quantile the number of samples",
-    "ioc_kpi_as_of_timestamp_seconds": "Time of the newest fact behind a figure",
-    "ioc_kpi_stale": "1 where the newest fact is older than its promise",
-    "ioc_kpi_manual": "1 where the figure was typed by hand",
-}

@@ -40,6 +40,7 @@ _FULL = (60, 200, 30)
 _BASE_KPI = "wan_channels_up"  # a plain ratio by unit
 _COMPANIONS = {"numerator": 95.0, "denominator": 100.0, "stale": 0.0, "manual": 0.0}
 _BASE_WINDOW = "now"
+_ALL_OLD_AFTER = timedelta(days=1)
 
 
 def large_province(*, kpis: int, units: int) -> Catalog:
@@ -189,8 +190,9 @@ def _measure_scrape(catalog: Catalog, *, is_full: bool) -> list[Measure]:
     from streams.kpis_to_metrics import FiguresRole
     from streams.partials import Complete
 
-    clock = datetime.now(UTC)
-    role = FiguresRole(broker="", catalog=catalog, clock=lambda: clock)
+    now = datetime.now(UTC)
+    clocks = [now]
+    role = FiguresRole(broker="", catalog=catalog, clock=lambda: clocks[-1])
     places = ["", *(unit.code for unit in catalog.geography.units())]
     # As if it had read them from Kafka, which is not what is measured here.
     role._figures.take(
@@ -198,7 +200,7 @@ def _measure_scrape(catalog: Catalog, *, is_full: bool) -> list[Measure]:
         for kpi in catalog.kpis
         for place in places
     )
-    role._figures.take([Complete(0, 1, {name: int(clock.timestamp() * 1e6) for name in catalog.kpis[0].fed_by})])
+    role._figures.take([Complete(0, 1, {name: int(now.timestamp() * 1e6) for name in catalog.kpis[0].fed_by})])
     role._is_complete.set()
     registry = CollectorRegistry()
     registry.register(role)
@@ -207,11 +209,19 @@ def _measure_scrape(catalog: Catalog, *, is_full: bool) -> list[Measure]:
         began = time.perf_counter()
         text = generate_latest(registry)
         times.append(time.perf_counter() - began)
-    series = sum(not line.startswith(b"#") for line in text.splitlines())
+    clocks.append(now + _ALL_OLD_AFTER)
+    series = {"fresh": _series(text), "old": _series(generate_latest(registry))}
     name = f"/metrics of {len(catalog.kpis)} KPIs × {len(places) - 1} units"
     return [
         judged(
             name, f"{times[0]:.2f} s, then {statistics.median(times[1:]):.2f} s", times[0], _SCRAPE, is_full=is_full
         ),
-        judged("its series", f"{series:,}", series, _SERIES, is_full=is_full),
+        *(
+            judged(f"its series, every figure {state}", f"{count:,}", count, _SERIES, is_full=is_full)
+            for state, count in series.items()
+        ),
     ]
+
+
+def _series(text: bytes) -> int:
+    return sum(not line.startswith(b"#") for line in text.splitlines())

@@ -52,7 +52,7 @@ def series_within_bound(catalog: "Catalog", today: date) -> int:
 
     Of each KPI: windows × (the total, its groups, its values of `dim`) × (the value and its companions). Groups are the
     communes in force during the window, or as many agencies and one `other` as the figures keep apart. Above the bound
-    the figures role leaves out the marks of groups that are not set; those that are set come on top.
+    the figures role leaves out the marks of groups that are not set; those that are set take the place of numerators.
 
     Raises:
         ConfigurationError: they are more than a province may have.
@@ -72,9 +72,9 @@ def series_within_bound(catalog: "Catalog", today: date) -> int:
 
 def _series_of(kpi: KpiDefinition, catalog: "Catalog", today: date, *, left_out: int) -> int:
     dims = MAX_DIMS + 1 if any(part.dim for part in kpi.parts) else 0
-    apart = sum(_groups_of(kpi, window, catalog, today) + dims for window in kpi.windows)
+    groups = sum(_groups_of(kpi, window, catalog, today) for window in kpi.windows)
     of_each = 1 + _COMPANIONS[kpi.form]
-    return len(kpi.windows) * of_each + apart * (of_each - left_out)
+    return len(kpi.windows) * (1 + dims) * of_each + groups * (of_each - left_out)
 
 
 def _groups_of(kpi: KpiDefinition, window: str, catalog: "Catalog", today: date) -> int:

@@ -191,6 +191,19 @@ PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
         "from Kafka and does not know. The wall does not show them. Restart it.",
     ),
     PipelineAlert(
+        alert="IocFiguresLeftOut",
+        name_vi="Không xuất hết số liệu đơn vị",
+        name_en="Not all units' figures are exported",
+        runbook="figures-left-out",
+        expr="max by (kpi) (ioc_kpi_figures_left_out) > 0",
+        lasts=timedelta(minutes=5),
+        severity="warning",
+        description_vi="{{ $value }} số liệu theo đơn vị của chỉ số {{ $labels.kpi }} không có ở đây: tỉnh vượt số dãy "
+        "được phép. Số toàn tỉnh vẫn đủ. Bớt kỳ hoặc bớt nhóm trong danh mục.",
+        description_en="{{ $value }} figures of units of {{ $labels.kpi }} are not here: the province has more series "
+        "than it may. The province's own figure is there. Drop periods or groups in the catalogue.",
+    ),
+    PipelineAlert(
         alert="IocSourceLate",
         name_vi="Nguồn trễ hẹn",
         name_en="Source is late",

@@ -127,7 +127,8 @@ def by_unit(kpi: KpiPanel, window: str, name: str = "") -> str:
     series, keys = _BY_UNIT[kpi.group_by], f"province, {kpi.group_by}"
     as_of = _as_of(kpi, window, series)
     if name == "stale":
-        stale = _companion_series("stale", kpi, window, series)
+        # A province of very many units tells their marks only where they are set (`ioc_kpi_detail`).
+        stale = f"({_companion_series('stale', kpi, window, series)} or on (instance, {keys}) {as_of} * 0)"
         return _believed(_marked(stale, as_of, keys), as_of, keys=keys)
     told = _companion_series(name, kpi, window, series) if name else _value_series(kpi, window, series)
     return _believed(told, as_of, keys=keys)

@@ -179,6 +179,13 @@ CAUSES: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]] = {
             'ioc_kpi_as_of_timestamp_seconds{kpi="k",province="p",window="mtd",admin_unit="*",instance="b"}': "9x99",
         },
     ),
+    "IocFiguresLeftOut": (
+        {
+            'ioc_kpi_figures_left_out{kpi="k",instance="a"}': "124x99",
+            'ioc_kpi_figures_left_out{kpi="k",instance="b"}': "0x99",
+        },
+        {'ioc_kpi_detail{instance="a"}': "2x99"},
+    ),
     "IocSourceLate": (
         {'ioc_source_alive{province="p",source="s"}': "0x99"},
         # One that was cut off hears the source no more; the other does.

@@ -99,6 +99,8 @@ class Province:
         yield f'ioc_admin_unit_info{{{unit},name_vi="Xã Mẫu",name_en="Sample commune"}} 1'
         yield f'ioc_source_alive{{province="{PROVINCE}",source="s"}} {int(self.mood != "breach")}'
         is_stale = int(self.mood in {"stale", "unheard"}) if stale is None else stale
+        if self.mood == "breach":
+            yield f'ioc_kpi_figures_left_out{{kpi="{next(iter(KPIS))}"}} 124'
         for kpi, definition in KPIS.items():
             target, _ = target_of(kpi)
             if target is not None:

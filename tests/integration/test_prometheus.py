@@ -273,6 +273,7 @@ def test_every_alert_can_fire(prometheus: Prometheus, province: Province, doors:
                 "IocDeadLettersRising",
                 "IocOncallSilent",
                 "IocFiguresBehind",
+                "IocFiguresLeftOut",
                 "IocSourceLate",
                 "IocFramesSkipped",
                 "IocGatewayFailing",
