@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from detectors.evaluation import EvaluatedName, Evaluation
+    from detectors.evaluation import EvaluatedName, Evaluation, MakeSmoke, Witness
     from detectors.manifest import LabelledSequence
 
 __all__ = ["register"]
@@ -32,80 +32,113 @@ def register(app: typer.Typer) -> None:
     app.add_typer(commands, name="evaluate")
 
 
-def evaluate_smoke(manifest: ManifestOption, out: OutOption = None, as_json: JsonOption = False) -> None:
+def evaluate_smoke(
+    manifest: ManifestOption,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+    model: Annotated[
+        str, typer.Option("--model", help="free, hpwren, rule or a file of weights; else the setting smoke_model")
+    ] = "rule",
+    folds: Annotated[
+        Path | None,
+        typer.Option("--folds", help="JSON of training: which weights judge which site (cross-validation)"),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="write a page with pictures, boxes, masks and reasons to this HTML file"),
+    ] = None,
+    has_table: Annotated[bool, typer.Option("--table", help="add what other thresholds of the score give")] = False,
+) -> None:
     """Detected sequences, false alarms per camera-hour and time of the smoke detector."""
-    _run("smoke", manifest, out, as_json)
+    from detectors.evaluation.models import read_folds, smoke_by_site
+
+    _require_folder("--out", out)
+    _require_folder("--report", report)
+    make = smoke_by_site(model, read_folds(folds) if folds else None)
+    sequences = _sequences(manifest)
+    if report is None:
+        answer = _with_progress("smoke", sequences, make_smoke=make)
+    else:
+        from ioc.cli.evaluate_report import Reporter
+
+        reporter = Reporter()
+        answer = _with_progress("smoke", sequences, make_smoke=make, witness=reporter.witness)
+        _write("--report", report, reporter.page(answer))
+    _tell(answer, out, as_json, has_table=has_table)
 
 
 def evaluate_construction(manifest: ManifestOption, out: OutOption = None, as_json: JsonOption = False) -> None:
     """The same of the construction detector: the first frame of a sequence is its reference."""
-    _run("construction", manifest, out, as_json)
+    _require_folder("--out", out)
+    _tell(_with_progress("construction", _sequences(manifest)), out, as_json, has_table=False)
 
 
-def _run(name: "EvaluatedName", manifest: Path, out: Path | None, as_json: bool) -> None:
-    import orjson
-
+def _sequences(manifest: Path) -> "tuple[LabelledSequence, ...]":
     from detectors.manifest import read_manifest
+
+    return read_manifest(manifest)
+
+
+def _require_folder(option: str, path: Path | None) -> None:
     from ioc.errors import ConfigurationError
 
-    if out is not None and not out.absolute().parent.is_dir():
-        raise ConfigurationError(f"--out {out}: the folder {out.absolute().parent} does not exist; create it first")
-    answer = _with_progress(name, read_manifest(manifest))
-    text = orjson.dumps(answer.as_json(), option=orjson.OPT_INDENT_2).decode()
+    if path is not None and not path.absolute().parent.is_dir():
+        raise ConfigurationError(
+            f"{option} {path}: the folder {path.absolute().parent} does not exist; create it first"
+        )
+
+
+def _tell(answer: "Evaluation", out: Path | None, as_json: bool, *, has_table: bool) -> None:
+    import orjson
+
+    from detectors.evaluation import sweep
+
+    content = answer.as_json()
+    if has_table:
+        content["thresholds"] = [row.as_json() for row in sweep(answer.runs)]
+    text = orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
     if out is not None:
-        try:
-            out.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise ConfigurationError(f"--out {out}: can't be written ({error.strerror}); choose another file") from None
+        _write("--out", out, text + "\n")
     if as_json:
         print(text)
     else:
-        _print_table(answer)
+        from ioc.cli.evaluate_table import print_answer, print_thresholds
+
+        print_answer(answer)
+        if has_table:
+            print_thresholds(answer)
 
 
-def _with_progress(name: "EvaluatedName", sequences: "tuple[LabelledSequence, ...]") -> "Evaluation":
+def _write(option: str, path: Path, text: str) -> None:
+    from ioc.errors import ConfigurationError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{option} {path}: can't be written ({error.strerror}); choose another file") from None
+
+
+def _with_progress(
+    name: "EvaluatedName",
+    sequences: "tuple[LabelledSequence, ...]",
+    *,
+    make_smoke: "MakeSmoke | None" = None,
+    witness: "Witness" = lambda run, look, image, detector: None,
+) -> "Evaluation":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from detectors.evaluation import evaluate
+    from detectors.evaluation.models import smoke_by_site
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=sum(len(sequence.frames) for sequence in sequences))
         return evaluate(
-            name, sequences, on_frame=lambda sequence: progress.update(task, advance=1, description=sequence)
+            name,
+            sequences,
+            make_smoke=make_smoke or smoke_by_site("rule"),
+            on_frame=lambda sequence: progress.update(task, advance=1, description=sequence),
+            witness=witness,
         )
-
-
-def _print_table(answer: "Evaluation") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table(title=f"{answer.detector} {answer.version}")
-    for heading in ("sequence", "label", "frames", "detected", "first watch", "first alarm", "false alarms", "alarms"):
-        table.add_column(heading, justify="left" if heading in ("sequence", "label") else "right")
-    for result in answer.sequences:
-        values = result.as_json()
-        table.add_row(
-            result.sequence,
-            "positive" if result.is_positive else "negative",
-            str(result.frames),
-            "yes" if result.detected else "–",
-            *("–" if values[key] is None else str(values[key]) for key in ("first_watch_frame", "first_alarm_frame")),
-            str(result.false_alarms),
-            str(result.alarms),
-        )
-    console.print(table)
-    totals = answer.totals()
-    console.print(
-        f"detected {totals['detected']} of {totals['positive']}; negatives alarmed {totals['negative_alarmed']} of "
-        f"{totals['negative']}; {totals['false_alarms_per_camera_hour']} false alarms per camera-hour over "
-        f"{totals['camera_hours']} h; {totals['ms_per_frame']} ms per frame"
-    )
-    for note in answer.notes:
-        console.print(f"Note: {note}.")
-    for result in answer.sequences:
-        for path, reason in result.unreadable:
-            console.print(f"Unreadable: {path} ({reason})", markup=False, soft_wrap=True)

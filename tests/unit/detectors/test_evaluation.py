@@ -1,4 +1,6 @@
 import json
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,8 +11,9 @@ from typer.testing import CliRunner
 
 from detectors.base import Candidate, Observation
 from detectors.construction import ConstructionDetector
-from detectors.evaluation import _Tally, evaluate
-from detectors.manifest import LabelledFrame, LabelledSequence, read_manifest
+from detectors.evaluation import Look, Run, evaluate, scored, sweep
+from detectors.evaluation.models import read_folds, smoke_by_site
+from detectors.manifest import read_manifest
 from detectors.registry import build_detectors
 from detectors.smoke import SmokeDetector
 from ioc.catalog.cameras import Camera, Pose
@@ -88,8 +91,8 @@ def test_table_names_unreadable_pictures(folder: Path) -> None:
 
 def test_construction_pair_is_judged_against_its_first_frame(folder: Path) -> None:
     answer = evaluate("construction", read_manifest(folder / "construction.csv"))
-    assert answer.sequences[0].detected
-    assert answer.sequences[0].first_alarm_frame == 2
+    assert answer.sequences[0].alarm.detected
+    assert answer.sequences[0].alarm.first == 2
     assert answer.sequences[0].states == {"ok": 8}
     assert any("reference" in note for note in answer.notes)
 
@@ -130,41 +133,137 @@ def test_missing_manifest_and_missing_folder_are_named(folder: Path) -> None:
     assert isinstance(result.exception, ConfigurationError)
 
 
-def tally_of(alarms: list[tuple[int, Box]], labels: tuple[Box, ...]) -> _Tally:
-    """Counts alarms at given minutes of a sequence whose frames all carry `labels`."""
-    frame = LabelledFrame(
-        path=Path("x.jpg"), label="smoke" if labels else "no-smoke", number=0, boxes=labels, interval_s=60
-    )
-    tally = _Tally(LabelledSequence(name="s", site="A", frames=(frame,)), "smoke")
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    tier: Tier = "alarm"
-    for minute, box in alarms:
-        at = start + timedelta(minutes=minute)
-        candidate = Candidate(label="smoke", tier=tier, score=1, box=box, first_seen_at=at)
-        tally.add(frame, at, Observation(candidates=(candidate,)))
-    return tally
-
-
+START = datetime(2026, 1, 1, tzinfo=UTC)
 LEFT, RIGHT, LABEL = Box(0.2, 0.5, 0.1, 0.1), Box(0.8, 0.5, 0.1, 0.1), Box(0.5, 0.5, 0.1, 0.1)
+WHOLE = Box(0.5, 0.5, 1.0, 1.0)
+
+
+def run_of(
+    seen: Sequence[tuple[int, Box, Tier, float]], labels: Mapping[int, Box], *, frames: int = 60, positive: bool = True
+) -> Run:
+    """One frame a minute; `seen` is (minute, box, tier, score), `labels` the labelled box of a minute."""
+    run = Run(sequence="s", site="A", is_positive=positive, frames=frames)
+    for minute in range(frames):
+        at = START + timedelta(minutes=minute)
+        candidates = tuple(
+            Candidate(label="smoke", tier=tier, score=score, box=box, first_seen_at=at)
+            for then, box, tier, score in seen
+            if then == minute
+        )
+        own = (labels[minute],) if minute in labels else ()
+        observation = Observation(candidates=candidates, rejected={"still": 1} if minute == 0 else {})
+        run.looks.append(Look(number=100 + minute, at=at, interval_s=60, labels=own, seen=observation))
+    return run
+
+
+def alarms(*seen: tuple[int, Box]) -> list[tuple[int, Box, Tier, float]]:
+    return [(minute, box, "alarm", 0.9) for minute, box in seen]
 
 
 @pytest.mark.parametrize(
-    ("alarms", "labels", "false_alarms", "detected"),
+    ("seen", "labels", "false", "detected"),
     [
-        ([(0, LEFT), (29, LEFT)], (), 1, False),
-        ([(0, LEFT), (30, LEFT)], (), 2, False),
-        ([(0, LEFT), (20, LEFT), (40, LEFT)], (), 1, False),
-        ([(0, LEFT), (1, RIGHT)], (), 2, False),
-        ([(0, LEFT), (1, LABEL)], (LABEL,), 1, True),
-        ([(0, LABEL), (1, LABEL)], (LABEL,), 0, True),
+        (alarms((0, LEFT), (29, LEFT)), {}, 1, False),
+        (alarms((0, LEFT), (30, LEFT)), {}, 2, False),
+        (alarms((0, LEFT), (20, LEFT), (40, LEFT)), {}, 1, False),
+        (alarms((0, LEFT), (1, RIGHT)), {}, 2, False),
+        (alarms((0, LEFT), (1, LABEL)), {1: LABEL}, 1, True),
+        (alarms((0, LABEL), (1, LABEL)), {0: LABEL, 1: LABEL}, 0, True),
+        (alarms((0, LABEL)), {50: LABEL}, 0, False),
     ],
-    ids=["merged", "apart_in_time", "chain", "apart_in_place", "one_of_two", "right"],
+    ids=["merged", "apart_in_time", "chain", "apart_in_place", "one_of_two", "right", "label_of_another_frame"],
 )
-def test_false_alarms_are_incidents_that_touch_no_label(
-    alarms: list[tuple[int, Box]], labels: tuple[Box, ...], false_alarms: int, detected: bool
+def test_false_alarms_are_incidents_that_touch_no_label_of_the_sequence(
+    seen: list[tuple[int, Box, Tier, float]], labels: dict[int, Box], false: int, detected: bool
 ) -> None:
-    result = tally_of(alarms, labels).result()
-    assert (result.false_alarms, result.detected) == (false_alarms, detected)
+    result = scored(run_of(seen, labels, positive=bool(labels)))
+    assert (result.alarm.false, result.alarm.detected) == (false, detected)
+
+
+@pytest.mark.parametrize(
+    ("seen", "labels", "told"),
+    [
+        (alarms(*((minute, LEFT) for minute in range(60))), {}, 6),
+        (alarms(*((minute, WHOLE) for minute in range(60))), {30: LABEL}, 6),
+        (alarms((30, LABEL)), {30: LABEL}, 0),
+        (alarms((19, LABEL)), {30: LABEL}, 1),
+        (alarms((20, LABEL)), {30: LABEL}, 0),
+        (alarms((0, LEFT), (5, Box(0.29, 0.5, 0.1, 0.1)), (8, Box(0.38, 0.5, 0.1, 0.1))), {}, 2),
+    ],
+    ids=["every_ten_minutes", "over_everything", "right", "long_before", "shortly_before", "no_chain_of_boxes"],
+)
+def test_told_again_does_not_saturate(
+    seen: list[tuple[int, Box, Tier, float]], labels: dict[int, Box], told: int
+) -> None:
+    assert scored(run_of(seen, labels, positive=bool(labels))).alarm.told_again == told
+
+
+def test_what_is_on_the_wall_counts_for_the_watch_tier_and_only_alarms_for_the_other() -> None:
+    seen: list[tuple[int, Box, Tier, float]] = [
+        (3, RIGHT, "watch", 0.2),
+        (12, LABEL, "watch", 0.4),
+        (14, LABEL, "alarm", 0.8),
+    ]
+    result = scored(run_of(seen, dict.fromkeys(range(10, 60), LABEL)))
+    assert (result.watch.first, result.watch.frames_to, result.watch.false, result.watch.boxes) == (103, 3, 1, 3)
+    assert (result.alarm.first, result.alarm.frames_to, result.alarm.false, result.alarm.boxes) == (114, 5, 0, 1)
+    assert (result.watch.is_first_right, result.alarm.is_first_right) == (False, True)
+    assert (result.hours, result.rejected) == (1.0, {"still": 1})
+
+
+def test_another_threshold_judges_the_same_scores_again() -> None:
+    seen: list[tuple[int, Box, Tier, float]] = [(3, RIGHT, "watch", 0.2), (14, LABEL, "alarm", 0.8)]
+    low, middle, high = sweep([run_of(seen, {14: LABEL})], [0.1, 0.5, 0.9])
+    assert (low.detected, low.false_alarms_per_camera_hour) == (1, 1.0)
+    assert (middle.detected, middle.false_alarms_per_camera_hour, middle.median_frames_to_alarm) == (1, 0.0, 1.0)
+    assert (high.detected, high.median_frames_to_alarm) == (0, None)
+
+
+def test_a_site_is_judged_by_the_weights_that_its_fold_names(tmp_path: Path) -> None:
+    (tmp_path / "one.onnx").write_bytes(b"weights")
+    (tmp_path / "folds.json").write_text('{"sites": {"A": "one.onnx", "B": "rule"}}', encoding="utf-8")
+    folds = read_folds(tmp_path / "folds.json")
+    assert folds.sites == {"A": str(tmp_path / "one.onnx"), "B": "rule"}
+    assert smoke_by_site("rule", folds)("B")[0] == "rule"
+    assert smoke_by_site("rule", folds)("unseen")[0] == "rule"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("{", "not readable as JSON"), ("[]", 'no "sites"'), ('{"sites": {"A": "none.onnx"}}', "none.onnx.*not there")],
+    ids=["broken", "shape", "missing_weights"],
+)
+def test_wrong_folds_are_refused(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "folds.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=says):
+        read_folds(path)
+
+
+def test_report_shows_pictures_boxes_and_reasons_and_names_no_outside_address(folder: Path) -> None:
+    out = folder / "report.html"
+    result = CliRunner().invoke(
+        cli(), ["evaluate", "smoke", "--manifest", str(folder / "smoke.csv"), "--report", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    page = out.read_text(encoding="utf-8")
+    assert re.findall(r"""(?:https?:)?//[\w.-]+""", re.sub(r"base64,[\w+/=]+", "", page)) == []
+    assert 'class="box label"' in page
+    assert 'class="box alarm" data-score="' in page
+    assert all(words in page for words in ("kênh tối sáng lên", "dark channel rises", "đang học nền", "quiet"))
+    assert page.count("data:image/jpeg;base64,") >= 18
+
+
+def test_table_over_thresholds_is_in_the_answer_when_asked_for(folder: Path) -> None:
+    out = folder / "with_table.json"
+    result = CliRunner().invoke(
+        cli(), ["evaluate", "smoke", "--manifest", str(folder / "smoke.csv"), "--out", str(out), "--table"]
+    )
+    assert result.exit_code == 0, result.output
+    assert "median frames" in result.stdout
+    rows = json.loads(out.read_text(encoding="utf-8"))["thresholds"]
+    assert rows[0]["detected"] == 1
+    assert rows[-1]["detected"] <= rows[0]["detected"]
 
 
 def test_construction_watches_only_poses_with_zones() -> None:

@@ -1,0 +1,59 @@
+"""The words of the evaluation's page: cues, reasons and states of the smoke detector, in Vietnamese and English."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["Both", "said"]
+
+Both = tuple[str, str]
+"""Vietnamese, English."""
+
+_WORDS: Mapping[str, Both] = MappingProxyType(
+    {
+        # what fired
+        "dark_channel_rise": ("kênh tối sáng lên", "dark channel rises"),
+        "saturation_drop": ("màu nhạt đi", "colour fades"),
+        "contrast_drop": ("độ tương phản giảm", "contrast fades"),
+        "texture_loss": ("mất chi tiết bề mặt", "texture is lost"),
+        "grey_shift": ("ngả xám so với toàn ảnh", "turns grey against the whole picture"),
+        "growth": ("lan rộng từ một gốc", "grows from one place"),
+        "upward_drift": ("bốc lên cao", "drifts upwards"),
+        "anchored": ("có gốc trên mặt đất", "has its foot on the ground"),
+        "anchor": ("có gốc trên mặt đất", "has its foot on the ground"),
+        "persistence": ("tồn tại qua nhiều khung hình", "stays over several frames"),
+        "network": ("mạng nơ-ron xác nhận", "the network confirms"),
+        # why a region was refused
+        "small": ("quá nhỏ", "too small"),
+        "too_small": ("quá nhỏ", "too small"),
+        "wide": ("quá rộng", "too wide"),
+        "too_wide": ("quá rộng", "too wide"),
+        "sky": ("trên nền trời", "in the sky"),
+        "above_terrain": ("trên nền trời", "above the terrain"),
+        "foreground": ("ngay sát camera", "in the foreground"),
+        "still": ("đứng yên", "does not move"),
+        "masked": ("nằm trong vùng che", "under a mask"),
+        "occluded": ("bị vật che khuất", "behind something near"),
+        "repeated_frame": ("khung hình lặp lại", "repeated frame"),
+        # states and whole-frame guards
+        "ok": ("bình thường", "working"),
+        "warming_up": ("đang học nền", "learning the background"),
+        "degraded": ("tầm nhìn giảm", "visibility degraded"),
+        "suspended": ("tạm dừng", "suspended"),
+        "no_view": ("không thấy gì", "no view"),
+        "camera_moved": ("camera bị xoay", "camera moved"),
+        "view_changed": ("khung cảnh thay đổi", "view changed"),
+        "exposure_jump": ("độ sáng nhảy vọt", "exposure jumped"),
+        "whole_frame_change": ("cả ảnh thay đổi", "the whole picture changed"),
+        "day_night_switch": ("chuyển ngày/đêm", "day/night switch"),
+        "resolution_changed": ("đổi độ phân giải", "resolution changed"),
+        "fog": ("sương mù", "fog"),
+        # tiers
+        "watch": ("theo dõi", "watch"),
+        "alarm": ("báo động", "alarm"),
+    }
+)
+
+
+def said(key: str) -> Both:
+    """Returns `key` in both languages; one that has no words yet is shown as it is."""
+    return _WORDS.get(key, (key.replace("_", " "),) * 2)
