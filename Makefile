@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## run a whole province in a box: broker, workers, cameras, departments, alerts
 	$(BIN)/ioc demo $(ARGS)
 test: $(READY) ## all tests, on a real embedded Kafka
-	deploy/ensure-tools && deploy/ensure-asyncapi && deploy/ensure-grafana-schema && if [ -n "$(ARGS)" ]; then $(BIN)/pytest $(ARGS); else $(BIN)/pytest -n 2 tests/unit tests/contract && $(BIN)/pytest -n 2 --dist loadfile tests/recount tests/integration tests/e2e; fi
+	deploy/ensure-tools && deploy/ensure-asyncapi && deploy/ensure-grafana-schema && if [ -n "$(ARGS)" ]; then $(BIN)/pytest $(ARGS); else $(BIN)/pytest -n 2 tests/unit tests/contract tests/golden && $(BIN)/pytest -n 2 --dist loadfile tests/recount tests/integration tests/e2e; fi
 check: $(READY) ## format, lint, types, imports, published contracts
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/ioc catalog compat --catalog ioc/catalog/lam-dong
 $(PEERS_READY): deploy/peers/requirements.txt deploy/peers/constraints.txt

@@ -10,7 +10,7 @@ from ioc.gateway.cap_events import events_of, extended_id
 from ioc.gateway.topic_tail import data_of
 from tests.unit.domain.making import NOW_US, STRUCTURED
 from tests.unit.gateway.cap_samples import storm
-from tests.unit.gateway.doors import small_catalog
+from tests.unit.gateway.small_catalog import small_catalog
 
 DATA = {"report_id": "R1", "description": "x"}
 BINARY = (("ce_type", b"vn.ioc.report.submitted.v1"), ("content-type", b"application/json"))

@@ -19,9 +19,10 @@ from ioc.gateway.pages.sessions import LASTS_S
 from ioc.gateway.pages.style import STYLE
 from ioc.gateway.pages.words import WORDS, age, percent
 from ioc.gateway.rejects import KEPT_BYTES, KEPT_OF_SOURCE, MAX_SOURCES, RejectedEvent, Rejects
+from tests.contract.gateway.asking import Answer, ask
+from tests.contract.gateway.doors import CITIZENS, HEALTH, Doors
 from tests.unit.domain.making import NOW, catalog
-from tests.unit.gateway.asking import Answer, ask
-from tests.unit.gateway.doors import CITIZENS, HEALTH, Doors, small_catalog
+from tests.unit.gateway.small_catalog import small_catalog
 
 HOST = "ioc.example"
 DEFINITIONS = {kpi.id: kpi for kpi in catalog().kpis}
@@ -148,7 +149,7 @@ def test_a_session_ends_by_itself_after_half_an_hour(browser: Browser) -> None:
 
 def test_a_token_that_was_revoked_is_worth_nothing_at_once(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     browser.sign_in()
-    monkeypatch.setattr("tests.unit.gateway.doors._NAMES", {})
+    monkeypatch.setattr("tests.contract.gateway.doors._NAMES", {})
     assert browser.get().status == 401
 
 

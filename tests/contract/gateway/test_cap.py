@@ -9,9 +9,9 @@ from fastapi import APIRouter
 
 from ioc.errors import TransientError
 from ioc.gateway.cap import router
-from tests.unit.gateway.asking import Answer, ask
+from tests.contract.gateway.asking import Answer, ask
+from tests.contract.gateway.doors import CIVIL_DEFENCE, HEALTH, Doors
 from tests.unit.gateway.cap_samples import document, info, storm
-from tests.unit.gateway.doors import CIVIL_DEFENCE, HEALTH, Doors
 
 
 @pytest.fixture

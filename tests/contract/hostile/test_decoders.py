@@ -18,10 +18,10 @@ from ioc.gateway.open311_form import event_of, read_form, read_report
 from ioc.gateway.problems import Problem, language_of
 from ioc.gateway.reading import events_of_batch, mode_of, structured_of
 from ioc.publishing import EventJudge, LineSplitter, Outgoing
+from tests.contract.hostile.texts import broken, broken_json, json_texts
 from tests.unit.domain.making import NOW, NOW_US, attributes
 from tests.unit.gateway.cap_samples import storm
-from tests.unit.gateway.doors import small_catalog
-from tests.unit.hostile.texts import broken, broken_json, json_texts
+from tests.unit.gateway.small_catalog import small_catalog
 
 EVENTS: list[dict[str, Any]] = [
     {

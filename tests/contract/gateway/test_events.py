@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ioc.errors import TransientError
-from tests.unit.gateway.requests import BATCH, LINES, SINGLE, Requests
+from tests.contract.gateway.requests import BATCH, LINES, SINGLE, Requests
 from tests.unit.publishing.making import dossier_line
 
 

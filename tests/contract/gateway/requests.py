@@ -11,8 +11,8 @@ from typing import Any
 from ioc.catalog import Catalog
 from ioc.gateway.service import Assembled, token_file
 from ioc.settings import Settings
+from tests.contract.gateway.asking import Answer, RememberingCarrier
 from tests.unit.domain.making import NOW, catalog
-from tests.unit.gateway.asking import Answer, RememberingCarrier
 
 __all__ = ["BATCH", "LINES", "SINGLE", "Requests", "one_stop_catalog"]
 

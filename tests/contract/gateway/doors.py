@@ -1,15 +1,12 @@
 """The gateway's parts over a Kafka that remembers, with two departments and their tokens."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 
 from fastapi import Request
 from prometheus_client import CollectorRegistry
 
-from ioc.catalog import Catalog
 from ioc.errors import InvalidRecord
 from ioc.gateway.dedup import AcknowledgedIds
 from ioc.gateway.intake import Intake
@@ -18,21 +15,14 @@ from ioc.gateway.rejects import Rejects
 from ioc.gateway.services import GatewayServices
 from ioc.publishers import Publisher
 from ioc.settings import Settings
-from tests.unit.domain.making import NOW, catalog
-from tests.unit.gateway.asking import RememberingCarrier
+from tests.contract.gateway.asking import RememberingCarrier
+from tests.unit.domain.making import NOW
+from tests.unit.gateway.small_catalog import small_catalog
 
-__all__ = ["CITIZENS", "CIVIL_DEFENCE", "HEALTH", "Doors", "small_catalog"]
+__all__ = ["CITIZENS", "CIVIL_DEFENCE", "HEALTH", "Doors"]
 
 CIVIL_DEFENCE, CITIZENS, HEALTH = "token-of-civil-defence", "token-of-citizens", "token-of-health"
 _NAMES = {CIVIL_DEFENCE: "phong-chong-thien-tai", CITIZENS: "cong-dan-so", HEALTH: "so-y-te"}
-
-
-@cache
-def small_catalog() -> Catalog:
-    """The starting catalogue with the event types that these doors need: a decoder of them is there at once."""
-    families = ("disaster", "citizen", "health")
-    types = {name: kind for name, kind in catalog().event_types.items() if kind.family in families}
-    return replace(catalog(), event_types=types)
 
 
 class Doors:
@@ -65,7 +55,7 @@ class Doors:
         name = _NAMES.get(request.headers.get("authorization", "").removeprefix("Bearer "))
         if name is None:
             raise Problem(401, "bad_token", vi="Cần mã truy cập.", en="a token is needed")
-        return catalog().publishers[name]
+        return small_catalog().publishers[name]
 
     def _charge(self, publisher: Publisher, events: int) -> None:
         self.charged += events

@@ -16,9 +16,9 @@ from ioc.gateway.open311_form import read_form
 from ioc.gateway.open311_format import render
 from ioc.gateway.open311_index import Fact, Query, ReportIndex
 from ioc.gateway.open311_services import load_report_services
+from tests.contract.gateway.asking import Answer, ask
+from tests.contract.gateway.doors import CITIZENS, HEALTH, Doors
 from tests.unit.domain.making import NOW, catalog, copy_of_catalog
-from tests.unit.gateway.asking import Answer, ask
-from tests.unit.gateway.doors import CITIZENS, HEALTH, Doors
 
 FORM = {
     "api_key": CITIZENS,

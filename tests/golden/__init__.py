@@ -1,0 +1,1 @@
+"""Rendered scenes through whole detectors: pictures are drawn here, seconds a test."""
