@@ -6,6 +6,7 @@ unknown or misspelt key fails), and every command, path, port and image in it ag
 
 import configparser
 import copy
+import json
 import os
 import re
 import runpy
@@ -15,6 +16,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
@@ -284,11 +286,80 @@ def test_grafana_shows_nothing_to_strangers_and_finds_its_boards() -> None:
     assert {folder.name for folder in folders} == {folder.name for folder in boards.iterdir()}
     for path in (GROUND, GAZETTEER):
         assert (ROOT / mounts[f"/usr/share/grafana/{path}"]).is_file()
-    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"][0]
-    variable = re.fullmatch(r"\$__env\{(\w+)\}", source["url"])
-    assert variable
-    assert environment_of(grafana)[variable[1]] == "http://prometheus:9090"
-    assert all(source["uid"] in board.read_text() for board in boards.rglob("*.json"))
+
+
+def provisioned(path: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((DEPLOY / "grafana/provisioning" / path).read_text())
+    assert content.pop("apiVersion") == 1
+    return content
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "address"),
+    [
+        ("datasources/prometheus.yml", "prometheus", "http://prometheus:9090"),
+        ("datasources/alertmanager.yml", "alertmanager", "http://alertmanager:9093"),
+    ],
+)
+def test_grafanas_sources_are_services_of_compose(path: str, kind: str, address: str) -> None:
+    (source,) = provisioned(path)["datasources"]
+    assert (source["type"], source["access"], source["editable"]) == (kind, "proxy", False)
+    assert told_by_environment(source["url"]) == address
+    assert urlsplit(address).hostname in services()
+
+
+def told_by_environment(text: str) -> str:
+    """What Grafana in compose reads for `$__env{NAME}`."""
+    variable = re.fullmatch(r"\$__env\{(\w+)\}", text)
+    assert variable, text
+    return str(environment_of(services()["grafana"])[variable[1]])
+
+
+def test_every_board_asks_the_source_that_is_provisioned() -> None:
+    (source,) = provisioned("datasources/prometheus.yml")["datasources"]
+    boards = list((DEPLOY / "grafana/dashboards").rglob("*.json"))
+    assert len(boards) > 20
+    for board in boards:
+        assert set(re.findall(r'"datasource": \{\s*"type": "prometheus",\s*"uid": "([^"]+)"', board.read_text())) == {
+            source["uid"]
+        }, board
+
+
+def test_boards_lie_in_a_folder_of_their_language_and_nobody_edits_them_there() -> None:
+    providers = provisioned("dashboards/ioc.yml")["providers"]
+    assert {Path(provider["options"]["path"]).name: provider["folderUid"] for provider in providers} == {
+        "vi": "ioc-vi",
+        "en": "ioc-en",
+    }
+    assert all(p["type"] == "file" and p["disableDeletion"] and not p["allowUiUpdates"] for p in providers)
+
+
+def test_an_alert_that_somebody_makes_in_grafana_goes_to_on_call_once() -> None:
+    """By Alertmanager, whose routes are the same; the source of that name must not send it a second time."""
+    alerting = provisioned("alerting/oncall.yml")
+    (point,), (policy,) = alerting["contactPoints"], alerting["policies"]
+    (receiver,) = point["receivers"]
+    assert set(receiver) == {"uid", "type", "disableResolveMessage", "settings"}
+    assert re.fullmatch(r"[\w-]{1,40}", receiver["uid"]), "Grafana takes no other"
+    assert (receiver["type"], receiver["disableResolveMessage"]) == ("prometheus-alertmanager", False)
+    assert told_by_environment(receiver["settings"]["url"]) == "http://alertmanager:9093"
+    assert policy["receiver"] == point["name"]
+    committed = yaml.safe_load((DEPLOY / "alertmanager/alertmanager.yml").read_text())["route"]
+    shared = ("group_by", "group_wait", "group_interval", "repeat_interval")
+    assert {name: policy[name] for name in shared} == {name: committed[name] for name in shared}
+    (source,) = provisioned("datasources/alertmanager.yml")["datasources"]
+    assert source["jsonData"]["handleGrafanaManagedAlerts"] is False
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_a_playlist_turns_the_boards_of_its_language(language: str) -> None:
+    playlist = json.loads((DEPLOY / f"grafana/playlists/{language}.json").read_text())
+    (item,) = playlist["items"]
+    assert (set(playlist), item["type"]) == ({"name", "interval", "items"}, "dashboard_by_tag")
+    boards = [json.loads(path.read_text()) for path in (DEPLOY / "grafana/dashboards" / language).glob("*.json")]
+    turned = [board["title"] for board in boards if item["value"] in board["tags"]]
+    assert len(turned) > 10
+    assert f"@deploy/grafana/playlists/{language}.json" in (DEPLOY / "docs/grafana.md").read_text() or language == "en"
 
 
 def test_prometheus_differs_between_compose_and_native_only_in_addresses() -> None:
