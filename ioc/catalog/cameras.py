@@ -4,23 +4,44 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ioc.permits import Zone
+from ioc.places.bearings import View
+from ioc.places.landmarks import Landmark
+from ioc.places.terrain_line import TerrainPoint
 
-__all__ = ["Camera", "Pose"]
+__all__ = ["AZIMUTH_SD_DEG", "RANGE_M", "Camera", "Pose"]
+
+AZIMUTH_SD_DEG = 1.0
+"""How well a pose is known where the catalogue does not say: an azimuth read from a map and a preset that returns to it
+within half a degree. `ioc calibrate` tells the real figure."""
+RANGE_M = 20_000.0
+"""How far smoke is seen on a clear day where the catalogue does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pose:
-    """One PTZ preset. Azimuth is of the picture's middle, clockwise from north; `fov_deg` its horizontal width."""
+    """One PTZ preset. Azimuth is of the picture's middle, clockwise from north; `fov_deg` its horizontal width.
+
+    `tilt_deg` (up is positive) and `roll_deg` (clockwise seen from behind) are of the camera, `aspect` is the picture's
+    width over its height; `azimuth_sd_deg` says how well the azimuth is known. `terrain` goes from the nearest ground
+    up to the skyline.
+    """
 
     pose_id: str
     azimuth_deg: float | None = None
     fov_deg: float | None = None
+    tilt_deg: float = 0.0
+    roll_deg: float = 0.0
+    aspect: float = 16 / 9
+    azimuth_sd_deg: float = AZIMUTH_SD_DEG
+    terrain: tuple[TerrainPoint, ...] = ()
+    landmarks: tuple[Landmark, ...] = ()
     zones: tuple[Zone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
-    """A registered camera. `admin_unit` is the statistical code of its commune, "" where unknown."""
+    """A registered camera. `admin_unit` is the statistical code of its commune, "" where unknown; `height_m` is the
+    lens's above sea level, `range_m` how far it sees smoke on a clear day."""
 
     camera_id: str
     name_vi: str
@@ -28,9 +49,29 @@ class Camera:
     admin_unit: str = ""
     lon: float | None = None
     lat: float | None = None
+    height_m: float | None = None
+    range_m: float = RANGE_M
     is_active: bool = True
     poses: Mapping[str, Pose]
 
     def pose(self, pose_id: str) -> Pose:
         """The declared pose, or a bare one: a camera may sweep presets that nobody has described yet."""
         return self.poses.get(pose_id) or Pose(pose_id=pose_id)
+
+    def view(self, pose_id: str) -> View | None:
+        """Where a pose looks; None where the camera's place, or the pose's azimuth or width, is not declared."""
+        pose = self.pose(pose_id)
+        if self.lon is None or self.lat is None or pose.azimuth_deg is None or pose.fov_deg is None:
+            return None
+        return View(
+            lon=self.lon,
+            lat=self.lat,
+            azimuth_deg=pose.azimuth_deg,
+            fov_deg=pose.fov_deg,
+            tilt_deg=pose.tilt_deg,
+            roll_deg=pose.roll_deg,
+            aspect=pose.aspect,
+            azimuth_sd_deg=pose.azimuth_sd_deg,
+            range_m=self.range_m,
+            terrain=pose.terrain,
+        )

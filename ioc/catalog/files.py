@@ -9,7 +9,6 @@ from ioc.catalog.sentences import KPI_ID, METRIC, PROVINCE_ID, TOPIC
 from ioc.event_types import FieldType
 
 __all__ = [
-    "CameraEntry",
     "ColumnEntry",
     "EventTypeEntry",
     "EvidenceEntry",
@@ -18,13 +17,11 @@ __all__ = [
     "KpiFile",
     "PartEntry",
     "PermitEntry",
-    "PoseEntry",
     "ProvinceFile",
     "PublisherEntry",
     "SeedEntry",
     "SourcesFile",
     "TargetEntry",
-    "ZoneEntry",
 ]
 
 
@@ -165,30 +162,6 @@ class PublisherEntry(_File):
     sources: tuple[str, ...] = Field(min_length=1)
     types: tuple[str, ...] = ()
     contact: str = ""
-
-
-class ZoneEntry(_File):
-    kind: str
-    polygon: tuple[tuple[float, float], ...] = Field(min_length=3)
-    parcel_id: str = ""
-    name_vi: str = ""
-    name_en: str = ""
-
-
-class PoseEntry(_File):
-    azimuth_deg: float | None = Field(None, ge=0, lt=360)
-    fov_deg: float | None = Field(None, gt=0, le=360)
-    zones: dict[str, ZoneEntry] = {}
-
-
-class CameraEntry(_File):
-    name_vi: str
-    name_en: str = ""
-    admin_unit: str = ""
-    lon: float | None = Field(None, ge=-180, le=180)
-    lat: float | None = Field(None, ge=-90, le=90)
-    active: bool = True
-    poses: dict[str, PoseEntry] = {}
 
 
 class PermitEntry(_File):

@@ -11,15 +11,14 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from ioc.catalog.cameras import Camera, Pose
+from ioc.catalog.camera_files import CameraEntry, cameras_of
+from ioc.catalog.cameras import Camera
 from ioc.catalog.files import (
-    CameraEntry,
     ColumnEntry,
     EventTypeEntry,
     KpiFile,
     PartEntry,
     PermitEntry,
-    PoseEntry,
     ProvinceFile,
     PublisherEntry,
     SourcesFile,
@@ -37,7 +36,7 @@ from ioc.kpis import KpiDefinition, Part, Target
 from ioc.kpis.examples import Example
 from ioc.kpis.sources import Promises
 from ioc.oncall_plan import Plan
-from ioc.permits import Permit, Zone
+from ioc.permits import Permit
 from ioc.publishers import Publisher
 from ioc.windows import grain_of
 
@@ -432,49 +431,7 @@ def load_plan(folder: Path, geography: Geography, cameras: Mapping[str, Camera])
 
 def _cameras(folder: Path, geography: Geography) -> dict[str, Camera]:
     path = folder / "cameras.yaml"
-    cameras: dict[str, Camera] = {}
-    for camera_id, spec in _read(path, TypeAdapter(dict[str, CameraEntry])).items():
-        if ":" in camera_id:
-            raise ConfigurationError(f"{path}: {camera_id}: a camera id must not hold a colon")
-        if spec.admin_unit and spec.admin_unit not in geography:
-            raise ConfigurationError(
-                f"{path}: {camera_id}.admin_unit: {spec.admin_unit!r} is not a unit of the province"
-            )
-        cameras[camera_id] = Camera(
-            camera_id=camera_id,
-            name_vi=spec.name_vi,
-            name_en=spec.name_en or spec.name_vi,
-            admin_unit=spec.admin_unit,
-            lon=spec.lon,
-            lat=spec.lat,
-            is_active=spec.active,
-            poses={pose_id: _pose(path, camera_id, pose_id, pose) for pose_id, pose in spec.poses.items()},
-        )
-    return cameras
-
-
-def _pose(path: Path, camera_id: str, pose_id: str, spec: PoseEntry) -> Pose:
-    for zone_id, zone in spec.zones.items():
-        if any(not (0 <= x <= 1 and 0 <= y <= 1) for x, y in zone.polygon):
-            raise ConfigurationError(
-                f"{path}: {camera_id}.poses.{pose_id}.zones.{zone_id}.polygon: every x and y lies between 0 and 1"
-            )
-    return Pose(
-        pose_id=pose_id,
-        azimuth_deg=spec.azimuth_deg,
-        fov_deg=spec.fov_deg,
-        zones=tuple(
-            Zone(
-                zone_id=zone_id,
-                kind=zone.kind,
-                polygon=zone.polygon,
-                parcel_id=zone.parcel_id,
-                name_vi=zone.name_vi,
-                name_en=zone.name_en,
-            )
-            for zone_id, zone in spec.zones.items()
-        ),
-    )
+    return cameras_of(path, _read(path, TypeAdapter(dict[str, CameraEntry])), geography)
 
 
 def _permits(folder: Path) -> tuple[Permit, ...]:
