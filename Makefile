@@ -7,6 +7,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 ARGS ?=
+unexport PYTHONDONTWRITEBYTECODE  # compiled tests are kept: else every worker of pytest compiles all of them anew
 
 .PHONY: help setup demo test check bench faults clean
 help: ## list the targets

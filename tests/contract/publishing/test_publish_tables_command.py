@@ -13,9 +13,9 @@ from ioc.event_types import EventType
 from ioc.publishing.delimited import open_delimited
 from ioc.publishing.tables import OwnColumns, by_own_names
 from ioc.publishing.templates import csv_template
+from tests.contract.publishing.test_publish_command import publish
 from tests.unit.domain.making import NOW_US, catalog
 from tests.unit.publishing.making import HEADINGS, ONE_STOP, judge, row, table
-from tests.unit.publishing.test_publish_command import publish
 
 
 def departments_types() -> list[EventType]:
