@@ -24,6 +24,10 @@ ADVICE: Mapping[str, Advice] = {
         "Kiểm tra đơn vị đo và dấu của con số (không âm, không quá 2^53), sửa rồi gửi lại với id cũ.",
         "Check the unit and the sign of the number (not negative, at most 2^53), then send again under the same id.",
     ),
+    "bad_geometry": (
+        "Xuất lại ranh giới theo WGS 84 (GeoJSON, [kinh độ, vĩ độ]), các đỉnh theo thứ tự quanh thửa, rồi gửi lại.",
+        "Export the outline again as WGS 84 (GeoJSON, [longitude, latitude]), corners in order, and send it again.",
+    ),
     "bad_json": (
         "Gửi JSON hợp lệ (UTF-8, không NaN, ngoặc kép thẳng); thử tệp trước bằng `ioc publish TỆP --dry-run`.",
         "Send valid JSON (UTF-8, no NaN, straight quotes); try the file first: `ioc publish FILE --dry-run`.",

@@ -22,7 +22,7 @@ from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
 from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Box, Detection
 from ioc.errors import InvalidRecord
 from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident, Place, Tracked, observe
-from ioc.permits import Judgement, judge
+from ioc.permits import Judgement, Work, judge
 from ioc.rejections import internal_error, unknown_camera
 from ioc.windows import local_date, microseconds_of, moment_of
 from streams.apps import build_shard_app
@@ -147,7 +147,8 @@ class IncidentShard:
         zone = next((zone for zone in zones if zone.zone_id == detection.zone_id), None)
         if zone is None:
             return Judgement(is_violation=True, rule="no_permit")
-        return judge(zone, self._catalog.permits, local_date(microseconds_of(detection.frame_at)))
+        work = Work(zone=zone, on=local_date(microseconds_of(detection.frame_at)))
+        return judge(work, self._catalog.permits)
 
     def _outgoing(self, incident: Incident) -> Outgoing:
         value, headers = encode_json(
