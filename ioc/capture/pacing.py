@@ -2,13 +2,16 @@
 
 import asyncio
 import itertools
+import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
 from ioc.errors import ConfigurationError
 
-__all__ = ["MAX_FPS", "Pacer", "Slot"]
+__all__ = ["MAX_FPS", "Pacer", "Slot", "parse_duration_s"]
+
+_UNITS_S = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 MAX_FPS = 1000.0  # beyond any camera; keeps a typing error from spinning
 
@@ -50,3 +53,16 @@ class Pacer:
                 await self.sleep(wait_s)
             is_missed = not self.is_every_frame and -wait_s >= period_s
             yield Slot(lane=index % lanes, step=index // lanes, is_missed=is_missed)
+
+
+def parse_duration_s(text: str, option: str) -> float:
+    """Returns the seconds of `text`: `500ms`, `60s`, `5m`, `1h` or bare seconds.
+
+    Raises:
+        ConfigurationError: another form, or not above zero; names `option`.
+    """
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s|m|h|)", text.strip(), re.ASCII)
+    seconds = float(match.group(1)) * _UNITS_S[match.group(2)] if match else 0.0
+    if seconds <= 0:
+        raise ConfigurationError(f"{option} {text!r} is not a length of time; write it like 500ms, 60s, 5m or 1h")
+    return seconds

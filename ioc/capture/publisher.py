@@ -93,6 +93,19 @@ class FramePublisher:
         except (KafkaError, TimeoutError):
             logger.warning("Kafka at %s did not take a clean goodbye", self._broker)
 
+    @property
+    def is_started(self) -> bool:
+        return self._producer is not None
+
+    async def tell(self, topic: str, key: bytes, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+        """Sends a small event beside the frames; nothing before the start and after the end.
+
+        Raises:
+            KafkaError: it was not delivered.
+        """
+        if self._producer is not None:
+            await self._producer.send_and_wait(topic, value=value, key=key, headers=headers)
+
     async def publish(self, still: CapturedStill) -> None:
         """Sends `still`, or counts why not. Returns when it is on its way; waits while too many are.
 

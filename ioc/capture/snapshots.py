@@ -59,8 +59,7 @@ def parse_address(url: str) -> SnapshotAddress:
         parts, host, port = SplitResult("", "", "", "", ""), None, None
     if parts.scheme.lower() in ("rtsp", "rtsps"):
         raise ConfigurationError(
-            "RTSP cameras follow in a later release; give the camera's HTTP snapshot address, "
-            "like http://HOST/snapshot.jpg"
+            "for an RTSP camera use: ioc capture rtsp; a snapshot address is of the form http://HOST/snapshot.jpg"
         )
     if parts.scheme.lower() not in ("http", "https") or not host or any(ord(c) <= 32 for c in url):
         raise ConfigurationError("the snapshot address must be of the form http://HOST[:PORT]/PATH or https://…")
@@ -94,11 +93,12 @@ class SnapshotSource:
         clock: Clock,
         pacer: Pacer,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        tally: Tally | None = None,
     ) -> None:
         self._address, self._clock, self._pacer = address, clock, pacer
         self._camera_id, self._pose_id = check_id(camera_id, "--camera"), check_id(pose_id, "--pose")
         self._timeout_s = timeout_s
-        self.tally = Tally([camera_id])
+        self.tally = Tally([camera_id]) if tally is None else tally
 
     async def stills(self) -> AsyncGenerator[CapturedStill, None]:
         async with self._session() as session, aclosing(self._pacer.slots()) as slots:

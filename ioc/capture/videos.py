@@ -150,8 +150,8 @@ def _local_file(path: Path | str) -> Path:
     text = str(path)  # not a Path yet: that would turn rtsp:// into rtsp:/
     if "://" in text or text.lower().startswith(("rtsp:", "http:", "https:")):
         raise ConfigurationError(
-            "ioc capture video reads local files; RTSP cameras follow in a later release, and for a still address "
-            "use: ioc capture snapshot"
+            "ioc capture video reads local files; for an RTSP camera use: ioc capture rtsp, and for a still address: "
+            "ioc capture snapshot"
         )
     if not Path(path).is_file():
         raise ConfigurationError(f"{path}: no such video file; check the path")

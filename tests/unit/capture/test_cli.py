@@ -35,7 +35,17 @@ class Ioc:
 
 @pytest.mark.parametrize(
     "command",
-    ["capture folder", "capture video", "capture snapshot", "dlq list", "dlq show", "dlq retry"],
+    [
+        "capture folder",
+        "capture video",
+        "capture snapshot",
+        "capture rtsp",
+        "capture cameras",
+        "capture check",
+        "dlq list",
+        "dlq show",
+        "dlq retry",
+    ],
 )
 def test_every_command_explains_itself_with_an_example(ioc: Ioc, command: str) -> None:
     code, out, _ = ioc(*command.split(), "--help")
@@ -64,10 +74,10 @@ def test_help_says_what_captured_at_means_and_what_retry_promises(ioc: Ioc) -> N
         pytest.param("capture folder {tmp}/ok --times manifest", "has no time of its own", id="no own time"),
         pytest.param("capture folder {tmp}/ok --times noon", "noon", id="no such choice"),
         pytest.param("capture video {tmp}/x.mp4 --camera c", "no such video file", id="missing video"),
-        pytest.param("capture video rtsp://u:secret@h/1 --camera c", "later release", id="RTSP as video"),
+        pytest.param("capture video rtsp://u:secret@h/1 --camera c", "ioc capture rtsp", id="RTSP as video"),
         pytest.param("capture video {tmp}/x.mp4", "--camera", id="no camera"),
         pytest.param("capture video {tmp}/x.mp4 --camera c --starts-at now", "with an offset", id="no start"),
-        pytest.param("capture snapshot rtsp://u:secret@h/1 --camera c", "later release", id="RTSP as snapshot"),
+        pytest.param("capture snapshot rtsp://u:secret@h/1 --camera c", "ioc capture rtsp", id="RTSP as snapshot"),
         pytest.param("capture snapshot ftp://u:secret@h/1 --camera c", "http://HOST", id="FTP"),
         pytest.param("dlq show nonsense", "TOPIC/PARTITION/OFFSET", id="no reference"),
         pytest.param("dlq retry a/b --yes", "TOPIC/PARTITION/OFFSET", id="no reference to retry"),

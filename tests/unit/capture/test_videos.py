@@ -70,7 +70,7 @@ async def test_a_slow_sink_skips_in_the_video_too(video: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        pytest.param("rtsp://admin:secret@10.0.0.1/1", "RTSP cameras follow in a later release", id="RTSP"),
+        pytest.param("rtsp://admin:secret@10.0.0.1/1", "ioc capture rtsp", id="RTSP"),
         pytest.param("http://user:secret@host/x.mp4", "reads local files", id="HTTP"),
         pytest.param("/nowhere/x.mp4", "no such video file", id="missing"),
     ],
