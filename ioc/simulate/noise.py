@@ -45,9 +45,6 @@ def fractal_line(rng: np.random.Generator, length: int, *, slope: float, lowest:
 def drifted(field: Field, x: Field, y: Field) -> Field:
     """Returns `field` sampled at the points (x, y), in its own pixels, wrapping round at its edges."""
     height, width = field.shape
-    # One row and column more than the tile, so that the seam is interpolated like any other place.
-    tile = np.pad(field, ((0, 1), (0, 1)), mode="wrap")
-    sampled = cv2.remap(
-        tile, np.mod(x, width).astype(np.float32), np.mod(y, height).astype(np.float32), cv2.INTER_LINEAR
-    )
-    return np.asarray(sampled, dtype=np.float32)
+    # Few tiles away is near enough for the wrapping of a remap, whose coordinates end at 32,767.
+    wrapped = cv2.remap(field, np.mod(x, width), np.mod(y, height), cv2.INTER_LINEAR, None, cv2.BORDER_WRAP)
+    return np.asarray(wrapped, dtype=np.float32)

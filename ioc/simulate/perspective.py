@@ -24,20 +24,29 @@ class Projection:
     height: int
     camera_height_m: float = 60.0
     horizon: float = 0.33
+    focal: float = 1.1
+    distortion: float = 0.0
+
+    @property
+    def focal_px(self) -> float:
+        return self.focal * self.width
 
     def point(self, x_m: float, z_m: float, up_m: float = 0.0) -> tuple[float, float]:
-        return (
-            (0.5 + 1.1 * x_m / z_m) * self.width,
-            (self.horizon + 1.95 * (self.camera_height_m - up_m) / z_m) * self.height,
-        )
+        x = self.focal * x_m / z_m
+        y = self.focal * self.width / self.height * (self.camera_height_m - up_m) / z_m
+        if self.distortion:  # barrel: r' = r (1 - k r²), with r of the picture's corner about 0.6
+            down = (self.horizon - 0.5 + y) * self.height / self.width
+            bow = 1 - self.distortion * 4 * (x * x + down * down)
+            return (0.5 + x * bow) * self.width, 0.5 * self.height + down * bow * self.width
+        return (0.5 + x) * self.width, (self.horizon + y) * self.height
 
     def pixels_per_m(self, z_m: float) -> float:
-        return 1.95 * self.height / z_m
+        return self.focal_px / z_m
 
     def depth_m(self, y_px: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distance of the valley floor at picture row `y_px`; far beyond the ridges at and above the horizon."""
         below = np.maximum(y_px / self.height - self.horizon, 1e-3)
-        return np.asarray(1.95 * self.camera_height_m / below, dtype=np.float32)
+        return np.asarray(self.focal * self.width / self.height * self.camera_height_m / below, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,22 +5,37 @@ numpy and OpenCV; another processor may round a last bit differently). One frame
 their shadows, smoke and machines move visibly between frames, the ground stays.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ioc.detections import Box
-from ioc.errors import ConfigurationError
 from ioc.opencv import cv2
-from ioc.simulate.building import PLOT, ZONE_POLYGON, building_extent, draw_building
-from ioc.simulate.noise import Field, drifted, fractal_field
-from ioc.simulate.perspective import BgrImage, Solid, draw_solid, paint
+from ioc.simulate.building import PLOT, building_extent, draw_building
+from ioc.simulate.landscapes import HIGHLAND
+from ioc.simulate.lens import Developer, Drops, Flare
+from ioc.simulate.mast import Mast, moved
+from ioc.simulate.noise import drifted, fractal_field
+from ioc.simulate.perspective import BgrImage, Projection, paint
 from ioc.simulate.plume import Plume, SmokeCloud
-from ioc.simulate.terrain import AIRLIGHT, build_terrain
+from ioc.simulate.relight import lit_still
+from ioc.simulate.scene_spec import (
+    BUILDING_CAMERA,
+    BUILDING_PARCEL_ID,
+    BUILDING_ZONE_ID,
+    DEMO_POSE,
+    DEMO_SCENES,
+    Night,
+    SceneSpec,
+    building_zone_polygon,
+    demo_scenes,
+)
+from ioc.simulate.sky import draw_sky
+from ioc.simulate.sunlight import INFRARED_BELOW_DEG, NOON_LIGHT, Daylight, Sun, daylight, sun_at
+from ioc.simulate.terrain import build_terrain
+from ioc.simulate.traffic import DustTrails, draw_headlights, draw_vehicles
+from ioc.simulate.weather import SHADE_GRID, CloudShade, FogBank, Shower, grid, veil
 
 __all__ = [
     "BUILDING_CAMERA",
@@ -29,129 +44,113 @@ __all__ = [
     "DEMO_POSE",
     "DEMO_SCENES",
     "BgrImage",
+    "Night",
     "Scene",
     "SceneSpec",
     "building_zone_polygon",
     "demo_scenes",
 ]
 
-DEMO_POSE = "p0"
-BUILDING_CAMERA = "cam-02"
-BUILDING_ZONE_ID = "cam-02-plot-1"
-BUILDING_PARCEL_ID = "24778-0012-0345"
-
-DEMO_SCENES: Mapping[str, Mapping[str, float | bool | int]] = MappingProxyType(
-    {
-        "cam-01": MappingProxyType({"plume": True, "haze": 0.8, "houses": 45}),
-        "cam-02": MappingProxyType({"building": True, "haze": 0.6, "houses": 110, "vehicles": 1.0}),
-        "cam-03": MappingProxyType({"haze": 1.3, "houses": 60, "cloud_cover": 0.75}),
-        "cam-04": MappingProxyType({"haze": 1.0, "houses": 90, "vehicles": 3.0, "drifting_haze": 0.5}),
-    }
-)
-"""What each demo camera sees beside its seed: cam-01 smoke, cam-02 building, cam-03 and cam-04 only nuisances."""
-
 _SWAYS = 4  # stills of the same wind-blown forest; each frame blends two
-_SHADE_GRID = (160, 90)  # cloud shadows are soft: a coarse grid is enough
+_LIGHT_STEP_MIN = 15.0  # in a scene with a day: light is drawn anew so often, and blended between
 # Each part has its own stream of chance: more clouds must not move the fire.
-_TAG_LAND, _TAG_AIR, _TAG_FIRE, _TAG_FRAME, _TAG_SITE = range(1, 6)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SceneSpec:
-    """What one camera sees. `haze`: 0 none, 1 an ordinary morning, 2 thick; `cloud_cover`, `drifting_haze`: 0–1.
-
-    `vehicles` is the mean number on the road in a frame; `building_frames` how many frames the house takes.
-    """
-
-    seed: int
-    width: int = 1280
-    height: int = 720
-    plume: bool = False
-    building: bool = False
-    haze: float = 0.8
-    cloud_shadow: bool = True
-    cloud_cover: float = 0.5
-    drifting_haze: float = 0.0
-    vehicles: float = 0.4
-    houses: int = 60
-    plume_start_frame: int = 12
-    building_start_frame: int = 8
-    building_frames: int = 24
-    shake_px: float = 0.35
-    sensor_noise: float = 1.6
-
-    def __post_init__(self) -> None:
-        if not (64 <= self.width <= 4096 and 48 <= self.height <= 4096):
-            raise ConfigurationError(
-                f"a scene of {self.width}×{self.height} pixels can't be drawn; give a size from 64×48 to 4096×4096"
-            )
-
-
-def demo_scenes(
-    seed: int, *, plume: bool = True, building: bool = True, width: int = 1280, height: int = 720
-) -> dict[str, SceneSpec]:
-    """Returns the scenes of the four demo cameras; each camera has its own landscape."""
-    specs: dict[str, SceneSpec] = {}
-    for number, (camera_id, wanted) in enumerate(DEMO_SCENES.items()):
-        values = {**wanted, "plume": plume and bool(wanted.get("plume"))}
-        values["building"] = building and bool(wanted.get("building"))
-        specs[camera_id] = SceneSpec(seed=seed * 101 + number, width=width, height=height, **values)  # type: ignore[arg-type]  # each value has its field's type
-    return specs
-
-
-def building_zone_polygon(spec: SceneSpec | None = None) -> tuple[tuple[float, float], ...]:
-    """The plot's zone as (x, y) in shares 0–1. The same for every spec: a static catalogue can hold it."""
-    del spec
-    return ZONE_POLYGON
+_TAG_LAND, _TAG_AIR, _TAG_FIRE, _TAG_FRAME, _TAG_SITE, _TAG_LENS, _TAG_WEATHER, _TAG_SHAKE = range(1, 9)
 
 
 class Scene:
-    """Draws the frames of one spec. The still layers take about a second at 1280×720, each frame some 25 ms."""
+    """Draws the frames of one spec. At 640×360: set-up 0.2 s, a frame 2–4 ms; at 1280×720 some three times that."""
 
     def __init__(self, spec: SceneSpec) -> None:
         self.spec = spec
         rng = self._chance(_TAG_AIR)
-        land = self._chance(_TAG_LAND)
-        self._terrain = build_terrain(land, spec.width, spec.height, houses=spec.houses, keep_clear=(PLOT,))
-        self._view = self._terrain.projection
+        self._view = _projection(spec)
+        self._terrain = build_terrain(
+            self._chance(_TAG_LAND),
+            spec.width,
+            spec.height,
+            houses=spec.houses,
+            keep_clear=(PLOT,) if spec.landscape is HIGHLAND else (),
+            landscape=spec.landscape,
+            view=self._view,
+        )
         self._clouds = fractal_field(rng, 256, 256, slope=1.7, lowest=2)
         self._banks = fractal_field(rng, 128, 128, slope=3.0, lowest=1)
         self._wisps = fractal_field(rng, 256, 256, slope=1.4, lowest=4)
         self._clear_share = self._terrain.transmission(spec.haze)
-        self._stills = _swayed(rng, self._terrain.hazed(spec.haze), self._terrain.trees)
+        self._leans = _leans(rng, self._terrain.trees, 2 if spec.has_day else _SWAYS, spec.width)
+        self._stills = lru_cache(maxsize=3)(self._lit_stills)
         self._sky_rows = int(np.nonzero(self._terrain.sky.any(axis=1))[0].max(initial=0)) + 1
-        self._grain = _grain(rng, spec)
-        self._soil = 5 * _field_of(spec, fractal_field(rng, 256, 512, slope=0.6, lowest=16))[..., None]
-        self._floor = _cloud_plane(spec)
-        # Haze is lit from everywhere: a shadow on a far ridge is as faint as the ridge itself.
-        self._shade_share = cv2.resize(self._clear_share, _SHADE_GRID, interpolation=cv2.INTER_AREA)
+        self._veil_reach = np.clip((1.05 - self._clear_share) * 255, 0, 255).astype(np.uint8)
+        # Haze is lit from everywhere: a shadow on a far ridge is as faint as the ridge itself. Water shows hardly any.
+        self._shade_share = np.asarray(
+            cv2.resize(
+                self._clear_share * (1 - self._terrain.water / np.float32(340)),
+                SHADE_GRID,
+                interpolation=cv2.INTER_AREA,
+            ),
+            dtype=np.float32,
+        )
+        self._shade = CloudShade(self._clouds, self._wisps, spec.weather, spec.cloud_cover, float(spec.seed % 628))
+        self._developer = Developer(
+            spec.lens, self._chance(_TAG_LENS), spec.width, spec.height, noise=spec.sensor_noise
+        )
+        self._mast = Mast(self._chance(_TAG_SHAKE, 0), spec.weather, spec.width)
+        self._set_up_weather(self._chance(_TAG_WEATHER))
+        self._distance_km = _plume_distance_km(spec)
         self._plume = self._ignite(self._chance(_TAG_FIRE)) if spec.plume else None
         self._cloud_at = lru_cache(maxsize=4)(self._cloud)
+
+    @property
+    def projection(self) -> Projection:
+        return self._view
+
+    def minutes(self, index: int) -> float:
+        """Minutes from frame 0 to frame `index`."""
+        return index * self.spec.frame_interval_s / 60.0
+
+    def light(self, index: int) -> Daylight:
+        """The daylight of frame `index`."""
+        return self._light_at(self.minutes(index))
 
     def render(self, index: int) -> BgrImage:
         """Returns frame `index` (from 0): height × width × 3, BGR."""
         rng = self._chance(_TAG_FRAME, index)
-        image = self._still(index, rng)
-        self._build(image, index)
-        self._drive(image, rng)
-        image = _bgr(cv2.multiply(image, self._light(index, rng), scale=1 / 200))
-        self._draw_sky(image, index)
-        self._veil(image, index)
-        cloud = self._cloud_at(index)
-        if cloud is not None:
-            cloud.over(image)
-        return self._expose(image, rng)
+        minute = self.minutes(index)
+        light = self._light_at(minute)
+        image = self._still(minute, rng, light.is_infrared)
+        self._build(image, index, light)
+        vehicles = int(rng.poisson(self.spec.vehicles))
+        if light.level > 0.4:
+            draw_vehicles(image, self._view, self._terrain.road_m, vehicles, rng, light.level)
+        image = self._shaded(image, minute, light, rng)
+        self._draw_sky(image, minute, light)
+        image = self._haze_over(image, minute, light)
+        self._smoke_over(image, index, light)
+        image = self._fog_over(image, minute, light)
+        if light.level <= 0.4:
+            image = draw_headlights(image, self._view, self._terrain.road_m, vehicles, rng, light.is_infrared)
+        return self._seen(image, index, rng, light)
 
-    def render_jpeg(self, index: int, quality: int = 85) -> bytes:
-        """Returns frame `index` as a JPEG file."""
-        ok, data = cv2.imencode(".jpg", self.render(index), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    def render_jpeg(self, index: int, quality: int | None = None) -> bytes:
+        """Returns frame `index` as a JPEG file, of the lens's own quality where none is given."""
+        image = self.render(index)
+        ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality or self.spec.lens.jpeg_quality])
         assert ok, "OpenCV encodes every 8-bit picture as JPEG"
         return bytes(data.tobytes())
 
     def plume_box(self, index: int) -> Box | None:
         """The true box of the visible smoke, None where there is none."""
         cloud = self._cloud_at(index)
-        return None if cloud is None else cloud.box(self.spec.width, self.spec.height)
+        if cloud is None:
+            return None
+        width, height = self.spec.width, self.spec.height
+        box = cloud.box(width, height, seen=0.10 / max(0.2, self._smoke_clear))
+        if box is None or not self._mast.is_moving:
+            return box
+        dx, dy = self._shift(index)
+        x0, y0, x1, y1 = box.edges
+        edges = (x0 + dx / width, y0 + dy / height, x1 + dx / width, y1 + dy / height)
+        return Box.from_edges(*(float(np.clip(edge, 0, 1)) for edge in edges))
 
     def building_box(self, index: int) -> Box | None:
         """The true box of the works, None where they have not begun."""
@@ -160,27 +159,137 @@ class Scene:
     def _chance(self, *tags: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence([self.spec.seed, *tags]))
 
+    def _set_up_weather(self, rng: np.random.Generator) -> None:
+        spec, weather, terrain = self.spec, self.spec.weather, self._terrain
+        seeds = [int(seed) for seed in rng.integers(1 << 31, size=5)]
+        chances = [np.random.default_rng(seed) for seed in seeds]
+        self._fog = FogBank(chances[0], weather, terrain.depth_km) if weather.fog > 0 else None
+        self._shower = Shower(chances[1], weather.rain, terrain.depth_km) if weather.rain > 0 else None
+        self._drops = Drops(chances[2], count=round(22 * weather.rain), minutes=45) if weather.rain > 0 else None
+        self._flare = (
+            Flare(chances[3], strength=weather.glare, width=spec.width, height=spec.height)
+            if weather.glare > 0
+            else None
+        )
+        self._dust = (
+            DustTrails(
+                chances[4],
+                mean_alive=weather.dust,
+                view=self._view,
+                road=terrain.road_m,
+                land=terrain.ground,
+                minutes=120,
+            )
+            if weather.dust > 0
+            else None
+        )
+        self._base = lru_cache(maxsize=2)(self._lit_base)
+
+    def _since(self, minute: float) -> float:
+        """Minutes since the weather turned."""
+        return minute - self.minutes(self.spec.weather.start_frame)
+
+    def _light_at(self, minute: float) -> Daylight:
+        if not self.spec.has_day:
+            return NOON_LIGHT
+        step = minute // _LIGHT_STEP_MIN * _LIGHT_STEP_MIN
+        return self._daylight(
+            minute, self.spec.night == "infrared" and self._sun(step).elevation_deg < INFRARED_BELOW_DEG
+        )
+
+    def _daylight(self, minute: float, is_infrared: bool) -> Daylight:
+        return daylight(self._sun(minute), faces_deg=self.spec.faces_deg, is_infrared=is_infrared)
+
+    def _sun(self, minute: float) -> Sun:
+        total = self.spec.minute_of_day + minute
+        return sun_at(self.spec.day_of_year + int(total // 1440), total % 1440)
+
     def _progress(self, index: int) -> float:
         if not self.spec.building:
             return 0.0
         return float(np.clip((index - self.spec.building_start_frame + 1) / self.spec.building_frames, 0.0, 1.0))
 
     def _ignite(self, rng: np.random.Generator) -> Plume:
-        width, height = self.spec.width, self.spec.height
-        x = float(rng.uniform(0.22, 0.78)) * width
-        slope_rows = self._terrain.near_slope_rows(int(x))
-        y = slope_rows[0] + float(rng.uniform(0.15, 0.75)) * (slope_rows[1] - slope_rows[0])
-        return Plume(rng, anchor_x=x, anchor_y=y, width=width, height=height)
+        spec = self.spec
+        x = float(rng.uniform(0.22, 0.78)) * spec.width
+        first, last = self._terrain.slope_rows(int(x), self._distance_km)
+        y = first + float(rng.uniform(0.15, 0.75)) * (last - first)
+        nearest = spec.landscape.ridges[-1].distance_km
+        scale = spec.plume_scale * (nearest / self._distance_km) ** 0.8 * spec.lens.focal / 1.1
+        return Plume(
+            rng,
+            anchor_x=x,
+            anchor_y=y,
+            width=spec.width,
+            height=spec.height,
+            scale=scale,
+            opacity=spec.plume_opacity,
+            growth=spec.plume_growth,
+            tint=spec.plume_tint,
+            wind=spec.plume_wind,
+        )
+
+    @property
+    def _smoke_clear(self) -> float:
+        """Share of the smoke's own colour that comes through the haze; on the near slope it is drawn without any."""
+        if self.spec.plume_distance <= 0:
+            return 1.0
+        return float(np.exp(-self.spec.haze * 0.16 * (self._distance_km - 2.2)))
 
     def _cloud(self, index: int) -> SmokeCloud | None:
-        return None if self._plume is None else self._plume.cloud(float(index - self.spec.plume_start_frame))
+        if self._plume is None:
+            return None
+        cloud = self._plume.cloud(self.minutes(index - self.spec.plume_start_frame))
+        if cloud is None or self.spec.plume_distance <= 0:
+            return cloud
+        return cloud.behind(self._terrain.depth_km < 0.93 * self._distance_km)
 
-    def _still(self, index: int, rng: np.random.Generator) -> BgrImage:
-        first, second = rng.choice(_SWAYS, 2, replace=False)
+    def _lit_base(self, step: int | None, is_infrared: bool) -> BgrImage:
+        """The still land in the light of one quarter of an hour, as soft as the lens."""
+        spec = self.spec
+        minute = 0.0 if step is None else step * _LIGHT_STEP_MIN
+        image = lit_still(
+            self._terrain,
+            NOON_LIGHT if step is None else self._daylight(minute, is_infrared),
+            spec.haze,
+            overcast=float(np.clip(spec.cloud_cover * 1.4 - 0.4, 0, 1)),
+            minute_of_day=(spec.minute_of_day + minute) % 1440,
+        )
+        softness = max(0.4, spec.lens.softness_px * (1 if spec.width <= 1280 else spec.width / 1280))
+        return _bgr(cv2.GaussianBlur(image, (0, 0), softness))
+
+    def _lit_stills(self, step: int | None, is_infrared: bool) -> list[BgrImage]:
+        base = self._base(step, is_infrared)
+        return [_bgr(cv2.remap(base, *lean, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)) for lean in self._leans]
+
+    def _still(self, minute: float, rng: np.random.Generator, is_infrared: bool) -> BgrImage:
+        first, second = rng.choice(len(self._leans), 2, replace=False)
         share = float(rng.uniform(0.2, 0.8))
-        return _bgr(cv2.addWeighted(self._stills[first], share, self._stills[second], 1 - share, 0))
+        step = None if not self.spec.has_day else int(minute // _LIGHT_STEP_MIN)
+        if self.spec.weather.wind_px > 0:
+            return self._windswept(self._base(step, is_infrared), minute)
+        stills = self._stills(step, is_infrared)
+        image = cv2.addWeighted(stills[first], share, stills[second], 1 - share, 0)
+        if step is not None:
+            later = self._stills(step + 1, is_infrared)
+            after = cv2.addWeighted(later[first], share, later[second], 1 - share, 0)
+            passed = minute / _LIGHT_STEP_MIN - step
+            image = cv2.addWeighted(image, 1 - passed, after, passed, 0)
+        return _bgr(image)
 
-    def _build(self, image: BgrImage, index: int) -> None:
+    def _windswept(self, base: BgrImage, minute: float) -> BgrImage:
+        """Near trees bend in gusts that run across the picture."""
+        spec = self.spec
+        columns, rows = grid(spec.width // 8, spec.height // 8)
+        gusts = drifted(self._wisps, columns * 0.8 + (41.0 * minute) % 256, rows * 0.8 + (17.0 * minute) % 256)
+        flutter = drifted(self._clouds, columns * 2.9 + (97.0 * minute) % 256, rows * 2.9 + (61.0 * minute) % 256)
+        lean = cv2.resize(gusts + 0.7 * flutter, (spec.width, spec.height), interpolation=cv2.INTER_LINEAR)
+        rising = float(np.clip(self._since(minute) / 4, 0.08, 1.0)) * (0.75 + 0.25 * float(np.sin(minute * 1.3)))
+        lean = lean * self._terrain.trees * (0.5 * spec.weather.wind_px * rising * spec.width / 1280)
+        x, y = grid(spec.width, spec.height)
+        return _bgr(cv2.remap(base, x + lean, y + 0.35 * lean, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE))
+
+    def _build(self, image: BgrImage, index: int, light: Daylight) -> None:
         progress = self._progress(index)
         extent = building_extent(self._view, progress)
         if extent is None:
@@ -191,89 +300,88 @@ class Scene:
             slice(max(0, int(y0 * height)), min(height, int(y1 * height) + 1)),
             slice(max(0, int(x0 * width)), min(width, int(x1 * width) + 1)),
         )
-        canvas = np.zeros_like(image)
-        rng = self._chance(_TAG_SITE, index)
-        canvas[area] = self._terrain.clear[area]
-        draw_building(canvas, self._view, progress, rng)
-        drawn = canvas[area].astype(np.float32) + self._soil[area]
+        canvas = self._terrain.clear.copy()
+        draw_building(canvas, self._view, progress, self._chance(_TAG_SITE, index))
+        soil = 5 * cv2.resize(self._wisps, (width, height), interpolation=cv2.INTER_NEAREST)[area][..., None]
+        drawn = (canvas[area].astype(np.float32) + soil) * paint(light.total)
         share = self._clear_share[area][..., None]
-        hazed = np.clip(drawn * share + paint(AIRLIGHT) * (1 - share), 0, 255).astype(np.uint8)
+        hazed = np.clip(drawn * share + paint(light.airlight) * (1 - share), 0, 255).astype(np.uint8)
         changed = (canvas[area] != self._terrain.clear[area]).any(axis=2)
         image[area][changed] = hazed[changed]
 
-    def _drive(self, image: BgrImage, rng: np.random.Generator) -> None:
-        road = self._terrain.road_m
-        for _ in range(int(rng.poisson(self.spec.vehicles))):
-            x, z = road[int(rng.integers(len(road) // 8, len(road)))]
-            is_truck = rng.random() < 0.25
-            paint = float(rng.uniform(40, 225))
-            side = -1.7 if rng.random() < 0.5 else 1.7
-            body = Solid(
-                x_m=x + side,
-                z_m=z,
-                width_m=2.3 if is_truck else 1.8,
-                depth_m=8.0 if is_truck else 4.3,
-                height_m=2.8 if is_truck else 1.5,
-                turn=0.1,
-                wall=(paint, paint * 0.95, paint if rng.random() < 0.7 else min(255.0, paint * 1.4)),
-                roof=(min(255.0, paint + 20), paint, paint),
-            )
-            draw_solid(image, self._view, body)
+    def _shaded(self, image: BgrImage, minute: float, light: Daylight, rng: np.random.Generator) -> BgrImage:
+        """The sun behind moving clouds, and the camera's exposure."""
+        flicker = float(rng.normal())
+        sun = light.sun[1] / (0.55 * max(light.level, 0.05))
+        if not self.spec.cloud_shadow or sun < 0.02:
+            return _bgr(cv2.convertScaleAbs(image, alpha=self._shade.exposure(minute, flicker)))
+        gain = self._shade.gain(minute, self._shade_share * np.float32(sun), flicker)
+        small = np.clip(gain * 200, 0, 255).astype(np.uint8)
+        levels = cv2.resize(small, (self.spec.width, self.spec.height), interpolation=cv2.INTER_LINEAR)
+        return _bgr(cv2.multiply(image, cv2.merge([levels, levels, levels]), scale=1 / 200))
 
-    def _light(self, index: int, rng: np.random.Generator) -> BgrImage:
-        """Sunlight on each pixel as 200 times the gain: the sun behind moving clouds, and the camera's exposure."""
-        gain = np.full(_SHADE_GRID[::-1], 1.0, np.float32)
-        if self.spec.cloud_shadow:
-            x, y = self._floor
-            density = drifted(self._clouds, x + 5.1 * index, y + 1.3 * index)
-            density = density + 0.35 * drifted(self._wisps, x * 2 + 7.0 * index, y * 2 - 2.0 * index)
-            cover = 1 / (1 + np.exp(-3.2 * (density - 1.1 + 1.5 * self.spec.cloud_cover)))
-            gain = 1.0 + (0.05 - 0.36 * cover) * self._shade_share
-        gain = gain * (1 + 0.015 * np.sin(index * 0.23 + self.spec.seed) + 0.004 * rng.normal())
-        full = cv2.resize(gain.astype(np.float32), (self.spec.width, self.spec.height), interpolation=cv2.INTER_LINEAR)
-        levels = np.clip(full * 200, 0, 255).astype(np.uint8)
-        return _bgr(cv2.merge([levels, levels, levels]))
-
-    def _draw_sky(self, image: BgrImage, index: int) -> None:
-        rows = self._sky_rows
-        columns, lines = _grid(160, 40)
-        towards: Field = 1.0 + lines / np.float32(22.0)  # clouds crowd together towards the skyline
-        density = drifted(self._clouds, columns * towards * 0.9 + 3.1 * index, lines * towards * 1.8 + 90)
-        density = density + 0.5 * drifted(self._wisps, columns * 2.2 + 6.0 * index, lines * 4.0 + 30)
-        cover = np.clip(0.10 + 0.30 * (density + 2.2 * self.spec.cloud_cover - 0.7), 0, 1)
-        height = (lines / 40.0)[..., None]
-        blue = paint((214, 178, 142)) * (1 - height) + paint((224, 212, 198)) * height
-        white = paint((243, 240, 236)) - paint((22, 26, 30)) * np.clip(density - 0.4, 0, 1.2)[..., None] * (
-            1 - 0.5 * height
+    def _draw_sky(self, image: BgrImage, minute: float, light: Daylight) -> None:
+        draw_sky(
+            image,
+            self._terrain.sky[: self._sky_rows],
+            self._clouds,
+            self._wisps,
+            minute=minute,
+            cover=self.spec.cloud_cover,
+            haze=self.spec.haze,
+            light=light,
         )
-        haze = min(0.92, 0.25 + 0.35 * self.spec.haze) * height**1.5
-        sky = (blue * (1 - cover[..., None]) + white * cover[..., None]) * (1 - haze) + paint(AIRLIGHT) * haze
-        full = cv2.resize(sky.astype(np.float32), (self.spec.width, rows), interpolation=cv2.INTER_CUBIC)
-        cv2.copyTo(np.clip(full, 0, 255).astype(np.uint8), self._terrain.sky[:rows], image[:rows])
 
-    def _veil(self, image: BgrImage, index: int) -> None:
+    def _haze_over(self, image: BgrImage, minute: float, light: Daylight) -> BgrImage:
         """Broad banks of haze that drift across the distance, never sharp and never small."""
         if self.spec.drifting_haze <= 0:
-            return
-        columns, lines = _grid(48, 27)
-        bank = drifted(self._banks, columns * 0.8 + 1.1 * index, lines * 1.6 + 40)
+            return image
+        columns, lines = grid(48, 27)
+        bank = drifted(self._banks, columns * 0.8 + (1.1 * minute) % 128, lines * 1.6 + 40)
         share = self.spec.drifting_haze * np.clip(0.30 + 0.22 * bank, 0, 0.8)
-        full = cv2.resize(share.astype(np.float32), (self.spec.width, self.spec.height), interpolation=cv2.INTER_CUBIC)
-        weight = np.clip(full, 0, 1) * np.clip(1.05 - self._clear_share, 0, 1) * 1.5
-        weight = np.minimum(weight, 0.85)
-        airlight = np.empty_like(image)
-        airlight[:] = np.array(AIRLIGHT, dtype=np.uint8)
-        cv2.blendLinear(airlight, image, weight, 1 - weight, dst=image)
-
-    def _expose(self, image: BgrImage, rng: np.random.Generator) -> BgrImage:
-        """Camera shake and sensor noise."""
-        dx, dy = np.clip(rng.normal(0, self.spec.shake_px, 2), -1.5, 1.5)
-        matrix = np.array([[1, 0, dx], [0, 1, dy]], dtype=np.float32)
         size = (self.spec.width, self.spec.height)
-        image = _bgr(cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-        y, x = rng.integers(0, 64, 2)
-        grain = self._grain[y : y + self.spec.height, x : x + self.spec.width]
-        return _bgr(cv2.add(image, grain, dtype=cv2.CV_8U))
+        full = cv2.resize((share * 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
+        weight = np.minimum(cv2.multiply(full, self._veil_reach, scale=1.5 / 255), 217)
+        return veil(image, weight.astype(np.uint8), light.airlight)
+
+    def _smoke_over(self, image: BgrImage, index: int, light: Daylight) -> None:
+        if self._dust is not None and light.level > 0.3:
+            since = self._since(self.minutes(index))
+            for trail in self._dust.clouds(since) if since >= 0 else ():
+                trail.over(image, light=light.total)
+        cloud = self._cloud_at(index)
+        if cloud is not None:
+            cloud.over(image, light=light.total, clear=self._smoke_clear, airlight=light.airlight)
+
+    def _fog_over(self, image: BgrImage, minute: float, light: Daylight) -> BgrImage:
+        weight = None if self._fog is None else self._fog.weight(self._since(minute))
+        if weight is None:
+            return image
+        bright = tuple(min(255.0, 1.06 * channel) for channel in light.airlight)
+        return veil(image, weight, bright)  # type: ignore[arg-type]  # three channels
+
+    def _seen(self, image: BgrImage, index: int, rng: np.random.Generator, light: Daylight) -> BgrImage:
+        """What the camera makes of it: rain before the lens, flare, shake, colours, noise."""
+        since = self._since(self.minutes(index))
+        if self._shower is not None:
+            image = self._shower.over(image, since, tuple(0.86 * c for c in light.airlight), rng)  # type: ignore[arg-type]
+        if self._flare is not None and since >= 0:
+            behind_cloud = 0.5 + 0.5 * float(np.sin(since * 0.9 + self.spec.seed)) ** 2
+            image = self._flare.over(image, since, min(1.0, since / 3 + 0.2) * behind_cloud)
+        image = moved(image, *self._shift(index))
+        if self._drops is not None and since >= 0:
+            self._drops.over(image, since)
+        image = self._developer.develop(image, rng, float(np.interp(light.level, (0.08, 0.3, 0.8), (4.5, 2.5, 1.0))))
+        if light.is_infrared:
+            image = _bgr(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
+        return image
+
+    def _shift(self, index: int) -> tuple[float, float]:
+        """Shake of the mast in this frame, in pixels to the right and down."""
+        rng = self._chance(_TAG_SHAKE, 1, index)
+        dx, dy = np.clip(rng.normal(0, self.spec.shake_px, 2), -1.5, 1.5)
+        gust_x, gust_y = self._mast.shift(self._since(self.minutes(index)), rng)
+        return float(dx) + gust_x, float(dy) + gust_y
 
 
 def _bgr(image: object) -> BgrImage:
@@ -281,40 +389,33 @@ def _bgr(image: object) -> BgrImage:
     return np.asarray(image, dtype=np.uint8)
 
 
-def _grid(columns: int, rows: int) -> tuple[Field, Field]:
-    x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
-    return x, y
+def _projection(spec: SceneSpec) -> Projection:
+    return Projection(
+        width=spec.width,
+        height=spec.height,
+        camera_height_m=spec.landscape.camera_height_m,
+        horizon=spec.horizon,
+        focal=spec.lens.focal,
+        distortion=spec.lens.distortion,
+    )
 
 
-def _swayed(rng: np.random.Generator, image: BgrImage, trees: NDArray[np.float32]) -> list[BgrImage]:
-    """Returns `_SWAYS` copies of `image` in which the trees lean a little this way or that, at most about a pixel."""
+def _plume_distance_km(spec: SceneSpec) -> float:
+    """The ridge that burns."""
+    ridges = spec.landscape.ridges
+    return ridges[len(ridges) - 1 - round(spec.plume_distance * (len(ridges) - 1))].distance_km
+
+
+def _leans(
+    rng: np.random.Generator, trees: NDArray[np.float32], count: int, width_px: int
+) -> list[tuple[NDArray[np.int16], NDArray[np.uint16]]]:
+    """Maps that bend the trees a little this way or that, at most about a pixel."""
     height, width = trees.shape
-    columns, rows = _grid(width, height)
-    image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.65), dtype=np.uint8)  # a lens is softer than a drawing
-    stills: list[BgrImage] = []
-    for _ in range(_SWAYS):
+    columns, rows = grid(width, height)
+    maps = []
+    for _ in range(count):
         wind = fractal_field(rng, 128, 256, slope=0.8, lowest=6)
-        lean = cv2.resize(wind, (width, height), interpolation=cv2.INTER_CUBIC) * trees * (0.55 * width / 1280)
-        swayed = cv2.remap(image, columns + lean, rows + 0.4 * lean, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-        stills.append(_bgr(swayed))
-    return stills
-
-
-def _field_of(spec: SceneSpec, field: Field) -> Field:
-    return np.asarray(cv2.resize(field, (spec.width, spec.height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
-
-
-def _grain(rng: np.random.Generator, spec: SceneSpec) -> NDArray[np.int8]:
-    """Sensor noise, larger than the picture by 64 px so that each frame takes its own cut."""
-    shape = (spec.height + 64, spec.width + 64)
-    grey = rng.normal(0, spec.sensor_noise, (*shape, 1))
-    colour = rng.normal(0, spec.sensor_noise * 0.5, (*shape, 3))
-    return np.asarray(np.clip(np.round(grey + colour), -40, 40), dtype=np.int8)
-
-
-def _cloud_plane(spec: SceneSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Where each cell of the shade grid lies under the clouds: far ground is packed into few rows."""
-    columns, rows = _SHADE_GRID
-    x, y = np.meshgrid(np.linspace(-0.5, 0.5, columns), np.linspace(0, 1, rows))
-    far = 1.0 / np.maximum(y - 0.12, 0.12)
-    return (x * far * 46).astype(np.float32), (far * 30).astype(np.float32)
+        lean = cv2.resize(wind, (width, height), interpolation=cv2.INTER_CUBIC) * trees * (0.55 * width_px / 1280)
+        first, second = cv2.convertMaps(columns + lean, rows + 0.4 * lean, cv2.CV_16SC2)
+        maps.append((np.asarray(first, dtype=np.int16), np.asarray(second, dtype=np.uint16)))
+    return maps
