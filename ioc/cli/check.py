@@ -163,9 +163,10 @@ def _refuse_repeated_keys(path: Path) -> None:
     """YAML's loader keeps the last of two entries with one name: the first zone or camera would be gone in silence."""
     import yaml
 
+    from ioc.catalog.yaml_files import composed
+
     try:
-        with path.open(encoding="utf-8") as file:
-            root = yaml.compose(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        root = composed(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError):
         return  # the catalogue's loader has the sentence for it
     except OSError as error:

@@ -148,9 +148,8 @@ def write_catalog(place: Place, folder: Path, *, is_forced: bool = False, source
     Raises:
         ConfigurationError: the folder is in use, can't be written, or is the shipped catalogue itself.
     """
-    import yaml
-
     from ioc.catalog import load_catalog
+    from ioc.catalog.yaml_files import parsed
 
     if folder.resolve() in (source.resolve(), SHIPPED):
         raise ConfigurationError(f"{folder} is the catalogue that the product ships; give another --dir")
@@ -159,7 +158,7 @@ def write_catalog(place: Place, folder: Path, *, is_forced: bool = False, source
         for pattern in ("*.yaml", "*.ics", "published/*.json")
         for path in sorted(source.rglob(pattern))
     }
-    shipped = yaml.safe_load(texts["province.yaml"])
+    shipped = parsed(texts["province.yaml"])
     texts["province.yaml"] = _province_yaml(texts["province.yaml"], place)
     for name in texts:  # the sources of its own, which begin with the province
         texts[name] = texts[name].replace(f"/{shipped['province']}/", f"/{place.slug}/")
@@ -184,13 +183,12 @@ def write_catalog(place: Place, folder: Path, *, is_forced: bool = False, source
 
 def _tell_of_another(texts: dict[str, str], shipped_code: int, place: Place) -> None:
     """Changes the files for a province with other communes: no cameras, permits and past units; examples of its own."""
-    import yaml
-
     from ioc.catalog.units import units_of
+    from ioc.catalog.yaml_files import parsed
     from ioc.cli.init_examples import examples_of, unit_codes
 
     shipped, own = ([unit.code for unit in units_of(code)] for code in (shipped_code, place.code))
-    cameras = yaml.safe_load(texts["cameras.yaml"])
+    cameras = parsed(texts["cameras.yaml"])
     first = units_of(place.code)[0]
     texts["cameras.yaml"] = _CAMERAS.format(name=first.name_vi, code=first.code)
     texts["permits.yaml"] = _PERMITS.format(code=first.code)

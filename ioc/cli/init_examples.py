@@ -5,9 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 import yaml
 
+from ioc.catalog.yaml_files import composed, parsed
+
 __all__ = ["examples_of", "unit_codes"]
 
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CODE = re.compile(r'"(\d{5})"')
 _NO_CAMERAS = "# examples: the shipped ones tell of the shipped cameras; write your own once cameras.yaml lists yours\n"
 
@@ -34,7 +35,7 @@ def examples_of(text: str, codes: Mapping[str, str], communes: tuple[int, int], 
         codes: what `unit_codes` gives.
         communes: how many communes the shipped province has, and how many the new one.
     """
-    spec = yaml.load(text, Loader=_Loader)  # noqa: S506  (both are safe loaders)
+    spec = parsed(text)
     examples = spec.get("examples", ())
     if spec.get("population") == "cameras":
         return _cut_examples(text, range(len(examples)))
@@ -55,7 +56,7 @@ def _cut_examples(text: str, numbers: Sequence[int]) -> str:
     """`text` without the lines of these examples; of the list that is then empty a comment is left."""
     if not numbers:
         return text
-    root = yaml.compose(text, Loader=_Loader)
+    root = composed(text)
     assert isinstance(root, yaml.MappingNode)
     key, items = next((key, value) for key, value in root.value if key.value == "examples")
     lines = text.splitlines(keepends=True)

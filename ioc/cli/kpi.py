@@ -47,10 +47,10 @@ def kpi_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     settings, catalog = _load(config)
     today = _today(settings)
     if as_json:
-        print(json.dumps([about(catalog, kpi, today) for kpi in catalog.kpis], ensure_ascii=False))
+        print(json.dumps([about(kpi, today) for kpi in catalog.kpis], ensure_ascii=False))
         return
     for kpi in catalog.kpis:
-        told = about(catalog, kpi, today)
+        told = about(kpi, today)
         print(f"{kpi.id:28} {kpi.unit:12} {','.join(kpi.windows):14} {target_text(told['target']):34} {kpi.name_vi}")
         print(f"{'':28} evidence: {told['evidence']}; {kpi.name_en}")
     print(f"{len(catalog.kpis)} KPIs")
@@ -62,7 +62,7 @@ def kpi_show(kpi_id: IdArgument, config: ConfigOption = None, as_json: JsonOptio
 
     settings, catalog = _load(config)
     kpi = _kpi(catalog, kpi_id)
-    told = about(catalog, kpi, _today(settings)) | {"rule": rule(kpi)}
+    told = about(kpi, _today(settings)) | {"rule": rule(kpi)}
     print(json.dumps(told, ensure_ascii=False) if as_json else about_text(told))
 
 
@@ -99,7 +99,7 @@ def kpi_explain(
     with progress(f"reading rows of {', '.join(sorted({part.entity for part in kpi.parts}))}") as advance:
         explained = asyncio.run(explain(kafka, catalog, kpi, window, microseconds_of(moment), wanted, advance))
     _refuse_unknown_series(kpi, wanted, explained)
-    told = explanation_json(catalog, kpi, window, moment, wanted, explained, limit=limit)
+    told = explanation_json(kpi, window, moment, wanted, explained, limit=limit)
     print(json.dumps(told, ensure_ascii=False) if as_json else explanation_text(told))
     if not explained.adds_up:
         raise PermanentError("what is listed does not add up to the figure: this is a defect of ours; please report it")

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
-from ioc.catalog import Catalog
 from ioc.kpis import KpiDefinition, Part
 from ioc.kpis.audit import Counted, Explanation, Wanted
 from ioc.kpis.log import period_at
@@ -17,7 +15,7 @@ _FACTS_SHOWN = 5
 _RULE_DEFAULTS = {name: field.default for name, field in Part.__dataclass_fields__.items()}
 
 
-def about(catalog: Catalog, kpi: KpiDefinition, on: date) -> dict[str, Any]:
+def about(kpi: KpiDefinition, on: date) -> dict[str, Any]:
     return {
         "id": kpi.id,
         "name_vi": kpi.name_vi,
@@ -29,7 +27,7 @@ def about(catalog: Catalog, kpi: KpiDefinition, on: date) -> dict[str, Any]:
         "windows": list(kpi.windows),
         "group_by": kpi.group_by,
         "target": _target(kpi, on),
-        "evidence": _evidence(catalog, kpi.id),
+        "evidence": kpi.evidence_level,
         "rule_version": kpi.rule_version,
         "note": kpi.note,
     }
@@ -40,17 +38,6 @@ def _target(kpi: KpiDefinition, on: date) -> dict[str, Any] | None:
     if target is None:
         return None
     return {"value": target.value, "direction": target.direction, "basis": target.basis}
-
-
-def _evidence(catalog: Catalog, kpi_id: str) -> str:
-    """The level of evidence of the KPI's file: nothing that is computed needs it, so the catalogue does not keep it."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = (Path(catalog.folder) / "kpis" / f"{kpi_id}.yaml").read_text(encoding="utf-8")
-    head = text.partition("\nexamples:")[0]
-    found = yaml.load(head, Loader=loader)  # noqa: S506  (both are safe loaders)
-    return str(found["evidence"]["level"])
 
 
 def rule(kpi: KpiDefinition) -> list[dict[str, Any]]:
@@ -103,7 +90,6 @@ def _rule_lines(parts: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def explanation_json(
-    catalog: Catalog,
     kpi: KpiDefinition,
     window: str,
     moment: datetime,
@@ -118,7 +104,7 @@ def explanation_json(
     shown = slice(limit or None)
     as_of_us = figure.as_of_us if figure else None
     return {
-        **about(catalog, kpi, moment.astimezone(LOCAL_ZONE).date()),
+        **about(kpi, moment.astimezone(LOCAL_ZONE).date()),
         "window": window,
         "period": period.name if period else None,
         "at": moment.astimezone(LOCAL_ZONE).isoformat(),

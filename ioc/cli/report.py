@@ -105,7 +105,6 @@ def _gather(settings: "Settings", catalog: "Catalog", span: "Span", now: datetim
     from ioc.cli.kpi import progress
     from ioc.wall.report import build_report
     from ioc.wall.report.model import is_wanted, wanted_places
-    from ioc.wall.report.owners import read_owners
     from ioc.wall.report.reading import read_history, read_ledger
 
     kafka = kafka_access(settings, broker)
@@ -114,8 +113,7 @@ def _gather(settings: "Settings", catalog: "Catalog", span: "Span", now: datetim
     async def read(advance: Callable[[float, float], object]) -> "Report":
         ledger = await read_ledger(kafka, lambda place: is_wanted(place, places), advance)
         history = await read_history(settings.oncall_url, span, token=settings.reader_token())
-        owners = read_owners(catalog.folder)
-        return build_report(catalog, ledger, span, made_at=now, owners=owners, history=history)
+        return build_report(catalog, ledger, span, made_at=now, history=history)
 
     with progress("reading the KPI log") as advance:
         return asyncio.run(read(advance))

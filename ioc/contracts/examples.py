@@ -13,11 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ioc.catalog import Catalog
-from ioc.catalog.sentences import sentence_of
+from ioc.catalog.yaml_files import read_checked
 from ioc.contracts.samples import SAMPLE_TIME, Samples
 from ioc.errors import ConfigurationError
 from ioc.event_types import EventType
@@ -28,7 +27,6 @@ __all__ = ["FOLDER", "ContractExample", "example_problems", "examples_in", "exam
 
 FOLDER = Path("contracts") / "examples"
 _AN_HOUR_US = 3_600_000_000
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +75,7 @@ def examples_of(path: Path, event_type: EventType, samples: Samples) -> list[Con
     Raises:
         ConfigurationError: the file is missing or malformed; names the file and the key.
     """
-    spec = _read(path)
+    spec = read_checked(path, _ExamplesFile)
     first = spec.accepted[0].event
     if first is None:
         raise ConfigurationError(f"{path}: accepted.0.event: write the first accepted event in full")
@@ -148,18 +146,6 @@ def _can_be_accepted(catalog: Catalog, event_type: EventType) -> bool:
 
 def _verdict(reason: str, field: str) -> str:
     return f"rejected as {reason} at {field!r}" if reason else "accepted"
-
-
-def _read(path: Path) -> _ExamplesFile:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  (both are safe loaders)
-        return TypeAdapter(_ExamplesFile).validate_python(content)
-    except OSError as error:
-        raise ConfigurationError(f"{path} can't be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        raise ConfigurationError(f"{path}: {sentence_of(error)}") from None
 
 
 def _body(path: Path, entry: _Entry, first: Mapping[str, Any], samples: Samples) -> bytes:

@@ -3,17 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ioc.catalog import Catalog
-from ioc.catalog.sentences import sentence_of
+from ioc.catalog.yaml_files import read_checked
 from ioc.errors import ConfigurationError
 from ioc.gateway.problems import Language
 
 __all__ = ["REPORT_TYPE", "ReportService", "load_report_services"]
-
-_SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # C, where it was built with it
 
 REPORT_TYPE = "report.submitted"
 _FILE = "report_services.yaml"
@@ -63,7 +60,8 @@ def load_report_services(catalog: Catalog) -> tuple[ReportService, ...]:
     allowed = next((tuple(map(str, field.enum)) for field in fields if field.name == "service_code" and field.enum), ())
     if not path.exists():
         return tuple(ReportService(code=code, name_vi=code, name_en=code) for code in allowed) or (_OTHER,)
-    services = _read(path)
+    entries = read_checked(path, dict[str, _Entry])
+    services = tuple(ReportService(code=code, **entry.model_dump()) for code, entry in entries.items())
     odd = [service.code for service in services if allowed and service.code not in allowed]
     if odd:
         raise ConfigurationError(
@@ -71,14 +69,3 @@ def load_report_services(catalog: Catalog) -> tuple[ReportService, ...]:
             f"take it away here"
         )
     return services
-
-
-def _read(path: Path) -> tuple[ReportService, ...]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_SafeLoader) or {}  # noqa: S506  (both are safe)
-        entries = TypeAdapter(dict[str, _Entry]).validate_python(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        raise ConfigurationError(f"{path}: {sentence_of(error)}") from None
-    return tuple(ReportService(code=code, **entry.model_dump()) for code, entry in entries.items())

@@ -64,7 +64,8 @@ class KpiDefinition:
     """A KPI. Its figure is made of all its parts; with a `population` the denominator is the register of that name.
 
     `form`: `number` shows the numerator, `ratio` numerator / denominator, `p95` the quantile of the samples in seconds.
-    `rule_version` changes with everything that changes the figure.
+    `rule_version` changes with everything that changes the figure. `watched_by`: the departments that answer for it;
+    `evidence_level`: how well its definition is founded, as its file says.
     """
 
     id: str
@@ -84,6 +85,8 @@ class KpiDefinition:
     stale_after_s: float
     rule_version: str
     note: str = ""
+    watched_by: tuple[str, ...] = ()
+    evidence_level: str = ""
 
     @property
     def is_ratio(self) -> bool:

@@ -65,7 +65,7 @@ def _row(row: Row) -> dict[str, Any]:
         "before": _change(row.before),
         "year_before": _change(row.year_before),
         "ranking": _ranking(row.ranking),
-        "watched_by": list(row.owners),
+        "watched_by": list(row.kpi.watched_by),
     }
 
 

@@ -3,7 +3,6 @@
 Nothing is computed here but differences, orders and what is left of two shares: every figure is the log's.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -57,7 +56,6 @@ class Row:
     before: Change
     year_before: Change
     ranking: Ranking | None
-    owners: tuple[str, ...]
 
     @property
     def figure(self) -> LoggedValue | None:
@@ -115,19 +113,10 @@ def is_wanted(place: Place, places: frozenset[Place]) -> bool:
     return place in places or place[:2] == SOURCE_KPI
 
 
-def build_report(
-    catalog: Catalog, ledger: Ledger, span: Span, *, made_at: datetime, owners: Mapping[str, tuple[str, ...]],
-    history: History,
-) -> Report:  # fmt: skip
-    """Returns the report of a span as the log tells it at `made_at`.
-
-    Args:
-        owners: who watches a KPI, by its id.
-    """
+def build_report(catalog: Catalog, ledger: Ledger, span: Span, *, made_at: datetime, history: History) -> Report:
+    """Returns the report of a span as the log tells it at `made_at`."""
     rows = tuple(
-        _row(kpi, window, span, ledger, made_at=made_at, owners=owners.get(kpi.id, ()))
-        for kpi in catalog.kpis
-        for window in windows_of(kpi.windows, span)
+        _row(kpi, window, span, ledger, made_at) for kpi in catalog.kpis for window in windows_of(kpi.windows, span)
     )
     return Report(
         span=span,
@@ -150,9 +139,7 @@ def build_report(
     )
 
 
-def _row(
-    kpi: KpiDefinition, window: str, span: Span, ledger: Ledger, *, made_at: datetime, owners: tuple[str, ...]
-) -> Row:
+def _row(kpi: KpiDefinition, window: str, span: Span, ledger: Ledger, made_at: datetime) -> Row:
     period, older, year_ago = span.period(window), span.compared(window), span.year_before().period(window)
     assert period is not None, "windows_of names windows with periods"
     assert older is not None, "and then there are older ones"
@@ -174,7 +161,6 @@ def _row(
             kpi, entry, ledger.total((kpi.id, window, year_ago.name)), year_ago, direction, is_over=is_over
         ),
         ranking=_ranking(kpi, window, (period, older), ledger, direction),
-        owners=owners,
     )
 
 

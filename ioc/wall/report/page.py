@@ -165,7 +165,7 @@ class _Teller:
         return marks + ([words["m_few"]] if is_few and row.window not in _NEVER_FEW else [])
 
     def owners(self, row: Row) -> str:
-        return ", ".join(row.owners) or NONE
+        return ", ".join(row.kpi.watched_by) or NONE
 
     def weakest(self, row: Row) -> str:
         ranking = row.ranking

@@ -48,11 +48,4 @@ def logged(
 
 
 def made(*entries: Entry, span: Span = DAY, made_at: datetime = NEXT_MORNING, history: History | None = None) -> Report:
-    return build_report(
-        catalog(),
-        Ledger(entries),
-        span,
-        made_at=made_at,
-        owners={"dossiers_on_time": ("TT phục vụ hành chính công",)},
-        history=history or History(),
-    )
+    return build_report(catalog(), Ledger(entries), span, made_at=made_at, history=history or History())

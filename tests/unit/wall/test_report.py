@@ -112,7 +112,7 @@ def test_first_comes_what_missed_its_target_and_got_worse(
     report = made(*entries, span=OCTOBER)
     found = row(report, "dossiers_on_time", "mtd")
     assert (found.verdict, found.before.state, found in report.attention) == (verdict, change, is_first)
-    assert found.owners == ("TT phục vụ hành chính công",)
+    assert found.kpi.watched_by == ("TT phục vụ hành chính công", "Lãnh đạo UBND tỉnh")
 
 
 def test_lower_is_better_where_the_target_says_so() -> None:
@@ -130,7 +130,7 @@ def test_the_target_is_the_one_in_force_on_the_last_day() -> None:
     for month, verdict in ((9, "missed"), (10, "met")):
         ledger = Ledger([logged("dossiers_on_time", "mtd", f"2026-{month:02}", 60, 100)])
         span = Span.month(2026, month)
-        report = build_report(changed, ledger, span, made_at=NEXT_MORNING, owners={}, history=History())
+        report = build_report(changed, ledger, span, made_at=NEXT_MORNING, history=History())
         assert row(report, "dossiers_on_time", "mtd").verdict == verdict
 
 
