@@ -3,27 +3,68 @@
     candidate ──(an alarm)──▶ open ──(on-call)──▶ acknowledged ──▶ resolved or dismissed
 
 Detections of one kind at one place of one pose are the same incident while they are less than the kind's quiet time
-apart. The state here ends at `open`; what people do with an incident is on-call's.
+apart. The state here ends at `open`; what people do with an incident is on-call's. What several cameras see of one fire
+becomes one incident in `ioc.incident_book`: only that tells `resolved`, of an incident that was joined to another.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
 
-from ioc.detections import Box, Detection, box_fields, require_offsets
+from ioc.detections import Box, box_fields, require_offsets
+from ioc.places.ellipse import Ellipse
 
-__all__ = ["INCIDENTS_TOPIC", "INCIDENT_TYPE", "KINDS", "Incident", "Kind", "Place", "Severity", "State", "observe"]
+__all__ = [
+    "INCIDENTS_TOPIC",
+    "INCIDENT_TYPE",
+    "KINDS",
+    "REPUBLISH",
+    "Incident",
+    "Kind",
+    "LocatedBy",
+    "Place",
+    "Severity",
+    "Sighting",
+    "State",
+    "kind_of",
+]
 
 INCIDENTS_TOPIC = "ioc.incidents"
 INCIDENT_TYPE = "vn.ioc.incident.changed.v1"
 
 State = Literal["candidate", "open", "acknowledged", "resolved", "dismissed"]
 Severity = Literal["info", "warning", "critical"]
+LocatedBy = Literal["camera", "terrain", "crossing"]
+"""What the coordinates are of: the camera itself, a distance along one bearing, or where bearings cross."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What one pose has seen of an incident. The azimuth is the best one, with its standard deviation; `box` and
+    evidence are of the frame that raised the alarm there."""
+
+    camera_id: str
+    pose_id: str
+    azimuth_deg: float | None
+    azimuth_sd_deg: float | None
+    box: Box
+    first_frame_at: datetime
+    last_seen_at: datetime
+    peak_score: float
+    evidence: str
+    evidence_sha256: str
+
+    def as_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = asdict(self)
+        del data["box"]
+        data["bbox"] = self.box.as_list()
+        for name in ("first_frame_at", "last_seen_at"):
+            data[name] = data[name].isoformat()
+        return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +72,13 @@ class Incident:
     """One thing that happened, as `ioc.incidents` carries it (`incident.changed` in the catalogue).
 
     `candidate`: only the early tier has seen it, nobody is called. `open`: an alert is due.
-    `revision` counts the published changes of this incident from 1; `box` is of the frame that opened it
-    (of the first watch frame while it is a candidate).
+    `revision` counts the published changes of this incident from 1; camera, pose, `box` and evidence are of the frame
+    that opened it (of the first watch frame while it is a candidate).
+
+    `lon`, `lat` are the camera's until `located_by` says otherwise; then `ellipse` holds the place with 95 %, and
+    `uncertainty_m` is its long half axis. Without a place `place_reason` is a code of why (`ioc.places.crossing`).
+    `sightings` are all poses that see it. `maybe_same` are incidents that may be the same fire, in doubt kept apart;
+    `joined_into` is the incident that this one turned out to be, told once with `resolved`.
     """
 
     incident_id: str
@@ -61,11 +107,19 @@ class Incident:
     permit_rule: str = ""
     permit_id: str = ""
     cues: tuple[str, ...] = ()
+    located_by: LocatedBy = "camera"
+    uncertainty_m: float | None = None
+    ellipse: Ellipse | None = None
+    place_reason: str = ""
+    sightings: tuple[Sighting, ...] = ()
+    maybe_same: tuple[str, ...] = ()
+    joined_into: str = ""
     extra: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The `data` of the CloudEvent; times in RFC 3339, `bbox` as [cx, cy, w, h], `geo` as GeoJSON Point or null."""
         data: dict[str, Any] = asdict(self)
+        data["sightings"] = [sighting.as_json() for sighting in self.sightings]
         del data["box"]
         lon, lat = data.pop("lon"), data.pop("lat")
         data["bbox"] = self.box.as_list()
@@ -86,9 +140,19 @@ class Incident:
             lon, lat = geo["coordinates"] if geo else (None, None)
         except (TypeError, KeyError):
             raise ValueError("geo must be a GeoJSON Point or null") from None
-        found = msgspec.convert({**data, "box": box_fields(data.get("bbox")), "lon": lon, "lat": lat}, cls)
-        require_offsets(found.first_frame_at, found.opened_at, found.last_seen_at)
+        values = {**data, "box": box_fields(data.get("bbox")), "lon": lon, "lat": lat}
+        if data.get("sightings"):
+            values["sightings"] = [_with_box(sighting) for sighting in data["sightings"]]
+        found = msgspec.convert(values, cls)
+        moments = [moment for s in found.sightings for moment in (s.first_frame_at, s.last_seen_at)]
+        require_offsets(found.first_frame_at, found.opened_at, found.last_seen_at, *moments)
         return found
+
+
+def _with_box(sighting: object) -> dict[str, Any]:
+    if not isinstance(sighting, dict):
+        raise ValueError("a sighting must be an object")
+    return {**sighting, "box": box_fields(sighting.get("bbox"))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,22 +160,23 @@ class Kind:
     """How incidents of one kind behave. `quiet`: unseen for this long, the next sight is another incident.
 
     `is_by_zone`: one zone is one thing, wherever in it the box lies (a plot, whose house grows storey by storey).
+    `is_joined`: what several cameras see of one is one incident.
     """
 
     severity: Severity
     quiet: timedelta
     is_by_zone: bool = False
+    is_joined: bool = False
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "smoke": Kind(severity="critical", quiet=timedelta(minutes=30)),
+        "smoke": Kind(severity="critical", quiet=timedelta(minutes=30), is_joined=True),
         # A site stands still over night and over a weekend of fog; it is the same site on Monday.
         "construction": Kind(severity="warning", quiet=timedelta(days=7), is_by_zone=True),
     }
 )
 _OTHER_KIND = Kind(severity="warning", quiet=timedelta(minutes=30))
-MERGE_MARGIN = 0.03  # of the picture: a plume leans with the wind, a registered box shivers by a few pixels
 REPUBLISH = timedelta(minutes=5)  # an open incident says again how it stands this often, not with every frame
 
 
@@ -127,129 +192,6 @@ class Place:
     azimuth_deg: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tracked:
-    """An incident of one pose, when it was last told, and where it was last seen: a plume and a house grow."""
-
-    incident: Incident
-    told_at: datetime
-    last_box: Box
-
-
-def observe(
-    tracked: Sequence[Tracked],
-    detection: Detection,
-    *,
-    place: Place,
-    permit_rule: str = "",
-    permit_id: str = "",
-) -> tuple[tuple[Tracked, ...], Incident | None]:
-    """Returns the pose's incidents after `detection`, and the incident to publish where there is something to tell.
-
-    The same detection again changes nothing; one that comes late joins its incident without moving it back.
-    """
-    kind = KINDS.get(detection.label, _OTHER_KIND)
-    kept = tuple(t for t in tracked if detection.frame_at - t.incident.last_seen_at < _quiet(t.incident))
-    known = _match(kept, detection, kind)
-    if known is None:
-        incident = _new(detection, kind, place, permit_rule, permit_id)
-        return (*kept, Tracked(incident=incident, told_at=detection.frame_at, last_box=detection.box)), incident
-    after, is_told = _seen_again(known, detection)
-    rest = tuple(after if t is known else t for t in kept)
-    return rest, after.incident if is_told else None
-
-
-def _quiet(incident: Incident) -> timedelta:
-    return KINDS.get(incident.kind, _OTHER_KIND).quiet
-
-
-def _match(tracked: Sequence[Tracked], detection: Detection, kind: Kind) -> Tracked | None:
-    """The incident that the detection belongs to: an open one before a candidate, then the nearest."""
-    area = detection.box.grown(MERGE_MARGIN)
-    is_zone_enough = kind.is_by_zone and bool(detection.zone_id)
-    fits = [
-        t
-        for t in tracked
-        if t.incident.kind == detection.label
-        and t.incident.first_frame_at - kind.quiet < detection.frame_at < t.incident.last_seen_at + kind.quiet
-        and t.incident.zone_id == detection.zone_id
-        and (is_zone_enough or area.overlaps(t.last_box) or area.overlaps(t.incident.box))
-    ]
-    if not fits:
-        return None
-    return min(fits, key=lambda t: (t.incident.state == "candidate", _distance(t.last_box, detection.box)))
-
-
-def _distance(a: Box, b: Box) -> float:
-    return (a.cx - b.cx) ** 2 + (a.cy - b.cy) ** 2
-
-
-def _new(detection: Detection, kind: Kind, place: Place, permit_rule: str, permit_id: str) -> Incident:
-    is_alarm = detection.tier == "alarm"
-    mark = hashlib.sha256(detection.detection_id.encode()).hexdigest()[:8]
-    stamp = detection.frame_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S")
-    return Incident(
-        incident_id=f"{detection.label}-{detection.camera_id}-{detection.pose_id}-{stamp}-{mark}",
-        kind=detection.label,
-        state="open" if is_alarm else "candidate",
-        severity=kind.severity if is_alarm else "info",
-        revision=1,
-        camera_id=detection.camera_id,
-        pose_id=detection.pose_id,
-        admin_unit=place.admin_unit,
-        place_vi=place.place_vi,
-        place_en=place.place_en,
-        lon=place.lon,
-        lat=place.lat,
-        azimuth_deg=detection.azimuth_deg if detection.azimuth_deg is not None else place.azimuth_deg,
-        box=detection.box,
-        first_frame_at=detection.first_seen_at,
-        opened_at=detection.frame_at if is_alarm else None,
-        last_seen_at=detection.frame_at,
-        peak_score=detection.score,
-        detections=1,
-        evidence=detection.frame_ref,
-        evidence_sha256=detection.frame_sha256,
-        runbook=f"/runbooks/{detection.label}",
-        zone_id=detection.zone_id,
-        permit_rule=permit_rule,
-        permit_id=permit_id,
-        cues=detection.cues,
-        extra={"last_detection": detection.detection_id},
-    )
-
-
-def _seen_again(known: Tracked, detection: Detection) -> tuple[Tracked, bool]:
-    incident = known.incident
-    if detection.frame_at <= incident.last_seen_at and not _opens(incident, detection):
-        return known, False
-    after = replace(
-        incident,
-        last_seen_at=max(incident.last_seen_at, detection.frame_at),
-        first_frame_at=min(incident.first_frame_at, detection.first_seen_at),
-        peak_score=max(incident.peak_score, detection.score),
-        detections=incident.detections + 1,
-        extra={"last_detection": detection.detection_id},
-    )
-    if _opens(incident, detection):
-        after = replace(
-            after,
-            state="open",
-            severity=KINDS.get(incident.kind, _OTHER_KIND).severity,
-            opened_at=detection.frame_at,
-            box=detection.box,
-            evidence=detection.frame_ref,
-            evidence_sha256=detection.frame_sha256,
-            cues=detection.cues,
-        )
-    is_told = _opens(incident, detection) or (
-        incident.state == "open" and detection.frame_at - known.told_at >= REPUBLISH
-    )
-    if not is_told:
-        return Tracked(incident=after, told_at=known.told_at, last_box=detection.box), False
-    after = replace(after, revision=incident.revision + 1)
-    return Tracked(incident=after, told_at=detection.frame_at, last_box=detection.box), True
-
-
-def _opens(incident: Incident, detection: Detection) -> bool:
-    return incident.state == "candidate" and detection.tier == "alarm"
+def kind_of(label: str) -> Kind:
+    """How incidents of this kind behave; one that nobody described is a warning."""
+    return KINDS.get(label, _OTHER_KIND)

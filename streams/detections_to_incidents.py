@@ -1,7 +1,9 @@
 """Detections become incidents: the agent of the role `incidents`.
 
 Rows are poses (`camera_id:pose_id`), each with its current incidents; a changed incident goes out in the same
-transaction as the row that holds it, so it is told exactly once whatever dies in between.
+transaction as the rows that hold it, so it is told exactly once whatever dies in between. What several cameras see of
+one fire is one incident, so one shard has to see them all: the detections have one partition, and one worker
+of those that run the role has it (decision 0019).
 """
 
 import logging
@@ -21,12 +23,15 @@ from ioc.cloudevents import decode_json, encode_json
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
 from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Box, Detection
 from ioc.errors import InvalidRecord
-from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident, Place, Tracked, observe
+from ioc.incident_book import IncidentBook
+from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident, Place
 from ioc.permits import Judgement, Work, judge
+from ioc.places.crossing import Sight
+from ioc.pose_incidents import Tracked
 from ioc.rejections import internal_error, unknown_camera
 from ioc.windows import local_date, microseconds_of, moment_of
 from streams.apps import build_shard_app
-from streams.batch_role import BatchRole
+from streams.batch_role import BatchRole, assigned
 from streams.batches import AgentName, Batch
 from streams.metrics import PipelineMetrics
 from streams.shard_keeper import ShardKeeper
@@ -58,8 +63,7 @@ class IncidentShard:
     def __init__(self, partition: int, *, catalog: Catalog, metrics: PipelineMetrics) -> None:
         self.partition = partition
         self._catalog, self._metrics = catalog, metrics
-        self._poses: dict[str, tuple[Tracked, ...]] = {}
-        self._dirty: set[str] = set()
+        self._book = IncidentBook()
         self._told: list[Incident] = []
         self._others: list[Outgoing] = []
         self._next_offsets: dict[str, int] = {}
@@ -69,7 +73,7 @@ class IncidentShard:
         if restored.marker is not None:
             self._next_offsets = msgspec.msgpack.decode(restored.marker, type=_Marker).next_offsets
         for key, data in restored.rows.items():
-            self._poses[key] = _decode_pose(data)
+            self._book.load(key, _decode_pose(data))
 
     def next_offset(self, topic: str) -> int:
         return self._next_offsets.get(topic, 0)
@@ -100,8 +104,10 @@ class IncidentShard:
         told, self._told = tuple(self._told), []
         others, self._others = self._others, []
         others.extend(self._outgoing(incident) for incident in told)
-        rows: dict[bytes, bytes | None] = {key.encode(): _encode_pose(self._poses[key]) for key in self._dirty}
-        self._dirty.clear()
+        rows: dict[bytes, bytes | None] = {
+            key.encode(): _encode_pose(self._book.pose(key)) for key in sorted(self._book.changed)
+        }
+        self._book.changed.clear()
         marker = msgspec.msgpack.encode(_Marker(dict(self._next_offsets)))
         return _PreparedWrite(rows=rows, marker=marker, others=others, told=told)
 
@@ -119,17 +125,13 @@ class IncidentShard:
         if judgement is not None and not judgement.is_violation:
             self._metrics.rejected.labels(detection.detector, judgement.rule).inc()
             return
-        key = f"{detection.camera_id}:{detection.pose_id}"
-        self._poses[key], told = observe(
-            self._poses.get(key, ()),
+        self._told += self._book.observe(
             detection,
             place=place_of(self._catalog, detection.camera_id, detection.pose_id),
+            view=camera.view(detection.pose_id),
             permit_rule=judgement.rule if judgement else "",
             permit_id=judgement.permit_id if judgement else "",
         )
-        self._dirty.add(key)
-        if told is not None:
-            self._told.append(told)
 
     def _answer_canary(self, detection: Detection, now_us: int) -> None:
         """It becomes no incident; its answer is in the write that an incident would be in."""
@@ -202,7 +204,17 @@ class IncidentsRole(BatchRole):
             stage="incidents",
         )
         super().__init__(app, keeper)
+        self._is_member = False
+        app.on_partitions_assigned.connect(self._on_assigned)
         app.feed([DETECTIONS_TOPIC], _WriteAtOnce(keeper))
+
+    @property
+    def is_ready(self) -> bool:
+        """Also of a worker that stands by: another has the one partition, and this one takes it over."""
+        return self.keeper.is_ready or (self._is_member and not assigned(self.app))
+
+    async def _on_assigned(self, *_: Any, **__: Any) -> None:
+        self._is_member = True
 
 
 class _WriteAtOnce:
@@ -246,16 +258,52 @@ def _detection(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Det
         ) from None
 
 
+class _Row(msgspec.Struct):
+    """A `Tracked` as a row holds it. Rows before the joining were lists of (incident, told_at, last_box)."""
+
+    incident: dict[str, Any]
+    told_at: datetime
+    last_box: tuple[float, float, float, float]
+    sight: Sight | None = None
+    head: str = ""
+    is_told: bool = True
+    maybe: tuple[str, ...] = ()
+
+
+_ROWS = msgspec.json.Decoder(list[_Row | tuple[dict[str, Any], datetime, tuple[float, float, float, float]]])
+
+
 def _encode_pose(tracked: Sequence[Tracked]) -> bytes:
-    return msgspec.json.encode([[t.incident.as_json(), t.told_at.isoformat(), t.last_box.as_list()] for t in tracked])
+    return msgspec.json.encode(
+        [
+            _Row(
+                incident=t.incident.as_json(),
+                told_at=t.told_at,
+                last_box=(t.last_box.cx, t.last_box.cy, t.last_box.w, t.last_box.h),
+                sight=t.sight,
+                head=t.head,
+                is_told=t.is_told,
+                maybe=t.maybe,
+            )
+            for t in tracked
+        ]
+    )
 
 
 def _decode_pose(data: bytes) -> tuple[Tracked, ...]:
+    rows = [
+        row if isinstance(row, _Row) else _Row(incident=row[0], told_at=row[1], last_box=row[2])
+        for row in _ROWS.decode(data)
+    ]
     return tuple(
         Tracked(
-            incident=Incident.from_json(incident),
-            told_at=datetime.fromisoformat(told_at),
-            last_box=Box.from_list(last_box),
+            incident=Incident.from_json(row.incident),
+            told_at=row.told_at,
+            last_box=Box(*row.last_box),
+            sight=row.sight,
+            head=row.head,
+            is_told=row.is_told,
+            maybe=row.maybe,
         )
-        for incident, told_at, last_box in msgspec.json.decode(data)
+        for row in rows
     )

@@ -84,7 +84,12 @@ class Catalog:
         ]
         minutes = {"retention.ms": str(15 * 60_000), "segment.ms": str(5 * 60_000)}
         own = [
-            TopicSpec(name=name, partitions=self.partitions, config=minutes if name == "ioc.camera.frames" else month)
+            TopicSpec(
+                name=name,
+                # What several cameras see of one fire is one incident: one shard sees them all (decision 0019).
+                partitions=1 if name == "ioc.camera.detections" else self.partitions,
+                config=minutes if name == "ioc.camera.frames" else month,
+            )
             for name in OWN_TOPICS
         ]
         state = [

@@ -17,9 +17,12 @@ from typing import Any, Literal
 import numpy as np
 from geographiclib.geodesic import Geodesic
 
-from ioc.places.bearings import turn_deg
+from ioc.detections import Box
+from ioc.places.bearings import View, bearing_of, turn_deg
+from ioc.places.ellipse import Ellipse
+from ioc.places.terrain_line import band_of
 
-__all__ = ["Ellipse", "Fix", "NoFix", "Reason", "Sight", "chi2_limit", "ellipse_polygon", "locate"]
+__all__ = ["Fix", "NoFix", "Reason", "Sight", "chi2_limit", "locate", "sight_of"]
 
 Reason = Literal["one_bearing", "no_baseline", "parallel", "behind", "out_of_range", "disagree"]
 
@@ -61,15 +64,6 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ellipse:
-    """Where the thing is with 95 %: half axes in metres, and the azimuth of the long one, 0–180."""
-
-    semi_major_m: float
-    semi_minor_m: float
-    azimuth_deg: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
     """A position. `covariance` is (north-north, north-east, east-east) in m²; `chi2` of `freedom` degrees says how well
     the sights agree; `left_out` are the indices of sights that did not."""
@@ -97,6 +91,22 @@ class NoFix:
     @property
     def en(self) -> str:
         return _SENTENCES[self.reason][1]
+
+
+def sight_of(view: View, box: Box) -> Sight:
+    """Returns what `box` in a picture of `view` says of the place: a bearing, and a distance where there is a terrain
+    line."""
+    bearing = bearing_of(view, box)
+    band = band_of(view.terrain, min(1.0, box.edges[3]), view.range_m)
+    return Sight(
+        lon=view.lon,
+        lat=view.lat,
+        azimuth_deg=bearing.azimuth_deg,
+        sd_deg=bearing.sd_deg,
+        range_m=view.range_m,
+        distance_m=band.distance_m if band else None,
+        distance_sd_m=band.sd_m if band else None,
+    )
 
 
 def locate(sights: Sequence[Sight], *, is_robust: bool = True) -> Fix | NoFix:
@@ -133,18 +143,6 @@ def chi2_limit(freedom: int) -> float:
     """The 99.5 % quantile of χ² with `freedom` degrees (Wilson and Hilferty, 1931; within 1 %)."""
     part = 2 / (9 * freedom)
     return freedom * (1 - part + _CHI2_Z * math.sqrt(part)) ** 3
-
-
-def ellipse_polygon(lon: float, lat: float, ellipse: Ellipse, *, corners: int = 36) -> dict[str, Any]:
-    """The ellipse as a GeoJSON Polygon on the ellipsoid, its ring counter-clockwise."""
-    ring = []
-    for step in range(corners):
-        angle = -2 * math.pi * step / corners
-        along, across = ellipse.semi_major_m * math.cos(angle), ellipse.semi_minor_m * math.sin(angle)
-        azimuth_deg = ellipse.azimuth_deg + math.degrees(math.atan2(across, along))
-        end = Geodesic.WGS84.Direct(lat, lon, azimuth_deg, math.hypot(along, across))
-        ring.append([round(float(end["lon2"]), 6), round(float(end["lat2"]), 6)])
-    return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
 
 
 # ---- least squares ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ioc.detections import Box, Detection
-from ioc.incidents import KINDS, Incident, Place, Tracked, observe
+from ioc.incidents import KINDS, Incident, Place
+from ioc.pose_incidents import Tracked, observe
 from tests.unit.domain.making import local
 
 PLACE = Place(

@@ -14,7 +14,7 @@ def test_incident_survives_the_wire() -> None:
 
 
 def test_field_of_a_newer_publisher_is_left_out() -> None:
-    value = orjson.dumps({**SMOKE.as_json(), "uncertainty_m": 250})
+    value = orjson.dumps({**SMOKE.as_json(), "wind_kmh": 12})
     assert parse_incident(value, [("ce_type", INCIDENT_TYPE.encode())]) == SMOKE
 
 

@@ -14,9 +14,9 @@ from ioc.catalog import Catalog
 from ioc.cloudevents import encode_json
 from ioc.dead_letters import DEAD_LETTERS_TOPIC
 from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Box, Detection
+from ioc.incident_book import IncidentBook
 from ioc.incidents import INCIDENTS_TOPIC, KINDS, REPUBLISH, Incident
 from ioc.permits import Permit
-from streams import detections_to_incidents
 from streams.batch_topics import Batch
 from streams.detections_to_incidents import IncidentShard, place_of
 from streams.metrics import PipelineMetrics
@@ -360,7 +360,7 @@ def test_a_defect_of_ours_costs_one_detection_not_the_worker(monkeypatch: pytest
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(detections_to_incidents, "observe", defect)
+        patched.setattr(IncidentBook, "observe", defect)
         disk.see(record(0, detection(0)))
     (letter,) = disk.letters()
     assert letter["reason"] == "internal_error"
