@@ -166,13 +166,12 @@ def _vignette(strength: float, width: int, height: int) -> BgrImage:
 
 
 def _tone_table(lens: Lens) -> NDArray[np.uint8] | None:
-    if lens.contrast == 1.0 and lens.cast == (1.0, 1.0, 1.0):
+    if lens.contrast == 1.0:
         return None
     level = np.arange(256, dtype=np.float32)
     # An S with fixed ends: what is dark stays dark, not black.
     curved = level - (lens.contrast - 1) * 40 * np.sin(2 * np.pi * level / 255)
-    channels = [np.clip(curved * gain, 0, 255) for gain in lens.cast]
-    return np.stack(channels, axis=1).astype(np.uint8)[None]
+    return np.clip(curved, 0, 255).astype(np.uint8)
 
 
 def _saturation_matrix(saturation: float) -> NDArray[np.float32]:

@@ -43,8 +43,9 @@ def fractal_line(rng: np.random.Generator, length: int, *, slope: float, lowest:
 
 
 def drifted(field: Field, x: Field, y: Field) -> Field:
-    """Returns `field` sampled at the points (x, y), in its own pixels, wrapping round at its edges."""
-    height, width = field.shape
-    # Few tiles away is near enough for the wrapping of a remap, whose coordinates end at 32,767.
-    wrapped = cv2.remap(field, np.mod(x, width), np.mod(y, height), cv2.INTER_LINEAR, None, cv2.BORDER_WRAP)
+    """Returns `field` sampled at the points (x, y), in its own pixels, wrapping round at its edges.
+
+    The points must lie within ±30,000: a remap counts in 16 bits.
+    """
+    wrapped = cv2.remap(field, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_WRAP)
     return np.asarray(wrapped, dtype=np.float32)

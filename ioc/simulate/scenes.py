@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 _SWAYS = 4  # stills of the same wind-blown forest; each frame blends two
-_LIGHT_STEP_MIN = 15.0  # in a scene with a day: light is drawn anew so often, and blended between
+_LIGHT_STEP_MIN = 20.0  # in a scene with a day: light is drawn anew so often, and blended between
 # Each part has its own stream of chance: more clouds must not move the fire.
 _TAG_LAND, _TAG_AIR, _TAG_FIRE, _TAG_FRAME, _TAG_SITE, _TAG_LENS, _TAG_WEATHER, _TAG_SHAKE = range(1, 9)
 
@@ -191,14 +191,15 @@ class Scene:
 
     def _light_at(self, minute: float) -> Daylight:
         if not self.spec.has_day:
-            return NOON_LIGHT
+            return NOON_LIGHT.balanced(self.spec.lens.cast)
         step = minute // _LIGHT_STEP_MIN * _LIGHT_STEP_MIN
         return self._daylight(
             minute, self.spec.night == "infrared" and self._sun(step).elevation_deg < INFRARED_BELOW_DEG
         )
 
     def _daylight(self, minute: float, is_infrared: bool) -> Daylight:
-        return daylight(self._sun(minute), faces_deg=self.spec.faces_deg, is_infrared=is_infrared)
+        light = daylight(self._sun(minute), faces_deg=self.spec.faces_deg, is_infrared=is_infrared)
+        return light.balanced(self.spec.lens.cast)
 
     def _sun(self, minute: float) -> Sun:
         total = self.spec.minute_of_day + minute
@@ -211,8 +212,7 @@ class Scene:
 
     def _ignite(self, rng: np.random.Generator) -> Plume:
         spec = self.spec
-        x = float(rng.uniform(0.22, 0.78)) * spec.width
-        first, last = self._terrain.slope_rows(int(x), self._distance_km)
+        x, (first, last) = self._place_of_fire(rng)
         y = first + float(rng.uniform(0.15, 0.75)) * (last - first)
         nearest = spec.landscape.ridges[-1].distance_km
         scale = spec.plume_scale * (nearest / self._distance_km) ** 0.8 * spec.lens.focal / 1.1
@@ -228,6 +228,20 @@ class Scene:
             tint=spec.plume_tint,
             wind=spec.plume_wind,
         )
+
+    def _place_of_fire(self, rng: np.random.Generator) -> tuple[float, tuple[int, int]]:
+        """A column and the rows of the slope that burns there: of the wanted ridge, or of the next one that is seen."""
+        spec = self.spec
+        columns = [float(rng.uniform(0.22, 0.78)) * spec.width, *np.linspace(0.2, 0.8, 25) * spec.width]
+        ridges = [ridge.distance_km for ridge in reversed(spec.landscape.ridges)]
+        at = ridges.index(self._distance_km)
+        for distance_km in (*ridges[at::-1], *ridges[at + 1 :]):
+            for x in columns:
+                rows = self._terrain.slope_rows(int(x), distance_km)
+                if rows is not None:
+                    self._distance_km = distance_km
+                    return float(x), rows
+        return columns[0], (round(0.37 * spec.height), round(0.42 * spec.height))  # trees before everything
 
     @property
     def _smoke_clear(self) -> float:
@@ -245,13 +259,13 @@ class Scene:
         return cloud.behind(self._terrain.depth_km < 0.93 * self._distance_km)
 
     def _lit_base(self, step: int | None, is_infrared: bool) -> BgrImage:
-        """The still land in the light of one quarter of an hour, as soft as the lens."""
+        """The still land in the light of one third of an hour, as soft as the lens."""
         spec = self.spec
         minute = 0.0 if step is None else step * _LIGHT_STEP_MIN
         image = lit_still(
             self._terrain,
-            NOON_LIGHT if step is None else self._daylight(minute, is_infrared),
-            spec.haze,
+            self._light_at(0.0) if step is None else self._daylight(minute, is_infrared),
+            self._clear_share,
             overcast=float(np.clip(spec.cloud_cover * 1.4 - 0.4, 0, 1)),
             minute_of_day=(spec.minute_of_day + minute) % 1440,
         )
@@ -263,19 +277,17 @@ class Scene:
         return [_bgr(cv2.remap(base, *lean, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)) for lean in self._leans]
 
     def _still(self, minute: float, rng: np.random.Generator, is_infrared: bool) -> BgrImage:
-        first, second = rng.choice(len(self._leans), 2, replace=False)
-        share = float(rng.uniform(0.2, 0.8))
         step = None if not self.spec.has_day else int(minute // _LIGHT_STEP_MIN)
         if self.spec.weather.wind_px > 0:
             return self._windswept(self._base(step, is_infrared), minute)
+        first, second = rng.integers(0, len(self._leans), 2)
+        share = float(rng.uniform(0.2, 0.8))
         stills = self._stills(step, is_infrared)
-        image = cv2.addWeighted(stills[first], share, stills[second], 1 - share, 0)
-        if step is not None:
-            later = self._stills(step + 1, is_infrared)
-            after = cv2.addWeighted(later[first], share, later[second], 1 - share, 0)
-            passed = minute / _LIGHT_STEP_MIN - step
-            image = cv2.addWeighted(image, 1 - passed, after, passed, 0)
-        return _bgr(image)
+        if step is None:
+            return _bgr(cv2.addWeighted(stills[first], share, stills[second], 1 - share, 0))
+        later = self._stills(step + 1, is_infrared)
+        passed = minute / _LIGHT_STEP_MIN - step
+        return _bgr(cv2.addWeighted(stills[first], 1 - passed, later[second], passed, 0))
 
     def _windswept(self, base: BgrImage, minute: float) -> BgrImage:
         """Near trees bend in gusts that run across the picture."""

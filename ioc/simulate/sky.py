@@ -1,5 +1,7 @@
 """The sky of a scene: a gradient by the sun's height, clouds that drift and crowd together towards the skyline."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from ioc.opencv import cv2
@@ -11,6 +13,17 @@ from ioc.simulate.weather import grid
 __all__ = ["draw_sky"]
 
 _COLUMNS, _ROWS = 160, 40
+_WISP_X = np.float32(2.2)
+
+
+@lru_cache(maxsize=1)
+def _places() -> tuple[Field, Field, Field, Field, Field]:
+    """Where each cell of the grid lies among the clouds, and how near to the skyline (rows × 1 × 1)."""
+    columns, lines = grid(_COLUMNS, _ROWS)
+    towards: Field = 1.0 + lines / np.float32(22.0)
+    height = (lines[:, :1] / np.float32(_ROWS))[..., None]
+    wisps = np.stack([columns, lines * 4.0 + 30])
+    return columns * towards * np.float32(0.9), wisps, lines * towards * np.float32(1.8) + 90, height, height**1.5
 
 
 def draw_sky(
@@ -28,21 +41,20 @@ def draw_sky(
 
     `cover` (0–1): how much cloud; `minute` moves it.
     """
-    columns, lines = grid(_COLUMNS, _ROWS)
-    towards: Field = 1.0 + lines / np.float32(22.0)
-    density = drifted(clouds, columns * towards * 0.9 + (3.1 * minute) % 256, lines * towards * 1.8 + 90)
-    density = density + 0.5 * drifted(wisps, columns * 2.2 + (6.0 * minute) % 256, lines * 4.0 + 30)
-    share = np.clip(0.10 + 0.30 * (density + 2.2 * cover - 0.7), 0, 1)[..., None]
-    height = (lines / _ROWS)[..., None]
-    blue = paint(light.sky_top) * (1 - height) + paint(light.sky_low) * height
+    columns, lines, towards, height, low = _places()
+    density = drifted(clouds, columns + np.float32((3.1 * minute) % 256), towards)
+    wisp = drifted(wisps, _WISP_X * lines[0] + np.float32((6.0 * minute) % 256), lines[1])
+    density = density + np.float32(0.5) * wisp
+    share = np.clip(0.10 + 0.30 * (density + (2.2 * cover - 0.7)), 0, 1)[..., None]
     lit = light.level if not light.is_infrared else 0.16
-    dark = np.clip(density - 0.4, 0, 1.2)[..., None] * (1 - 0.5 * height)
-    glow = paint(light.sky_low) / max(float(np.max(light.sky_low)), 1e-3)
-    white = (paint((243, 240, 236)) - paint((22, 26, 30)) * dark) * lit
+    white = paint(light.cloud) * lit
+    dark = np.clip(density - 0.4, 0, 1.2)[..., None] * (paint((22, 26, 30)) * lit * (1 - 0.5 * height))
     if light.elevation_deg < 14:
-        white = white * (0.35 + 0.65 * glow)
-    fog = min(0.92, 0.25 + 0.35 * haze) * height**1.5
-    sky = (blue * (1 - share) + white * share) * (1 - fog) + paint(light.airlight) * fog
+        white = white * (0.35 + 0.65 * paint(light.sky_low) / max(float(np.max(light.sky_low)), 1e-3))
+    fog = low * np.float32(min(0.92, 0.25 + 0.35 * haze))
+    blue = paint(light.sky_top) * (1 - height) + paint(light.sky_low) * height
+    sky = blue + (white - dark - blue) * share
+    sky += (paint(light.airlight) - sky) * fog
     small = np.clip(sky, 0, 255).astype(np.uint8)
     full = cv2.resize(small, (image.shape[1], mask.shape[0]), interpolation=cv2.INTER_LINEAR)
     cv2.copyTo(full, mask, image[: mask.shape[0]])

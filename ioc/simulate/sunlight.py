@@ -1,6 +1,6 @@
 """Where the sun stands over the highland, and what light that leaves for a camera. Pure functions of the time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -43,11 +43,22 @@ class Daylight:
     airlight: Colour
     sky_top: Colour
     sky_low: Colour
+    cloud: Colour = (243.0, 240.0, 236.0)
     is_infrared: bool = False
 
     @property
     def total(self) -> Colour:
         return tuple(a + b for a, b in zip(self.sun, self.ambient, strict=True))  # type: ignore[return-value]  # three in, three out
+
+    def balanced(self, cast: Colour) -> "Daylight":
+        """The light as a camera sees it whose white balance is off by the BGR gains `cast`."""
+        if cast == (1.0, 1.0, 1.0):
+            return self
+        colours = {
+            name: tuple(c * gain for c, gain in zip(getattr(self, name), cast, strict=True))
+            for name in ("sun", "ambient", "airlight", "sky_top", "sky_low", "cloud")
+        }
+        return replace(self, **colours)  # type: ignore[arg-type]  # three channels each
 
     @property
     def shadow_per_m(self) -> tuple[float, float]:

@@ -43,22 +43,14 @@ class Terrain:
     standing: tuple[Standing, ...]
     water: NDArray[np.uint8]
 
-    def slope_rows(self, column: int, distance_km: float) -> tuple[int, int]:
-        """First and last row at which `column` shows the ridge at `distance_km`: the place for a forest fire."""
+    def slope_rows(self, column: int, distance_km: float) -> tuple[int, int] | None:
+        """First and last row at which `column` shows the ridge at `distance_km`; None where nearer things hide it."""
         rows = np.flatnonzero(np.isclose(self.depth_km[:, column], distance_km))
-        if not len(rows):  # behind a near tree, or a nearer ridge
-            height = self.projection.height
-            return round(0.37 * height), round(0.42 * height)
-        return int(rows[0]), int(rows[-1])
+        return (int(rows[0]), int(rows[-1])) if len(rows) > 1 else None
 
     def transmission(self, haze: float) -> NDArray[np.float32]:
         """Share of each pixel's own colour that reaches the camera (Koschmieder's law)."""
         return np.asarray(np.exp(-haze * _HAZE_PER_KM * self.depth_km), dtype=np.float32)
-
-    def hazed(self, haze: float) -> BgrImage:
-        """The still picture as the camera sees it through `haze` (0 none, 1 an ordinary morning)."""
-        share = self.transmission(haze)[..., None]
-        return np.asarray(self.clear * share + paint(AIRLIGHT) * (1.0 - share), dtype=np.uint8)
 
 
 def build_terrain(
