@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -21,7 +24,7 @@ from streams.fresh_figures import FreshFigures
 from streams.kpi_log import KpiLogWriter
 from streams.partials import Complete, Gone, decode_message
 
-__all__ = ["FiguresRole"]
+__all__ = ["CUT_OFF_S", "FiguresRole"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,16 +32,22 @@ _MAX_SOURCES = 500  # their names come from outside
 # Of figures. The contract's bound for a province is 50,000: targets, names of units, sources and what a worker tells of
 # itself have the rest.
 _MAX_SERIES = 48_500
+CUT_OFF_S = 20.0  # a broker that is started again is back within ten
+_ASK_EVERY_S = 3.0
+_ANSWER_S = 5.0
 _MERGED_AT_ONCE = 1_000  # partials: about 10 ms of the event loop and of the lock
 
 
 class FiguresRole(Collector):
     """Reads every partial, answers scrapes with the figures current at the clock, and writes the KPI log.
 
-    Until it has read all that was there when it started it exports no figure: half a figure is worse than none.
+    Until it has read all that was there when it started it exports no figure: half a figure is worse than none. Neither
+    does it while Kafka has not answered it for a while: what it knows may be old, and it could not know.
     """
 
-    def __init__(self, *, broker: str, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self, *, broker: str, catalog: Catalog, clock: Clock, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._broker, self._catalog, self._clock = broker, catalog, clock
         engine = catalog.engine()
         self._figures = FreshFigures(engine)
@@ -47,6 +56,8 @@ class FiguresRole(Collector):
         self._bounded = Bounded(Detail.ALL, {})
         self._tasks: list[asyncio.Task[None]] = []
         self._is_complete = asyncio.Event()
+        self._monotonic = monotonic
+        self._answered_s: float | None = None
         self._log = KpiLogWriter(
             broker=broker,
             catalog=catalog,
@@ -58,7 +69,12 @@ class FiguresRole(Collector):
 
     @property
     def is_ready(self) -> bool:
-        return self._is_complete.is_set()
+        return self._is_complete.is_set() and not self.is_cut_off
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether Kafka has not answered for longer than a restart takes."""
+        return self._answered_s is not None and self._monotonic() - self._answered_s > CUT_OFF_S
 
     async def start(self) -> None:
         self._tasks = [
@@ -90,21 +106,35 @@ class FiguresRole(Collector):
             auto_offset_reset="earliest",
             isolation_level="read_committed",  # figures only of rows that are durable
         )
-        await consumer.start()
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(consumer.stop)
+            await consumer.start()
             place = TopicPartition(PARTIALS_TOPIC, 0)
             consumer.assign([place])
             consumer.seek(place, (await consumer.beginning_offsets([place]))[place])
             end = (await consumer.end_offsets([place]))[place]
+            asking = asyncio.create_task(self._ask_forever(consumer, place), name="ask Kafka")
+            stack.push_async_callback(_end, asking)
             while True:
                 found = await consumer.getmany(place, timeout_ms=200, max_records=_MERGED_AT_ONCE)
                 if found:
                     self._figures.take(_decoded(found[place]))
                     await asyncio.sleep(0)  # a backlog must not keep the rest of the worker waiting
-                if not self.is_ready and await consumer.position(place) >= end:
+                if not self._is_complete.is_set() and await consumer.position(place) >= end:
                     self._is_complete.set()
-        finally:
-            await consumer.stop()
+
+    async def _ask_forever(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
+        """A consumer says nothing while its broker is away; who asks learns of it."""
+        while True:
+            was_cut_off = self.is_cut_off
+            try:
+                await asyncio.wait_for(consumer.end_offsets([place]), _ANSWER_S)
+            except (KafkaError, TimeoutError, OSError) as error:
+                if self.is_cut_off and not was_cut_off:
+                    logger.warning("Kafka has not answered for %g s: no figures are exported (%r)", CUT_OFF_S, error)
+            else:
+                self._answered_s = self._monotonic()
+            await asyncio.sleep(_ASK_EVERY_S)
 
     # ---- metrics out -----------------------------------------------------------------------------------------------
 
@@ -216,6 +246,11 @@ _DETAILS = {
     Detail.MARKS_WHERE_SET: "a unit's marks are told only where they are set",
     Detail.NO_NUMERATORS: "a unit's marks are told only where they are set, and its numerator is not",
 }
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _decoded(records: Iterable[ConsumerRecord]) -> list[Partial | Gone | Complete | None]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ioc.wall.live.hub import Hub
 from ioc.wall.live.palette import css_variables
+from ioc.wall.live.told import as_json
 
 __all__ = ["HubMetrics", "SafeHeaders", "assets", "head_of", "routes"]
 
@@ -107,6 +109,11 @@ def routes(hub: Hub, files: MutableMapping[str, tuple[str, bytes]], is_ready: Ca
         body = json.dumps({"ready": ready, "parts": parts})
         return Response(body, status_code=200 if ready else 503, media_type="application/json")
 
+    async def told(_: Request) -> Response:
+        return Response(
+            orjson.dumps(as_json(hub.snapshot)), media_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -126,6 +133,7 @@ def routes(hub: Hub, files: MutableMapping[str, tuple[str, bytes]], is_ready: Ca
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
+        Route("/v1/wall", told),
         Route("/assets/{name}", asset),
         Route("/thumb/{camera}/{picture}.jpg", thumb),
     ]

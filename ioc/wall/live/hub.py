@@ -15,6 +15,7 @@ from ioc.frames import Frame
 from ioc.wall.live.alerts import Alert, alerts_of
 from ioc.wall.live.cameras import CameraBoard, thumbnail
 from ioc.wall.live.kpis import WallKpi
+from ioc.wall.live.newest import NewestSeen
 from ioc.wall.live.past import PastFigures
 from ioc.wall.live.scrape import groups_of, readings_of
 from ioc.wall.live.snapshot import PARTS, PartState, Snapshot
@@ -62,6 +63,7 @@ class Hub:
         self._clock = clock
         self._parts = dict.fromkeys(PARTS, PartState(trouble="not asked yet"))
         self._readings: Mapping[str, Reading] = {}
+        self._newest = NewestSeen()
         self._groups: Mapping[str, list[Group]] = {}
         self._alerts: tuple[Alert, ...] = ()
         self._watchers: dict[object, Callable[[Snapshot], None]] = {}
@@ -111,7 +113,8 @@ class Hub:
 
     async def _read_figures(self) -> None:
         text = await self._figures()
-        self._readings, self._groups = await asyncio.to_thread(self._parsed, text)
+        readings, self._groups = await asyncio.to_thread(self._parsed, text)
+        self._readings = self._newest.marked(readings, self._clock())
 
     @property
     def _kpis(self) -> tuple[WallKpi, ...]:

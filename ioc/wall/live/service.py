@@ -1,22 +1,19 @@
 """The wall's service, put together: the hub, Kafka's tails, the pages, and an end within seconds."""
 
 import asyncio
-import contextlib
 import json
-import logging
-import socket
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.adapters.figures import page_of
+from ioc.adapters.http_service import address_of, bind, keep, serve
 from ioc.adapters.kafka_access import kafka_access
 from ioc.catalog import Catalog
 from ioc.clock import Clock
@@ -35,9 +32,6 @@ from ioc.wall.names import family_order
 
 __all__ = ["run_wall"]
 
-logger = logging.getLogger(__name__)
-
-BACKLOG = 512
 _CAMERA_FAMILY = "camera"
 _NICEGUI_RECONNECT_S = 10.0  # a viewer whose network hiccups comes back to its own page
 
@@ -151,7 +145,8 @@ async def run_wall(
     broker = kafka_access(settings)
     app = wall_app(hub, catalog, is_ready=lambda: hub.snapshot.revision > 0, routers=routers)
     async with AsyncExitStack() as stack:
-        door, address = _bind(settings.http_host, port)
+        door = bind("the wall", settings.http_host, port)
+        address = address_of(door, settings.http_host)
         stack.callback(door.close)
         for work, name in (
             (hub.run(), "hub"),
@@ -159,73 +154,12 @@ async def run_wall(
             (tail_log(hub, broker=broker, clock=clock), "KPI log"),
             *tasks,
         ):
-            _keep(stack, work, name, stop)
-        await _serve(app, door, stop, lambda: announce(address))
-
-
-class _Server(uvicorn.Server):
-    """Signals are the composition root's business; `announce` is called once requests are answered."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._announce()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _serve(app: FastAPI, door: socket.socket, stop: asyncio.Event, announce: Callable[[], None]) -> None:
-    config = uvicorn.Config(
-        app,
-        ws="websockets-sansio",
-        lifespan="on",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-        backlog=BACKLOG,
-    )
-    server = _Server(config, announce)
-    serving = asyncio.create_task(server.serve(sockets=[door]))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    server.should_exit = True
-    await serving
-
-
-def _bind(host: str, port: int) -> tuple[socket.socket, str]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        door = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the wall can't listen on {host}:{port} ({error.strerror}); set another port with IOC_HTTP_PORT, or end "
-            f"what holds it"
-        ) from None
-    shown = f"[{host}]" if ":" in host else host
-    return door, f"http://{shown}:{door.getsockname()[1]}"
-
-
-def _keep(stack: AsyncExitStack, work: Any, name: str, stop: asyncio.Event) -> None:
-    task: asyncio.Task[None] = asyncio.create_task(work, name=name)
-
-    def tell_end(done: "asyncio.Task[None]") -> None:
-        if not done.cancelled() and done.exception() is not None:
-            logger.critical("%s ended with an error of ours", name, exc_info=done.exception())
-            stop.set()  # who watches the service starts it again: half a wall would look like a whole one
-
-    task.add_done_callback(tell_end)
-
-    async def end() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    stack.push_async_callback(end)
+            keep(stack, work, name, stop.set)  # who watches it starts it again: half a wall would look like a whole one
+        await serve(
+            app,
+            door,
+            stop,
+            announce=lambda: announce(address),
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=1,
+        )

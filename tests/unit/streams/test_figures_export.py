@@ -1,10 +1,13 @@
 """What the figures role tells: everything, and within the series that a province may have."""
 
+import asyncio
 from collections import Counter
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 from prometheus_client import CollectorRegistry
 
 from ioc.cli.bench_wall_panels import large_province
@@ -30,7 +33,8 @@ class Export:
         monkeypatch.setattr(kpis_to_metrics, "_MAX_SERIES", most)
         self.clock = NOW
         catalog = large_province(kpis=KPIS, units=UNITS)
-        role = FiguresRole(broker="", catalog=catalog, clock=lambda: self.clock)
+        self.monotonic_s = 0.0
+        role = FiguresRole(broker="", catalog=catalog, clock=lambda: self.clock, monotonic=lambda: self.monotonic_s)
         places = ["", *(unit.code for unit in catalog.geography.units())]
         role._figures.take(
             Partial(CellKey(kpi.id, 0, place, "", "now", 0), 0, 1, 1, Sum(95, 100, int(is_manual)))
@@ -39,6 +43,7 @@ class Export:
         )
         role._figures.take([Complete(0, 1, {name: int(NOW.timestamp() * 1e6) for name in catalog.kpis[0].fed_by})])
         role._is_complete.set()
+        self.role = role
         self.registry = CollectorRegistry()
         self.registry.register(role)
 
@@ -111,3 +116,44 @@ def test_the_bound_holds_and_what_is_left_out_is_told_by_indicator(
     assert found["ioc_kpi_as_of_timestamp_seconds", True] == (KPIS - len(left_out)) * UNITS
     for kpi in left_out:
         assert f"{kpi}" in caplog.text
+
+
+async def test_who_is_cut_off_from_kafka_exports_no_figure_until_it_is_answered_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It could be a zombie whose figures only look current: another exporter, or nobody, is to be believed."""
+    monkeypatch.setattr(kpis_to_metrics, "_ASK_EVERY_S", 0.0)
+    export, broker = Export(monkeypatch, most=ALL), Broker()
+    asking = asyncio.create_task(export.role._ask_forever(broker, PLACE))  # type: ignore[arg-type]
+    told = {}
+    for at_s, is_there in [(0.0, True), (20.0, False), (21.0, False), (30.0, True), (50.0, False), (51.0, False)]:
+        export.monotonic_s = at_s
+        await broker.asked(is_there=is_there)
+        assert export.role.is_ready == bool(export.told())
+        told[at_s] = export.told().total()
+    asking.cancel()
+    assert told == {0.0: ALL, 20.0: ALL, 21.0: 0, 30.0: ALL, 50.0: ALL, 51.0: 0}
+
+
+PLACE = TopicPartition("ioc.kpi.partials", 0)
+
+
+class Broker:
+    """Kafka as who asks it for the end of a topic meets it: each question waits until it is told what to find."""
+
+    def __init__(self) -> None:
+        self._finds: asyncio.Queue[bool] = asyncio.Queue()
+        self._asked = asyncio.Event()
+
+    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        self._asked.set()
+        if not await self._finds.get():
+            raise KafkaTimeoutError
+        return dict.fromkeys(places, 1)
+
+    async def asked(self, *, is_there: bool) -> None:
+        """Once it was asked, has answered or not, and is asked again."""
+        await self._asked.wait()
+        self._asked.clear()
+        self._finds.put_nowait(is_there)
+        await self._asked.wait()
