@@ -13,6 +13,8 @@ from ioc.frames import MAX_FRAME_BYTES
 
 __all__ = [
     "HEADER",
+    "MAX_JOB_BYTES",
+    "NUMBER_BYTES",
     "Alive",
     "Failed",
     "Job",
@@ -24,6 +26,8 @@ __all__ = [
     "sizes",
 ]
 
+MAX_JOB_BYTES = 16 * 1024
+NUMBER_BYTES = 4  # a child first says its process number
 HEADER = struct.Struct(">II")  # bytes of the JSON text, bytes of the picture
 _MAX_TEXT_BYTES = 16 * 1024
 

@@ -15,13 +15,11 @@ import select
 import signal
 import socket
 
-from ioc.capture.child_wire import Job, Message, encode_message
+from ioc.capture.child_wire import MAX_JOB_BYTES, NUMBER_BYTES, Job, Message, encode_message
 from ioc.capture.stream_reader import read_stream, say_failure
 
-__all__ = ["MAX_JOB_BYTES", "NUMBER_BYTES", "main"]
+__all__ = ["main"]
 
-MAX_JOB_BYTES = 16 * 1024
-NUMBER_BYTES = 4  # a child first says its process number
 _REAP_EVERY_S = 0.5
 _CHILD_ADDRESS_SPACE_BYTES = 2 * 1024**3  # a stream that announces a giant picture ends its child, not the machine
 _PR_SET_PDEATHSIG = 1

@@ -36,6 +36,10 @@ REASONS: Mapping[str, Reason] = {
         vi="Camera không có luồng tại đường dẫn này: kiểm tra phần sau tên máy trong url.",
         en="the camera has no stream at this path: check what follows the host in url",
     ),
+    "not_rtsp": Reason(
+        vi="Có máy trả lời nhưng không nói RTSP, hoặc đóng ngay: kiểm tra địa chỉ và cổng (thường là 554).",
+        en="something answers, but does not speak RTSP or hangs up at once: check address and port (usually 554)",
+    ),
     "no_video": Reason(
         vi="Luồng không có hình: chọn luồng video trong url.",
         en="the stream has no picture: name a video stream in url",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import av
 import av.error
@@ -27,14 +28,13 @@ __all__ = ["StreamError", "read_stream", "say_failure"]
 _ALIVE_EVERY_S = 1.0
 _LATE_KEYFRAMES = 1.5  # of the interval: keyframes this far apart would halve the rate of stills
 _MAX_BAD_PICTURES = 8  # in a row: a stream that changed its codec, or garbage; connecting anew tells which
-_PROTOCOLS = (
-    "rtsp,rtsps,rtp,tcp,udp,tls,http,https"  # an address that names a file or another program's pipe is refused
-)
+_PROTOCOLS = "rtsp,rtsps,rtp,tcp,udp,tls"  # a camera that leads to a file or a pipe is refused
 _JPEG_RANGE = 2  # AVCOL_RANGE_JPEG: full range, 0–255
 _VIDEO_RANGE = 1  # AVCOL_RANGE_MPEG: 16–235, what a camera means that says nothing
 
 
-Packet = AnyPacket[VideoStream]
+if TYPE_CHECKING:
+    Packet = AnyPacket[VideoStream]
 
 
 class StreamError(Exception):
@@ -73,7 +73,7 @@ def read_stream(job: Job, say: Callable[[Message], None], *, monotonic_s: Callab
         StreamError: the stream ended, or can't be used. av.error.FFmpegError, OSError: FFmpeg gave up.
     """
     began_s = monotonic_s()
-    with _open(job) as container:
+    with _open(job, monotonic_s) as container:
         if not container.streams.video:
             raise StreamError("no_video")
         stream = container.streams.video[0]
@@ -91,20 +91,22 @@ def read_stream(job: Job, say: Callable[[Message], None], *, monotonic_s: Callab
         _sample(container, stream, job, say, monotonic_s)
 
 
-def _open(job: Job) -> InputContainer:
+def _open(job: Job, monotonic_s: Callable[[], float]) -> InputContainer:
+    began_s = monotonic_s()
     options = {
         "protocol_whitelist": _PROTOCOLS,
         "rtsp_transport": job.transport,
         "allowed_media_types": "video",
-        "timeout": str(round(job.open_timeout_s * 1e6)),
-        "probesize": "500000",
-        "analyzeduration": "2000000",
+        # The description says what is sent; a look at the first pictures would only make them old.
+        "analyzeduration": "1",
         "fpsprobesize": "0",
-        "fflags": "nobuffer",
     }
-    if not job.url.startswith("rtsp"):
-        options = {key: options[key] for key in ("protocol_whitelist", "probesize", "analyzeduration")}
-    return av.open(job.url, options=options, timeout=(job.open_timeout_s, job.silence_s))
+    try:
+        return av.open(job.url, options=options, timeout=(job.open_timeout_s, job.silence_s))
+    except av.error.InvalidDataError as error:
+        # What FFmpeg says also where its time limit ended the talk.
+        is_late = monotonic_s() - began_s >= 0.95 * job.open_timeout_s
+        raise StreamError("timeout" if is_late else "not_rtsp", type(error).__name__) from None
 
 
 def _sample(
@@ -130,7 +132,7 @@ def _sample(
             due_s += job.interval_s * max(1, int((now_s - due_s) / job.interval_s) + 1)
 
 
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+def _packets(container: InputContainer, stream: VideoStream) -> "Iterator[Packet]":
     for packet in container.demux(stream):
         if not packet.size:
             raise StreamError("ended")
@@ -147,7 +149,7 @@ class _Rhythm:
     _key_at_s: float | None = None
     _said_at_s: float = 0.0
 
-    def note(self, packet: Packet, now_s: float) -> None:
+    def note(self, packet: "Packet", now_s: float) -> None:
         self._packets += 1
         if packet.is_keyframe:
             if self._key_at_s is not None:
@@ -170,11 +172,12 @@ class _StillMaker:
         decoder.thread_count = 1
         decoder.flags |= Flags.low_delay
         decoder.skip_frame = "NONKEY"
+        decoder.options = {"err_detect": "explode"}  # a picture with holes in it is no picture
         self._is_dense = False
         self._has_reference = False
         self._bad_in_a_row = 0
 
-    def wants(self, packet: Packet, *, is_due: bool, is_dense: bool) -> bool:
+    def wants(self, packet: "Packet", *, is_due: bool, is_dense: bool) -> bool:
         """Whether this packet has to be decoded. `is_dense`: keyframes are too rare for the rate of stills."""
         if self._is_jpeg:
             return is_due
@@ -186,7 +189,7 @@ class _StillMaker:
             self._has_reference = True
         return self._has_reference if is_dense else is_due and bool(packet.is_keyframe)
 
-    def still(self, packet: Packet, now_s: float, *, is_due: bool) -> Still | None:
+    def still(self, packet: "Packet", now_s: float, *, is_due: bool) -> Still | None:
         """Returns the packet's picture where one is due; None while the decoder has none.
 
         Raises:
@@ -210,7 +213,7 @@ class _StillMaker:
         jpeg = self._encoded(frame)
         return Still(jpeg=jpeg, at_s=now_s, codec=self._codec, width=frame.width, height=frame.height)
 
-    def _decoded(self, packet: Packet) -> VideoFrame | None:
+    def _decoded(self, packet: "Packet") -> VideoFrame | None:
         frames = self._decoder.decode(packet)
         if not frames and not self._is_dense:
             # A decoder that waits to put pictures in order holds a lone keyframe back: ask for what it has.

@@ -14,8 +14,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
-from ioc.capture.child_wire import HEADER, Failed, Job, Message, Opened, Still, decode_message, sizes
-from ioc.capture.nursery import NUMBER_BYTES
+from ioc.capture.child_wire import HEADER, NUMBER_BYTES, Failed, Job, Message, Opened, Still, decode_message, sizes
 from ioc.errors import TransientError
 
 __all__ = ["Nursery", "pause_s", "pictures"]
