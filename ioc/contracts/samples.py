@@ -32,6 +32,8 @@ _NESTED: dict[str, Any] = {
     "bbox": [0.52, 0.31, 0.08, 0.05],
     "area": [{"areaDesc": "Các xã ven sông"}],
     "references": [],
+    "ellipse": {"semi_major_m": 350.0, "semi_minor_m": 90.0, "azimuth_deg": 41.5},
+    "sightings": [{"camera_id": "cam-01", "pose_id": "p0", "azimuth_deg": 212.5, "azimuth_sd_deg": 0.6}],
     "evidence": ["frames/cam-01/p0/1042.jpg"],
 }
 
