@@ -5,19 +5,37 @@ alone, so no reference can point outside the store, and what is read back is che
 """
 
 import re
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, MemoryStore
+from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 
 from ioc.errors import ConfigurationError, InvalidRecord, TransientError
 from ioc.frames import MAX_FRAME_BYTES, sha256_hex
 
-__all__ = ["EvidenceStore", "evidence_reference", "open_evidence"]
+if TYPE_CHECKING:  # the stubs have it, the module does not
+    from obstore.store import S3Config
+
+__all__ = ["EvidenceStore", "S3Access", "evidence_reference", "first_line", "object_digest", "open_evidence"]
 
 _PREFIX = "evidence://sha256/"
 _REFERENCE = re.compile(r"evidence://sha256/([0-9a-f]{64})", re.ASCII)
+_BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.-]+)*)/?", re.ASCII)
+_RETRY = timedelta(seconds=10)  # of one request; the agents have their own patience
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Access:
+    """How an object store is reached. What is empty is taken from the usual AWS_* variables or the machine's role."""
+
+    endpoint: str = ""
+    region: str = "us-east-1"
+    key_id: str = ""
+    secret: str = field(default="", repr=False)
 
 
 def evidence_reference(sha256: str) -> str:
@@ -28,9 +46,14 @@ def evidence_reference(sha256: str) -> str:
 class EvidenceStore:
     """Stills by content. Safe to share between threads; every method blocks, so call it from a thread in a service."""
 
-    def __init__(self, store: LocalStore | MemoryStore, *, root: Path | None = None) -> None:
+    def __init__(self, store: ObjectStore, *, root: Path | None = None) -> None:
         self._store = store
         self._root = root
+
+    @property
+    def objects(self) -> ObjectStore:
+        """The store itself, for what is kept beside the stills."""
+        return self._store
 
     def put(self, jpeg: bytes) -> str:
         """Stores `jpeg` and returns its reference; storing it again changes nothing.
@@ -47,7 +70,7 @@ class EvidenceStore:
             if self._size_bytes(name) != len(jpeg):
                 obstore.put(self._store, name, jpeg, mode="overwrite", use_multipart=False)
         except (BaseError, OSError) as error:
-            raise TransientError(f"the evidence store can't keep a still: {_first_line(error)}") from error
+            raise TransientError(f"the evidence store can't keep a still: {first_line(error)}") from error
         return evidence_reference(digest)
 
     def get(self, reference: str) -> bytes:
@@ -75,7 +98,7 @@ class EvidenceStore:
         except FileNotFoundError:  # removed between the two calls
             raise _missing(reference) from None
         except (BaseError, OSError) as error:
-            raise TransientError(f"the evidence store can't be read: {_first_line(error)}") from error
+            raise TransientError(f"the evidence store can't be read: {first_line(error)}") from error
         if sha256_hex(data) != digest:
             raise InvalidRecord(
                 "corrupt_evidence",
@@ -101,22 +124,26 @@ class EvidenceStore:
             return None
 
 
-def open_evidence(url_or_path: str | Path) -> EvidenceStore:
-    """Returns the store at a folder (made where missing), a `file:///…` URL, or in memory (`memory:`), for tests.
+def open_evidence(url_or_path: str | Path, s3: S3Access | None = None) -> EvidenceStore:
+    """Returns the store at a folder (made where missing), `file:///…`, `s3://bucket[/prefix]`, or `memory:` (tests).
+
+    An object store is not asked here: whether it answers shows with the first still.
 
     Raises:
-        ConfigurationError: another scheme, or a folder that can't be made or written.
+        ConfigurationError: another scheme, a bucket's name that is none, or a folder that can't be made or written.
     """
     text = str(url_or_path)
     if isinstance(url_or_path, str):
         if text.rstrip("/") == "memory:":
             return EvidenceStore(MemoryStore())
+        if text.startswith("s3://"):
+            return EvidenceStore(_s3_store(text, s3 or S3Access()))
         if text.startswith("file:///"):
             text = text.removeprefix("file://")
         elif "://" in text:
             raise ConfigurationError(
-                f"evidence store {text.split('://')[0]}://…: only a folder is supported; object stores follow in a "
-                "later release. Give a folder that every worker and on-call can reach"
+                f"evidence store {text.split('://')[0]}://…: give a folder that every worker and on-call can reach, "
+                "or s3://bucket/prefix"
             )
     root = Path(text)
     try:
@@ -124,9 +151,32 @@ def open_evidence(url_or_path: str | Path) -> EvidenceStore:
         return EvidenceStore(LocalStore(prefix=root), root=root.resolve())
     except (BaseError, OSError) as error:
         raise ConfigurationError(
-            f"evidence store {root}: the folder can't be made or opened ({_first_line(error)}); "
+            f"evidence store {root}: the folder can't be made or opened ({first_line(error)}); "
             "give another folder or its owner's rights"
         ) from error
+
+
+def _s3_store(url: str, access: S3Access) -> S3Store:
+    match = _BUCKET.fullmatch(url)
+    if match is None:
+        raise ConfigurationError(f"evidence store {url[:80]!r}: write s3://bucket or s3://bucket/prefix")
+    config: S3Config = {"region": access.region}
+    if access.endpoint:
+        config["endpoint"] = access.endpoint
+    if access.key_id:
+        config["access_key_id"] = access.key_id
+        config["secret_access_key"] = access.secret
+    is_plain = access.endpoint.startswith("http://")
+    try:
+        return S3Store(
+            match[1],
+            prefix=match[2].strip("/") or None,
+            config=config,
+            client_options={"allow_http": is_plain, "timeout": _RETRY},
+            retry_config={"max_retries": 1, "retry_timeout": _RETRY},
+        )
+    except (BaseError, ValueError) as error:
+        raise ConfigurationError(f"evidence store {url}: {first_line(error)}") from error
 
 
 def _digest(reference: str) -> str:
@@ -154,5 +204,11 @@ def _missing(reference: str) -> InvalidRecord:
     )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]  # obstore appends a debug dump
+def object_digest(name: str) -> str:
+    """Returns the hash in the name of a still's object."""
+    return name.rsplit("/", 1)[-1].removesuffix(".jpg")
+
+
+def first_line(error: BaseException) -> str:
+    """Returns what an error of the store says, without its debug dump."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

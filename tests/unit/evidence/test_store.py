@@ -127,8 +127,14 @@ def test_a_folder_that_can_not_be_made_is_a_sentence(tmp_path: Path) -> None:
         open_evidence(tmp_path / "file" / "below")
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/key", "http://user:secret@host/x", "ftp://x"])
+@pytest.mark.parametrize("url", ["gs://bucket/key", "http://user:secret@host/x", "ftp://x"])
 def test_other_kinds_of_store_are_refused_without_showing_the_address(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="later release") as refusal:
+    with pytest.raises(ConfigurationError, match="give a folder that every worker") as refusal:
         open_evidence(url)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["s3://", "s3://B!/x", "s3://user:secret@bucket", "s3://bucket/../other"])
+def test_a_bucket_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="evidence store .*s3:"):
+        open_evidence(url)

@@ -1,0 +1,37 @@
+"""How long the stills of an incident are kept: by what people found it to be. Pure.
+
+Pictures of a true alarm are evidence in a case and are kept for years; those of a false one teach the detector and are
+kept for months; a picture in which nothing was found shows people at their business and is let go soon.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Literal
+
+__all__ = ["Retention", "Verdict", "expired"]
+
+Verdict = Literal["true_positive", "false_positive", "other_smoke", "unsure", ""]
+
+# Luật Xử lý vi phạm hành chính: one year to punish (two in construction and forestry), then the file's own term.
+_USUAL_DAYS: Mapping[Verdict, int] = MappingProxyType(
+    {"true_positive": 5 * 365, "other_smoke": 365, "unsure": 365, "false_positive": 180, "": 365}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Days after the last thing that happened; `loose_days` for stills that belong to no incident any more."""
+
+    days: Mapping[Verdict, int] = field(default_factory=lambda: _USUAL_DAYS)
+    loose_days: int = 30
+
+    def keep_until(self, verdict: Verdict, last_at: datetime) -> datetime:
+        """Returns until when the stills of an incident are kept whose last change was at `last_at`."""
+        return last_at + timedelta(days=self.days[verdict])
+
+
+def expired(cases: Iterable[tuple[str, Verdict, datetime]], retention: Retention, now: datetime) -> tuple[str, ...]:
+    """Returns the ids of those (id, verdict, last change) that need not be kept at `now`."""
+    return tuple(case for case, verdict, last_at in cases if retention.keep_until(verdict, last_at) < now)
