@@ -3,18 +3,17 @@
 import asyncio
 import contextlib
 import logging
-import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry
 
+from ioc.adapters.http_service import address_of, bind, keep, serve
 from ioc.adapters.kafka_access import kafka_access
 from ioc.catalog import Catalog
 from ioc.clock import Clock
@@ -46,7 +45,6 @@ MAX_REQUESTS = 512
 MAX_OTHER_REQUESTS = 64
 DRAIN_TIMEOUT_S = 12  # longer than a batch waits for Kafka
 KEEP_ALIVE_S = 75
-BACKLOG = 1024
 NOTE_USE_EVERY_S = 30.0
 READY_POLL_S = 0.05
 STOP_TIMEOUT_S = 3.0
@@ -179,79 +177,26 @@ async def run_gateway(
     if parts.verifier.trouble:
         raise ConfigurationError(parts.verifier.trouble)
     async with AsyncExitStack() as stack:
-        door, address = _bind(settings.http_host, port)
+        door = bind("the gateway", settings.http_host, port)
+        address = address_of(door, settings.http_host)
         stack.callback(door.close)
-        _keep(stack, carrier.run(), "kafka")
-        _keep(stack, parts.letters.run(), "dead letters")
+        keep(stack, carrier.run(), "kafka")
+        keep(stack, parts.letters.run(), "dead letters")
         stack.push_async_callback(_flush, parts.letters)
         tail = RejectTail(parts.services.rejects, broker=kafka_access(settings), clock=clock)
-        _keep(stack, tail.run(), "refused events")
-        _keep(stack, _note_use(parts.verifier, token_use_file(settings.state)), "token use")
-        _keep(stack, _announce(carrier, lambda: announce(address)), "announcement")
-        await _serve(parts.gateway, door, stop)
-
-
-class _Server(uvicorn.Server):
-    """Signals are the composition root's business."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _serve(gateway: Gateway, door: socket.socket, stop: asyncio.Event) -> None:
-    config = uvicorn.Config(
-        gateway,
-        http=PatientProtocol,
-        ws="none",
-        lifespan="on",
-        interface="asgi3",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=DRAIN_TIMEOUT_S,
-        backlog=BACKLOG,
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[door]))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    server.should_exit = True
-    await serving
-
-
-def _bind(host: str, port: int) -> tuple[socket.socket, str]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        door = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the gateway can't listen on {host}:{port} ({error.strerror}); set another port with IOC_HTTP_PORT, or "
-            f"end what holds it"
-        ) from None
-    shown = f"[{host}]" if ":" in host else host
-    return door, f"http://{shown}:{door.getsockname()[1]}"
-
-
-def _keep(stack: AsyncExitStack, work: Any, name: str) -> None:
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_tell_end)
-
-    async def end() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    stack.push_async_callback(end)
-
-
-def _tell_end(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.critical("%s ended with an error of ours", task.get_name(), exc_info=task.exception())
+        keep(stack, tail.run(), "refused events")
+        keep(stack, _note_use(parts.verifier, token_use_file(settings.state)), "token use")
+        keep(stack, _announce(carrier, lambda: announce(address)), "announcement")
+        await serve(
+            parts.gateway,
+            door,
+            stop,
+            http=PatientProtocol,
+            ws="none",
+            interface="asgi3",
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=DRAIN_TIMEOUT_S,
+        )
 
 
 async def _flush(letters: LettersWriter) -> None:

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
 from ioc.adapters.evidence import open_evidence
+from ioc.adapters.http_service import address_of, bind
 from ioc.clock import Clock, system_clock
 from ioc.errors import ConfigurationError
 from ioc.incidents import INCIDENTS_TOPIC
@@ -143,7 +144,8 @@ async def run_oncall(
         ConfigurationError: the database, the evidence folder or the port can't be used.
     """
     async with AsyncExitStack() as stack:
-        door, address = _bind(config)
+        door = bind("on-call", config.host, config.port)  # first: links in alerts may need the port
+        address = _address(door, config.host)
         stack.callback(door.close)
         config = replace(config, public_url=config.public_url or address)
         store = await open_store(config.database_url)
@@ -316,20 +318,9 @@ async def _watch_plan(parts: _Parts, clock: Clock) -> None:
         await asyncio.sleep(PLAN_POLL_S)
 
 
-def _bind(config: OncallConfig) -> tuple[socket.socket, str]:
-    """Returns a listening socket and its address as a URL; taken first, because links in alerts may need the port."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    try:
-        door = socket.create_server((config.host, config.port), family=family)
-    except OSError as error:
-        raise ConfigurationError(
-            f"on-call can't listen on {config.host}:{config.port} ({error.strerror}); "
-            "set another port with IOC_HTTP_PORT, or end what holds it"
-        ) from None
-    # Nobody can open 0.0.0.0: without a public address, links lead to this machine.
-    reachable = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104
-    host = f"[{reachable}]" if ":" in reachable else reachable
-    return door, f"http://{host}:{door.getsockname()[1]}"
+def _address(door: socket.socket, host: str) -> str:
+    """Nobody can open 0.0.0.0: without a public address, links lead to this machine."""
+    return address_of(door, {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))  # noqa: S104
 
 
 async def _serve(stack: AsyncExitStack, app: web.Application, door: socket.socket) -> None:

@@ -85,7 +85,10 @@ def wall_app(hub: Hub, catalog: Catalog, *, is_ready: Callable[[], bool], router
             name_en=catalog.name_en,
             families=tuple(families),
             owners=owners_of(catalog.kpis, catalog.publishers.values(), catalog.event_types),
-            units={unit.code: (unit.name_vi, unit.name_en) for unit in catalog.geography.units()},
+            units={
+                place.code: (place.name_vi, place.name_en)
+                for place in (*catalog.geography.units(), *catalog.agencies.values())
+            },
             base=tuple(base_layers(extent, _geojson(Path(catalog.folder)))),
             extent=extent,
             monotonic=time.monotonic,
