@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
         _add_latency,
         _add_replay,
         _add_frames,
+        _add_cameras,
         _add_gateway,
         _add_csv,
         _add_wall_page,
@@ -140,6 +141,20 @@ def _add_frames(bench: typer.Typer) -> None:
         finish("frames", measure_frames(count=count), json_)
 
 
+def _add_cameras(bench: typer.Typer) -> None:
+    @bench.command("cameras", epilog="Example: `ioc bench cameras --only capture --json cameras.json`. Some minutes.")
+    def cameras(
+        json_: JsonOption = None,
+        only: Annotated[str | None, typer.Option("--only", help="parts, with commas between (capture, …)")] = None,
+        is_quick: Annotated[bool, typer.Option("--quick", help="shorter runs of everything")] = False,
+    ) -> None:
+        """What cameras must reach: 37 RTSP streams at a small cost, and one that wedges delays no other."""
+        from ioc.cli.bench_cameras import camera_parts, measure_cameras
+        from ioc.cli.bench_table import finish
+
+        finish("cameras", measure_cameras(parts=camera_parts(only), is_quick=is_quick), json_)
+
+
 def _add_csv(bench: typer.Typer) -> None:
     @bench.command("csv", epilog="Example: `ioc bench csv --rows 100000`. A minute and 1 GB of disk with a million.")
     def csv(
@@ -244,6 +259,7 @@ def _add_all(bench: typer.Typer) -> None:
 
 
 def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measure]]]":
+    from ioc.cli.bench_cameras import PARTS, measure_cameras
     from ioc.cli.bench_csv import measure_csv
     from ioc.cli.bench_events import measure_events
     from ioc.cli.bench_frames import measure_frames
@@ -269,6 +285,7 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
         "gateway": lambda: measure_gateway(seconds=max(2.0, 10 * scale)),
         "wall-page": lambda: measure_wall_page(seconds=max(5.0, 30 * scale)),
         "frames": lambda: measure_frames(count=max(30, round(120 * scale))),
+        "cameras": lambda: measure_cameras(parts=tuple(PARTS), is_quick=scale < 1),
         "wall": lambda: measure_wall_panels(days=max(1, round(30 * scale))),
         "csv": lambda: measure_csv(rows=round(1_000_000 * scale)),
         "oncall": lambda: measure_oncall(probes=max(20, round(200 * scale)), burst=max(100, round(2_000 * scale))),
