@@ -14,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ioc.adapters.kafka_access import kafka_arguments
+from ioc.agencies import agency_named
 from ioc.catalog import Catalog
 from ioc.catalog.model import PARTIALS_TOPIC
 from ioc.clock import Clock
@@ -183,6 +184,7 @@ class FiguresRole(Collector):
             values.append(metric)
         yield from values
         yield from companions
+        yield self._agencies(told)
         yield from self._left_out()
         yield self._sources_alive()
 
@@ -196,6 +198,17 @@ class FiguresRole(Collector):
                 f"; of {', '.join(found.left_out)} only the province's total is told" if found.left_out else "",
             )
         self._bounded = found
+
+    def _agencies(self, told: Mapping[Place, Sequence[Figure]]) -> Metric:
+        """Of every agency that a figure names: a board shows no line that it has no name for."""
+        metric = GaugeMetricFamily(
+            "ioc_agency_info", "Names of agencies", labels=["province", "agency", "name_vi", "name_en"]
+        )
+        places = [(kpi.id, window) for kpi in self._catalog.kpis if kpi.group_by == "agency" for window in kpi.windows]
+        for code in sorted({figure.agency for place in places for figure in told[place]} - {""}):
+            agency = agency_named(self._catalog.agencies, code)
+            metric.add_metric([self._catalog.province, code, agency.name_vi, agency.name_en], 1)
+        return metric
 
     def _left_out(self) -> Iterable[Metric]:
         detail = GaugeMetricFamily(

@@ -9,6 +9,7 @@ from ioc.catalog.sentences import KPI_ID, METRIC, PROVINCE_ID, TOPIC
 from ioc.event_types import FieldType
 
 __all__ = [
+    "AgencyEntry",
     "ColumnEntry",
     "EventTypeEntry",
     "EvidenceEntry",
@@ -154,6 +155,11 @@ class SourcesFile(_File):
     default_interval_s: float = Field(86_400, gt=0)
     families: dict[str, float] = {}
     sources: dict[str, float] = {}
+
+
+class AgencyEntry(_File):
+    name_vi: str = Field(min_length=1)
+    name_en: str = ""
 
 
 class PublisherEntry(_File):

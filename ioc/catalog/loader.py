@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ioc.agencies import Agency
 from ioc.catalog.camera_files import CameraEntry, cameras_of
 from ioc.catalog.cameras import Camera
 from ioc.catalog.entity_files import entities_of
 from ioc.catalog.event_type_files import event_types_of
 from ioc.catalog.files import (
+    AgencyEntry,
     ColumnEntry,
     EventTypeEntry,
     PermitEntry,
@@ -71,6 +73,7 @@ def load_catalog(folder: Path) -> Catalog:
         publishers=publishers,
         oncall=load_plan(folder, geography, cameras),
         imports=_imports(folder, province.province, event_types, publishers),
+        agencies=_agencies(folder),
     )
     try:
         catalog.engine()  # compiles every expression: a wrong one stops us here, not at the first event
@@ -142,6 +145,18 @@ def _publishers(folder: Path, province: str, event_types: Mapping[str, EventType
             raise ConfigurationError(f"{path}: {name}.types: {odd!r} is no event type of its sources' families")
         publishers[name] = publisher
     return publishers
+
+
+def _agencies(folder: Path) -> dict[str, Agency]:
+    """agencies.yaml may be absent: then agencies are called by their codes."""
+    path = folder / "agencies.yaml"
+    if not path.exists():
+        return {}
+    declared = read_checked(path, dict[str, AgencyEntry])
+    return {
+        code: Agency(code=code, name_vi=spec.name_vi, name_en=spec.name_en or spec.name_vi)
+        for code, spec in declared.items()
+    }
 
 
 def _imports(

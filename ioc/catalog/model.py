@@ -1,9 +1,10 @@
 """The catalogue in memory: everything that a province declares, checked and joined."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from ioc.agencies import Agency
 from ioc.canary import ANSWERS_TOPIC, BEATS_TOPIC
 from ioc.catalog.cameras import Camera
 from ioc.catalog.imports import ImportMapping
@@ -65,6 +66,7 @@ class Catalog:
     publishers: Mapping[str, Publisher]
     oncall: Plan | None = None
     imports: Mapping[str, ImportMapping]
+    agencies: Mapping[str, Agency] = field(default_factory=dict)
 
     def department_topics(self) -> tuple[str, ...]:
         """The topics that departments publish on, in the order of the catalogue."""

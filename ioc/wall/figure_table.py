@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from ioc.agencies import agency_named
 from ioc.catalog import Catalog
 from ioc.wall.figure_store import Kept
 from ioc.wall.panels import Language
@@ -33,6 +34,7 @@ COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "provenance": ("Nguồn gốc", "Provenance"),
     "rule_version": ("Phiên bản quy tắc", "Rule version"),
     "written_at": ("Ghi lúc", "Written at"),
+    "agency_name": ("Cơ quan", "Agency"),
 }
 """Column → its heading in Vietnamese and English. Names and order stay: new columns come at the end."""
 
@@ -49,7 +51,11 @@ def figure_json(kept: Kept, catalog: Catalog, language: Language) -> dict[str, A
     names = {
         "kpi_name": None if kpi is None else kpi.name_vi if is_vietnamese else kpi.name_en,
         "admin_unit_name": None if unit is None else unit.name_vi if is_vietnamese else unit.name_en,
+        "agency_name": None,
     }
+    if one.agency:
+        agency = agency_named(catalog.agencies, one.agency)
+        names["agency_name"] = agency.name_vi if is_vietnamese else agency.name_en
     if one.admin_unit == "*":
         names["admin_unit_name"] = catalog.name_vi if is_vietnamese else catalog.name_en
     return {
@@ -73,6 +79,7 @@ def figure_json(kept: Kept, catalog: Catalog, language: Language) -> dict[str, A
         "provenance": "manual" if one.is_manual else "auto",
         "rule_version": one.rule_version,
         "written_at": _local(kept.written_us),
+        "agency_name": names["agency_name"],
     }
 
 

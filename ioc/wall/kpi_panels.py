@@ -200,9 +200,8 @@ def by_unit(kpi: KpiPanel, texts: BoardTexts, language: Language) -> table.Panel
         f"{texts.by_unit_help} `{kpi.id}` · {_caption(kpi, kpi.targets[-1], texts, language)}",
         texts,
     )
-    is_unit = kpi.group_by == "admin_unit"
-    named = f" * on (province, admin_unit) group_left ({label}) {promql.unit_names(label)}" if is_unit else ""
-    renamed = {label if is_unit else "agency": texts.unit if is_unit else texts.agency}
+    named = f" * on (province, {kpi.group_by}) group_left ({label}) {promql.unit_names(kpi, label)}"
+    renamed = {label: texts.unit if kpi.group_by == "admin_unit" else texts.agency}
     for name, title, scale, unit in _unit_columns(kpi, texts, language):
         ref = name or "value"
         panel.with_target(
@@ -216,7 +215,7 @@ def by_unit(kpi: KpiPanel, texts: BoardTexts, language: Language) -> table.Panel
     words = models.DynamicConfigValue(id_val="mappings", value=[_stale_mapping(texts)])
     panel.override_by_name(texts.state, [words, coloured])
     panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
-    panel.with_transformation(grafana.organized(renamed, hidden=("Time", "province", "admin_unit")))
+    panel.with_transformation(grafana.organized(renamed, hidden=("Time", "province", kpi.group_by)))
     worst_first = {"field": texts.value, "desc": kpi.direction == "lower_is_better"}
     panel.with_transformation(models.DataTransformerConfig(id_val="sortBy", options={"sort": [worst_first]}))
     return panel

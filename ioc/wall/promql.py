@@ -134,9 +134,9 @@ def by_unit(kpi: KpiPanel, window: str, name: str = "") -> str:
     return _believed(told, as_of, keys=keys)
 
 
-def unit_names(label: str) -> str:
-    """One series by unit, whose label `label` (name_vi, name_en) is what the unit is called."""
-    return f"max by (province, admin_unit, {label}) (ioc_admin_unit_info)"
+def unit_names(kpi: KpiPanel, label: str) -> str:
+    """One series by unit or agency, whose label `label` (name_vi, name_en) is what it is called."""
+    return f"max by (province, {kpi.group_by}, {label}) (ioc_{kpi.group_by}_info)"
 
 
 def companion(name: str, kpi: KpiPanel, window: str) -> str:

@@ -1,6 +1,7 @@
 """The real Prometheus with the committed configuration, the questions of the boards, and doors that answer scrapes."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,19 @@ from typing import Any, NamedTuple
 
 import yaml
 
-__all__ = ["DEPLOY", "RULES", "Exporters", "Prometheus", "Question", "eventually", "free_port", "questions"]
+from tests.integration.sample_province import KPIS
+
+__all__ = [
+    "DEPLOY",
+    "RULES",
+    "Exporters",
+    "Prometheus",
+    "Question",
+    "eventually",
+    "free_port",
+    "questions",
+    "tile_expressions",
+]
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BOARDS = sorted((DEPLOY / "grafana/dashboards/vi").glob("*.json"))
@@ -41,6 +54,18 @@ def questions() -> Iterator[Question]:
             for target in panel.get("targets", []):
                 expr = target["expr"].replace("$__rate_interval", f"{int(SCRAPE_S * 20)}s")
                 yield Question(path.stem, panel["title"] or panel["description"], target["refId"], expr)
+
+
+def tile_expressions() -> dict[str, dict[str, str]]:
+    """KPI id → the queries of its tile on its sector's board by ref (fresh, stale, manual; where a target changes on a
+    day, one for each): exactly one of them is answered at any time, none where there is no value."""
+    found: dict[str, dict[str, str]] = {}
+    for question in questions():
+        kpi = re.search(r'kpi="(\w+)"', question.expr)
+        is_tile = question.board.startswith("sector-") and re.fullmatch(r"(fresh|stale|manual)(_\d+)?", question.ref)
+        if kpi and is_tile and f"{KPIS[kpi[1]].metric}{{" in question.expr and 'dim=""' in question.expr:
+            found.setdefault(kpi[1], {})[question.ref] = question.expr
+    return found
 
 
 class Exporters:

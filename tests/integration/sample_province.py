@@ -97,6 +97,8 @@ class Province:
     def _kpi_lines(self, *, as_of: float, wrong_by: float, stale: int | None = None) -> Iterator[str]:
         unit = f'province="{PROVINCE}",admin_unit="23005"'
         yield f'ioc_admin_unit_info{{{unit},name_vi="Xã Mẫu",name_en="Sample commune"}} 1'
+        agency = f'province="{PROVINCE}",agency="H14.01"'
+        yield f'ioc_agency_info{{{agency},name_vi="Sở Mẫu",name_en="Sample department"}} 1'
         yield f'ioc_source_alive{{province="{PROVINCE}",source="s"}} {int(self.mood != "breach")}'
         is_stale = int(self.mood in {"stale", "unheard"}) if stale is None else stale
         if self.mood == "breach":

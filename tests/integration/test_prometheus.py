@@ -99,12 +99,14 @@ def test_every_query_of_every_panel_is_answered(prometheus: Prometheus, province
 def test_units_are_called_by_their_names_and_each_stands_once(prometheus: Prometheus, province: Province) -> None:
     province.mood = "healthy"
     by_unit = {q.expr for q in questions() if q.ref == "value" and "group_left (name_vi)" in q.expr}
-    assert len(by_unit) == sum(definition.group_by == "admin_unit" for definition in KPIS.values())
+    wanted = {"admin_unit": [("23005", "Xã Mẫu")], "agency": [("H14.01", "Sở Mẫu")]}
+    assert len(by_unit) == sum(definition.group_by in wanted for definition in KPIS.values())
 
     def named() -> None:
         for expr in by_unit:
+            group = "agency" if "ioc_agency_info" in expr else "admin_unit"
             found = prometheus.query(expr)
-            assert [(labels["admin_unit"], labels["name_vi"]) for labels, _ in found] == [("23005", "Xã Mẫu")], expr
+            assert [(labels[group], labels["name_vi"]) for labels, _ in found] == wanted[group], expr
 
     eventually(named, prometheus=prometheus)
 

@@ -18,7 +18,14 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from ioc.gateway.service import token_file
-from tests.integration.prometheus_server import DEPLOY, Prometheus, eventually, free_port, questions
+from tests.integration.prometheus_server import (
+    DEPLOY,
+    Prometheus,
+    eventually,
+    free_port,
+    questions,
+    tile_expressions,
+)
 from tests.integration.running import Running, own_broker, start_ioc
 from tests.integration.running import eventually as eventually_of
 from tests.integration.sample_province import KPIS
@@ -247,7 +254,7 @@ def test_every_panel_of_every_board_is_answered(site: Site) -> None:
     def answered() -> None:
         waiting[:] = [expr for expr in waiting if not [v for _, v in site.prometheus.query(expr) if v == v]]
         for kpi, exprs in list(waiting_tiles.items()):
-            if sum(len(site.prometheus.query(expr)) for expr in exprs) == 1:
+            if sum(len(site.prometheus.query(expr)) for expr in exprs.values()) == 1:
                 del waiting_tiles[kpi]
         told = site.metrics()
         left = [by_expr[expr] for expr in waiting if is_told(expr, told)]
@@ -271,19 +278,6 @@ def is_told(expr: str, told: dict[str, list[dict[str, str]]]) -> bool:
     return True
 
 
-def tile_expressions() -> dict[str, list[str]]:
-    """KPI id → the queries of its tile, of which exactly one is answered at any time."""
-    found: dict[str, list[str]] = {}
-    for question in questions():
-        kpi = re.search(r'kpi="(\w+)"', question.expr)
-        of_total = kpi and f"{KPIS[kpi[1]].metric}{{" in question.expr and 'dim=""' in question.expr
-        if kpi and of_total and re.fullmatch(r"(fresh|stale|manual)(_\d+)?", question.ref):
-            exprs = found.setdefault(kpi[1], [])
-            if question.board.startswith("sector-"):
-                exprs.append(question.expr)
-    return found
-
-
 def test_every_tile_shows_what_the_product_itself_tells(site: Site) -> None:
     """The province lives meanwhile: each is asked until both tell the same."""
     waiting = tile_expressions()
@@ -291,7 +285,7 @@ def test_every_tile_shows_what_the_product_itself_tells(site: Site) -> None:
     def same() -> None:
         told = site.totals()
         for kpi, exprs in list(waiting.items()):
-            shown = [value for expr in exprs for _, value in site.prometheus.query(expr)]
+            shown = [value for expr in exprs.values() for _, value in site.prometheus.query(expr)]
             if shown == [told.get(f"{KPIS[kpi].metric} {KPIS[kpi].windows[0]}")]:
                 del waiting[kpi]
         assert waiting == {}, list(waiting)

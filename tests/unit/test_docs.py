@@ -34,6 +34,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Con số đã công bố · Seeds": files.SeedEntry,
     "Ví dụ · Worked examples": files.ExampleEntry,
     "sources.yaml": files.SourcesFile,
+    "agencies.yaml": files.AgencyEntry,
     "publishers.yaml": files.PublisherEntry,
     "oncall.yaml": oncall.OncallFile,
     "Người · A person": oncall.PersonEntry,

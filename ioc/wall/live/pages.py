@@ -29,7 +29,8 @@ PHONE_WORSE, PHONE_ALERTS = 20, 20
 
 @dataclass(slots=True)
 class Site:
-    """What all viewers share. `base`, `extent`: the map; `units`: names by code; `head`: links of style and script."""
+    """What all viewers share. `base`, `extent`: the map; `units`: names of units and agencies by code; `head`: links of
+    style and script."""
 
     hub: Hub
     name_vi: str

@@ -15,10 +15,12 @@ from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.adapters.figures import page_of
 from ioc.adapters.http_service import address_of, bind, keep, serve
 from ioc.adapters.kafka_access import kafka_access
+from ioc.agencies import agency_named
 from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
 from ioc.frames import Frame
+from ioc.kpis.figures import OTHER
 from ioc.settings import Settings
 from ioc.wall.live.cameras import CameraBoard
 from ioc.wall.live.doors import SafeHeaders, assets, head_of, routes
@@ -85,9 +87,10 @@ def wall_app(hub: Hub, catalog: Catalog, *, is_ready: Callable[[], bool], router
             name_en=catalog.name_en,
             families=tuple(families),
             owners=owners_of(catalog.kpis, catalog.publishers.values(), catalog.event_types),
-            units={
-                place.code: (place.name_vi, place.name_en)
-                for place in (*catalog.geography.units(), *catalog.agencies.values())
+            units={unit.code: (unit.name_vi, unit.name_en) for unit in catalog.geography.units()}
+            | {
+                agency.code: (agency.name_vi, agency.name_en)
+                for agency in (*catalog.agencies.values(), agency_named({}, OTHER))
             },
             base=tuple(base_layers(extent, _geojson(Path(catalog.folder)))),
             extent=extent,

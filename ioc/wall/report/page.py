@@ -7,6 +7,7 @@ from itertools import groupby
 
 import jinja2
 
+from ioc.agencies import agency_named
 from ioc.catalog import Catalog
 from ioc.wall.names import family_name, family_order, unit_name
 from ioc.wall.panels import Language
@@ -192,10 +193,8 @@ class _Teller:
         return f"{name}{parts}{'*' if member.has_few_cases else ''}"
 
     def unit(self, code: str) -> str:
-        """The unit's name; agencies have codes only."""
-        unit = self._catalog.geography.unit(code)
-        if unit is None:
-            return code
+        """The unit's or agency's name; an agency that the catalogue does not name is called by its code."""
+        unit = self._catalog.geography.unit(code) or agency_named(self._catalog.agencies, code)
         return unit.name_vi if self._language == "vi" else unit.name_en
 
     def older_period(self, row: Row, ranking: Ranking) -> str:

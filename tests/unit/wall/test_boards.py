@@ -291,21 +291,17 @@ def test_a_course_shows_nothing_while_the_figure_was_old_and_the_target_beside_i
     assert course["fieldConfig"]["defaults"]["custom"]["spanNulls"] is False
 
 
-@pytest.mark.parametrize(
-    ("definition", "column"),
-    [
-        pytest.param(kpi(group_by="admin_unit"), "name_vi", id="units by name"),
-        pytest.param(kpi(group_by="agency"), "agency", id="agencies"),
-    ],
-)
-def test_units_stand_under_one_another_by_name_with_their_state(definition: KpiPanel, column: str) -> None:
-    table = panel_titled(build_board([definition], language="vi"), "Chỉ số on_time: theo đơn vị")
+@pytest.mark.parametrize("group_by", ["admin_unit", "agency"])
+def test_units_and_agencies_stand_under_one_another_by_name_with_their_state(group_by: GroupBy) -> None:
+    table = panel_titled(build_board([kpi(group_by=group_by)], language="vi"), "Chỉ số on_time: theo đơn vị")
     exprs = exprs_of(table)
     assert set(exprs) == {"value", "numerator", "denominator", "as_of_timestamp_seconds", "stale"}
     renamed = next(t for t in table["transformations"] if t["id"] == "organize")["options"]["renameByName"]
-    assert column in renamed
-    if column == "name_vi":
-        assert all("group_left (name_vi)" in expr for expr in exprs.values())
+    assert "name_vi" in renamed
+    named = (
+        f"* on (province, {group_by}) group_left (name_vi) max by (province, {group_by}, name_vi) (ioc_{group_by}_info)"
+    )
+    assert all(expr.endswith(named) for expr in exprs.values())
 
 
 def test_the_camera_map_takes_nothing_from_outside(language: Language) -> None:

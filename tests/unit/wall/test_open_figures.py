@@ -144,6 +144,7 @@ def test_a_figure_tells_where_it_comes_from(door: Door) -> None:
         "provenance": "manual",
         "rule_version": catalog().kpi("dossiers_online").rule_version,
         "written_at": "2026-11-22T06:30:00+07:00",
+        "agency_name": "Sở Nội vụ",
     }
     answer = door.get("/v1/figures?limit=1", accept_language="en").json()
     assert (answer["attribution"], answer["licence"]) == (
