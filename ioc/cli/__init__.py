@@ -25,6 +25,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "gateway",
     "worker",
     "capture",
+    "calibrate",
     "oncall",
     "wall",
     "simulate",

@@ -11,7 +11,8 @@ Where bearings give no place, the answer is a reason, never a guess.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +34,7 @@ _NEAREST_M = 20.0
 _MAX_STRETCH = 0.5
 """Semi-major axis of the 95 % ellipse over the largest distance. Above it the crossing is next to parallel: the linear
 covariance no longer tells the truth (coverage in simulation falls below 93 %) and the place would mislead."""
+_MIN_ANGLE_SDS = 4.0  # the same bound for bearings that would cross far out of range
 _MAX_STEPS = 20
 _CLOSE_M = 0.05
 _GEOMETRY = Geodesic.AZIMUTH | Geodesic.DISTANCE | Geodesic.REDUCEDLENGTH
@@ -113,8 +115,8 @@ def locate(sights: Sequence[Sight], *, is_robust: bool = True) -> Fix | NoFix:
     """Returns where the sights meet, or why they do not.
 
     With `is_robust`, one sight that contradicts the others is left out where exactly one can be: of four it is
-    outvoted; of three only where the other two pairs meet nowhere in sight (three that meet two by two are three
-    explanations, so the answer is `disagree`).
+    outvoted; of three only where a distance speaks against it or the other two pairs meet nowhere in sight (three that
+    meet two by two are three explanations, so the answer is `disagree`).
     """
     found = _meet(sights)
     if isinstance(found, Fix) or not is_robust or len(sights) < 3:
@@ -124,19 +126,14 @@ def locate(sights: Sequence[Sight], *, is_robust: bool = True) -> Fix | NoFix:
         for index in range(len(sights))
         if isinstance(fix := _meet([*sights[:index], *sights[index + 1 :]]), Fix)
     ]
+    if not others:
+        return found
+    most = max(fix.freedom for _, fix in others)  # agreement of more than is needed is evidence; two always meet
+    others = [(index, fix) for index, fix in others if fix.freedom == most]
     if len(others) != 1:
-        return NoFix(reason="disagree") if others else found
+        return NoFix(reason="disagree")
     index, fix = others[0]
-    return Fix(
-        lon=fix.lon,
-        lat=fix.lat,
-        ellipse=fix.ellipse,
-        covariance=fix.covariance,
-        chi2=fix.chi2,
-        freedom=fix.freedom,
-        distances_m=fix.distances_m,
-        left_out=(index,),
-    )
+    return replace(fix, left_out=(index,))
 
 
 def chi2_limit(freedom: int) -> float:
@@ -201,6 +198,8 @@ def _start(sights: Sequence[Sight]) -> tuple[float, float] | NoFix:
     feet = [_flat(origin, sight) for sight in sights]
     if all(math.hypot(*foot) < _BASELINE_M for foot in feet):
         return NoFix(reason="no_baseline")
+    if all(_is_parallel(one, other) for one, other in combinations(sights, 2)):
+        return NoFix(reason="parallel")
     ahead = [(math.cos(a), math.sin(a)) for a in (math.radians(sight.azimuth_deg) for sight in sights)]
     normals = np.array([(-east / s.sd_deg, north / s.sd_deg) for (north, east), s in zip(ahead, sights, strict=True)])
     offsets = np.array([float(row @ np.array(foot)) for row, foot in zip(normals, feet, strict=True)])
@@ -217,6 +216,12 @@ def _start(sights: Sequence[Sight]) -> tuple[float, float] | NoFix:
         origin.lat, origin.lon, math.degrees(math.atan2(east_m, north_m)), math.hypot(north_m, east_m)
     )
     return float(end["lon2"]), float(end["lat2"])
+
+
+def _is_parallel(one: Sight, other: Sight) -> bool:
+    """Whether the angle between two bearings is lost in their errors; also of two that face each other."""
+    angle = math.radians(turn_deg(one.azimuth_deg, other.azimuth_deg))
+    return abs(math.sin(angle)) < _MIN_ANGLE_SDS * math.radians(math.hypot(one.sd_deg, other.sd_deg))
 
 
 def _flat(origin: Sight, sight: Sight) -> tuple[float, float]:
