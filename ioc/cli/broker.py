@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ioc.cli.options import ConfigOption
+
 if TYPE_CHECKING:
     from ioc.broker.embedded import EmbeddedKafka
     from ioc.broker.jars import Progress
@@ -39,7 +41,7 @@ def register(app: typer.Typer) -> None:
         nodes: Annotated[int, typer.Option(min=1, max=5, help="brokers to run, on ports upwards of PORT")] = 1,
         heap: Annotated[str, typer.Option(help="Java heap of each node, like 256m or 1g")] = "256m",
         secure: Annotated[bool, typer.Option("--secure", help="TLS, passwords, and rights of each user")] = False,
-        config: Annotated[Path | None, typer.Option(help="settings file (TOML); else IOC_CONFIG")] = None,
+        config: ConfigOption = None,
     ) -> None:
         """Run Kafka in the foreground until SIGTERM or Ctrl-C; the first line of output is `ready host:port`.
 

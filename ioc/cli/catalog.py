@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ioc.cli.options import CatalogOption, JsonOption
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ _EXAMPLE_PUBLISH = (
 )
 _EXAMPLE_ASYNCAPI = "Example: `ioc catalog asyncapi --out asyncapi.json --lang en`."
 
-CatalogOption = Annotated[Path | None, typer.Option("--catalog", help="catalogue folder; else IOC_CATALOG")]
 LangOption = Annotated[Literal["vi", "en"], typer.Option("--lang", help="language of the texts: vi or en")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
 OneTypeArgument = Annotated[str | None, typer.Argument(metavar="[TYPE]", help="one event type; else all of them")]
 FolderOption = Annotated[Path | None, typer.Option("--out", help="folder to write, one file for each type")]
 FileOption = Annotated[Path | None, typer.Option("--out", help="file to write; else it is printed")]

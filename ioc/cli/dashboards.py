@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ioc.cli.options import ConfigOption, JsonOption
 from ioc.errors import ConfigurationError
 
 __all__ = ["register"]
@@ -26,9 +27,9 @@ def register(app: typer.Typer) -> None:
     @dashboards.command("build", epilog=_EXAMPLE)
     def build(
         out: Annotated[Path, typer.Option(help="the deployment folder to write into")] = Path("deploy"),
-        config: Annotated[Path | None, typer.Option(help="settings file (TOML); else IOC_CONFIG")] = None,
+        config: ConfigOption = None,
         check: Annotated[bool, typer.Option("--check", help="write nothing; exit 1 where a file would change")] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="print the answer as JSON")] = False,
+        as_json: JsonOption = False,
     ) -> None:
         """Write Grafana boards (vi, en), recording and alert rules, generated from the catalogue."""
         from ioc.catalog import load_catalog

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ioc.cli.options import JsonOption
 from ioc.errors import ConfigurationError
 
 __all__ = ["register"]
@@ -37,7 +38,7 @@ def register(app: typer.Typer) -> None:
         state: Annotated[
             Path | None, typer.Option(help="keep data, logs and pictures here; else a temporary folder is removed")
         ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="print the summary as JSON")] = False,
+        as_json: JsonOption = False,
     ) -> None:
         """Broker, worker, on-call, cameras and departments of a simulated province; Ctrl-C ends everything.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ioc.cli.options import BrokerOption, ConfigOption, JsonOption
 from ioc.errors import ConfigurationError, PermanentError
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ _REF = re.compile(r"([A-Za-z0-9._-]{1,249}/[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{
 _AGO = re.compile(r"([0-9]{1,6})([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
-BrokerOption = Annotated[str | None, typer.Option("--broker", help="HOST:PORT of Kafka; else IOC_BROKER")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 _REF_HELP = "the refused event, as `ioc dlq list` prints it: TOPIC/PARTITION/OFFSET[#EVENT]"
 RefArgument = Annotated[str, typer.Argument(metavar="REF", help=_REF_HELP)]
 RefsArgument = Annotated[list[str] | None, typer.Argument(metavar="[REF]...", help=_REF_HELP)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ioc.cli.options import BrokerOption, ConfigOption, JsonOption
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ def doctor(
     event: Annotated[Path | None, typer.Option(help="judge this event (CloudEvents JSON) too; '-': stdin")] = None,
     gateway: Annotated[str, typer.Option(help="examine the HTTP door too: https://host[:port]")] = "",
     token_file: Annotated[Path | None, typer.Option(help="file with the department's token for the gateway")] = None,
-    broker: Annotated[str | None, typer.Option(help="host:port[,host:port] of Kafka; else IOC_BROKER")] = None,
-    config: Annotated[Path | None, typer.Option(help="settings file (TOML); else IOC_CONFIG")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print the findings as JSON")] = False,
+    broker: BrokerOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Examine a publisher's way to the centre: address, TLS, login, rights, topics, clock, partitioner, an event.
 

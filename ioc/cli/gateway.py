@@ -2,7 +2,6 @@
 
 import gc
 import json
-import logging
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ioc.cli.logs import configure_logs
+from ioc.cli.options import BrokerOption, ConfigOption, JsonOption
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 DEFAULT_PORT = 8080
-ConfigOption = Annotated[Path | None, typer.Option(help="settings file (TOML); IOC_* variables win")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="the department in publishers.yaml")]
 DaysOption = Annotated[
     int | None, typer.Option("--expires-days", min=1, max=3650, help="days that it is valid; else until revoked")
@@ -44,7 +43,7 @@ def register(app: typer.Typer) -> None:
 def _gateway(
     context: typer.Context,
     config: ConfigOption = None,
-    broker: Annotated[str | None, typer.Option(help="Kafka, host:port[,host:port]; else IOC_BROKER")] = None,
+    broker: BrokerOption = None,
 ) -> None:
     """Take the departments' events over HTTP: judged at once, answered when Kafka has them.
 
@@ -67,9 +66,7 @@ def _gateway(
 
     settings = load_settings(config)
     settings = settings.model_copy(update={"broker": broker} if broker else {})
-    logging.basicConfig(
-        level=_level(settings.log_level), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
+    configure_logs(settings.log_level)
     catalog, clock = load_catalog(settings.catalog), clock_from_setting(settings.now)
 
     async def main() -> None:
@@ -215,10 +212,3 @@ def _require_publisher(settings: "Settings", name: str) -> "Catalog":
             f"{settings.catalog / 'publishers.yaml'}: no department {name!r}; known: {', '.join(catalog.publishers)}"
         )
     return catalog
-
-
-def _level(name: str) -> int:
-    level = logging.getLevelNamesMapping().get(name.upper())
-    if level is None:
-        raise ConfigurationError(f"log_level {name!r} (IOC_LOG_LEVEL) must be DEBUG, INFO, WARNING or ERROR")
-    return level

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ioc.cli.options import JsonOption
 from ioc.errors import ConfigurationError
 
 __all__ = ["SHIPPED", "Place", "find_place", "register", "write_catalog"]
@@ -60,7 +61,6 @@ DirOption = Annotated[Path | None, typer.Option("--dir", help="folder to write; 
 NameViOption = Annotated[str | None, typer.Option("--name-vi", help="as boards show it: Tỉnh Lâm Đồng")]
 NameEnOption = Annotated[str | None, typer.Option("--name-en", help="as boards show it: Lâm Đồng province")]
 ForceOption = Annotated[bool, typer.Option("--force", help="write over the catalogue files of a folder in use")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
 
 
 def register(app: typer.Typer) -> None:

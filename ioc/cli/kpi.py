@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ioc.cli.options import BrokerOption, ConfigOption, JsonOption
 from ioc.errors import ConfigurationError, PermanentError
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ _EXPLAIN = "Example: `ioc kpi explain dossiers_on_time --window mtd --agency H36
 _LIST = "Example: `ioc kpi list --json`"
 _SHOW = "Example: `ioc kpi show dossiers_on_time`"
 
-BrokerOption = Annotated[str | None, typer.Option("--broker", help="HOST:PORT of Kafka; else IOC_BROKER")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="the KPI, as `ioc kpi list` prints it")]
 
 

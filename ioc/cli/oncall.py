@@ -4,13 +4,14 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ioc.cli import oncall_drill, oncall_test, oncall_user
+from ioc.cli.logs import configure_logs
+from ioc.cli.options import BrokerOption, ConfigOption
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def register(app: typer.Typer) -> None:
 
 def _oncall(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="settings file (TOML); IOC_* variables win")] = None,
-    broker: Annotated[str | None, typer.Option(help="Kafka, host:port[,host:port]")] = None,
+    config: ConfigOption = None,
+    broker: BrokerOption = None,
     webhook: Annotated[str | None, typer.Option(help="address that gets each alert as a signed webhook")] = None,
     webhook_secret_file: Annotated[
         Path | None, typer.Option(help="file with the secret (whsec_…); else IOC_ONCALL_WEBHOOK_SECRET")
@@ -66,9 +67,7 @@ def _oncall(
     from ioc.settings import load_settings
 
     settings = load_settings(config)
-    logging.basicConfig(
-        level=_level(settings.log_level), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
+    configure_logs(settings.log_level)
     province, partitions, unit_names, plan, load_plan, trouble = _catalog(settings)
     service = OncallConfig(
         broker=kafka_access(settings, broker),
@@ -118,7 +117,7 @@ def _receiver(
     text = _secret_text(secret_file) or secret
     if not text:
         raise ConfigurationError("give the shared secret with --secret-file, --secret or IOC_ONCALL_WEBHOOK_SECRET")
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    configure_logs("WARNING")
     receiver = WebhookReceiver(key=SigningKey.from_text(text, where="--secret"), host=host, port=port, file=file)
 
     async def main() -> None:
@@ -129,13 +128,6 @@ def _receiver(
         await receiver.stop()
 
     asyncio.run(main())
-
-
-def _level(name: str) -> int:
-    level = logging.getLevelNamesMapping().get(name.upper())
-    if level is None:
-        raise ConfigurationError(f"log_level {name!r} (IOC_LOG_LEVEL) must be DEBUG, INFO, WARNING or ERROR")
-    return level
 
 
 def _target(settings: "Settings", url: str | None, secret_file: Path | None) -> "WebhookTarget | None":

@@ -7,11 +7,11 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ioc.cli.options import BrokerOption, ConfigOption, JsonOption
 from ioc.errors import ConfigurationError, PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ KindOption = Annotated[str, typer.Option(help="what is played: smoke, constructi
 UnitOption = Annotated[str, typer.Option(help="code of the commune where it happens; its roster is called")]
 ForOption = Annotated[str, typer.Option("--for", help="how long it waits for people, such as 10m")]
 ListOption = Annotated[bool, typer.Option("--list", help="show the exercises so far, and begin none")]
-BrokerOption = Annotated[str | None, typer.Option(help="Kafka, host:port[,host:port]")]
-ConfigOption = Annotated[Path | None, typer.Option(help="settings file (TOML); IOC_* variables win")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print the score as JSON")]
 
 
 def register(oncall: typer.Typer) -> None:

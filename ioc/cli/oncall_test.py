@@ -3,11 +3,11 @@
 import asyncio
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ioc.cli.options import ConfigOption, JsonOption
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def register(oncall: typer.Typer) -> None:
 def _test_channel(
     person: Annotated[str, typer.Argument(help="the person's name in oncall.yaml, like lan")],
     channel: Annotated[str, typer.Option(help="only this one: telegram, email, webhook, apprise, console")] = "",
-    config: Annotated[Path | None, typer.Option(help="settings file (TOML); IOC_* variables win")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="answer for a program")] = False,
+    config: ConfigOption = None,
+    json_: JsonOption = False,
 ) -> None:
     """Send a test message to a person's addresses, and say what each channel answered.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from ioc.cli.options import ConfigOption, JsonOption
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ __all__ = ["register"]
 
 T = TypeVar("T")
 
-ConfigOption = Annotated[Path | None, typer.Option(help="settings file (TOML); IOC_* variables win")]
 PasswordFileOption = Annotated[
     Path | None, typer.Option(help="file with the password on its first line; asked for without it")
 ]
@@ -80,9 +80,7 @@ def _passwd(
     print(f"{login}: the password is changed, every session has ended")
 
 
-def _list(
-    json_: Annotated[bool, typer.Option("--json", help="for programs")] = False, config: ConfigOption = None
-) -> None:
+def _list(json_: JsonOption = False, config: ConfigOption = None) -> None:
     """Show the accounts, without their passwords.
 
     Example: `ioc oncall user list --json`

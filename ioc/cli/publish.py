@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ioc.cli.options import BrokerOption, ConfigOption, JsonOption
 from ioc.errors import ConfigurationError
 
 __all__ = ["register"]
@@ -62,9 +63,9 @@ def publish(
     gateway: Annotated[str, typer.Option(help="URL of the HTTP gateway, for departments without Kafka")] = "",
     token_file: Annotated[Path | None, typer.Option(help="file with the department's token for the gateway")] = None,
     language: Annotated[Language, typer.Option("--lang", help="of the reasons")] = "vi",
-    broker: Annotated[str | None, typer.Option("--broker", help="HOST:PORT of Kafka; else IOC_BROKER")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print the answer as JSON")] = False,
+    broker: BrokerOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Publish events to Kafka, each judged by the catalogue first: good rows go, bad ones are named with the reason.
 

@@ -2,11 +2,11 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ioc.cli.options import ConfigOption, JsonOption
 from ioc.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ SourceArgument = Annotated[
     str, typer.Argument(metavar="[SOURCE]", help="this source and those below it; all when left out")
 ]
 UrlOption = Annotated[str | None, typer.Option("--url", help="the figures role's /metrics; else IOC_FIGURES_URL")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 def register(app: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ioc.cli.options import BrokerOption, ConfigOption, JsonOption
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ OutOption = Annotated[
     str | None,
     typer.Option("--out", help="HTML file, or a folder and / (report-2026-11-21-vi.html there); else standard output"),
 ]
-BrokerOption = Annotated[str | None, typer.Option("--broker", help="HOST:PORT of Kafka; else IOC_BROKER")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print the report as JSON")]
 
 
 def register(app: typer.Typer) -> None:

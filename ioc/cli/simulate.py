@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from ioc.cli.options import BrokerOption, ConfigOption, JsonOption
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ _R = TypeVar("_R")
 __all__ = ["register"]
 
 SeedOption = Annotated[int, typer.Option("--seed", help="decides everything that chance decides")]
-BrokerOption = Annotated[str | None, typer.Option("--broker", help="HOST:PORT of Kafka; else IOC_BROKER")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print the summary as JSON")]
 
 
 def register(app: typer.Typer) -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ioc.cli.options import BrokerOption, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +18,6 @@ __all__ = ["register"]
 
 _EXAMPLE_APPLY = "Example: `IOC_BROKER=127.0.0.1:9092 ioc topics apply`. May be repeated: what is there stays as it is."
 _EXAMPLE_LIST = "Example: `ioc topics list --json`."
-
-BrokerOption = Annotated[str | None, typer.Option(help="host:port[,host:port] of Kafka; else IOC_BROKER")]
-ConfigOption = Annotated[Path | None, typer.Option(help="settings file (TOML); else IOC_CONFIG")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
 
 
 def register(app: typer.Typer) -> None:

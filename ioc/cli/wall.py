@@ -1,13 +1,9 @@
 """`ioc wall`."""
 
-import logging
-import sys
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from ioc.errors import ConfigurationError
+from ioc.cli.logs import configure_logs
+from ioc.cli.options import BrokerOption, ConfigOption
 
 __all__ = ["register"]
 
@@ -22,8 +18,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _wall(
-    config: Annotated[Path | None, typer.Option(help="settings file (TOML); IOC_* variables win")] = None,
-    broker: Annotated[str | None, typer.Option(help="Kafka, host:port[,host:port]; else IOC_BROKER")] = None,
+    config: ConfigOption = None,
+    broker: BrokerOption = None,
 ) -> None:
     """Serve the live wall: figures, cameras, map and incidents for a television, and a leader's page for a phone.
 
@@ -46,13 +42,7 @@ def _wall(
 
     settings = load_settings(config)
     settings = settings.model_copy(update={"broker": broker} if broker else {})
-    level = logging.getLevelNamesMapping().get(settings.log_level.upper())
-    if level is None:
-        raise ConfigurationError(
-            f"log_level {settings.log_level!r} (IOC_LOG_LEVEL) must be DEBUG, INFO, WARNING or ERROR"
-        )
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("aiokafka").setLevel(max(level, logging.WARNING))
+    configure_logs(settings.log_level)
     catalog, clock = load_catalog(settings.catalog), clock_from_setting(settings.now)
 
     async def main() -> None:

@@ -2,10 +2,11 @@
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ioc.cli.options import BrokerOption, ConfigOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,8 @@ def register(app: typer.Typer) -> None:
         roles: Annotated[
             str, typer.Option(help="frames (cameras), incidents, events (departments), figures (KPIs to /metrics)")
         ] = "frames,incidents,events,figures",
-        broker: Annotated[str | None, typer.Option(help="host:port[,host:port] of Kafka; else IOC_BROKER")] = None,
-        config: Annotated[Path | None, typer.Option(help="settings file (TOML); else IOC_CONFIG")] = None,
+        broker: BrokerOption = None,
+        config: ConfigOption = None,
     ) -> None:
         """Process frames and events until SIGTERM; /metrics, /healthz and /readyz on IOC_HTTP_PORT (9101).
 
