@@ -47,7 +47,7 @@ def evaluate(
     sequences: Sequence[LabelledSequence],
     *,
     make_smoke: MakeSmoke = lambda site: ("", SmokeDetector()),
-    on_frame: Callable[[str], None] = lambda sequence: None,
+    on_frame: Callable[[str], object] = lambda sequence: None,
     witness: Witness = lambda run, look, image, detector: None,
     timer_s: Callable[[], float] = time.perf_counter,
 ) -> Evaluation:

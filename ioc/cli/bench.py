@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
         _add_replay,
         _add_frames,
         _add_cameras,
+        _add_smoke,
         _add_gateway,
         _add_csv,
         _add_wall_page,
@@ -139,6 +140,36 @@ def _add_frames(bench: typer.Typer) -> None:
         from ioc.cli.bench_table import finish
 
         finish("frames", measure_frames(count=count), json_)
+
+
+def _add_smoke(bench: typer.Typer) -> None:
+    @bench.command(
+        "smoke",
+        epilog="Example: `ioc bench smoke --data smoke-data --json smoke.json`. 40 minutes; `--quick` takes a sample. "
+        "Parts: sequences, onsets (both need --data), nuisances, plumes, day, speed, memory, latency.",
+    )
+    def smoke(
+        json_: JsonOption = None,
+        data: Annotated[
+            Path | None, typer.Option("--data", help="folder of evaluation data: manifest.csv and clips; not shipped")
+        ] = None,
+        only: Annotated[str | None, typer.Option("--only", help="parts, with commas between")] = None,
+        model: Annotated[
+            str | None, typer.Option("--model", help="free, hpwren, rule or a file of weights; else the setting")
+        ] = None,
+        folds: Annotated[Path | None, typer.Option("--folds", help="JSON of training: weights by site")] = None,
+        is_quick: Annotated[bool, typer.Option("--quick", help="a sample of everything; judges what is whole")] = False,
+    ) -> None:
+        """What the smoke detector must reach: real fires, known onsets, nuisances, a quiet day, speed, latency."""
+        from ioc.cli.bench_smoke import measure_smoke, parts_named
+        from ioc.cli.bench_table import finish
+
+        parts = parts_named(only)
+        finish(
+            "smoke",
+            measure_smoke(parts=parts, model=model or "rule", data=data, folds=folds, is_quick=is_quick),
+            json_,
+        )
 
 
 def _add_cameras(bench: typer.Typer) -> None:
