@@ -19,6 +19,7 @@ from ioc.errors import InvalidRecord, TransientError
 from ioc.oncall.accounts import Accounts, Visitor
 from ioc.oncall.pages import SECURITY_HEADERS, runbook_page, static_file
 from ioc.oncall.store import InboxRow, Tally
+from ioc.oncall.store_reading import InboxFilter
 from ioc.oncall.web_doors import Doors
 from ioc.oncall.web_inbox import add_inbox
 from ioc.oncall.web_incident import add_incident
@@ -159,7 +160,12 @@ class _Handlers:
         if visitor is None:
             return _json({"error": "sign in first, or show oncall_read_token as a bearer token"}, status=401)
         limit = _number(request, "limit", default=200, low=1, high=MAX_LISTED)
-        rows = [row for row in await self._doors.store.newest(limit=limit) if _sees(visitor, row)]
+        states = tuple(request.query.getall("state", ()))
+        if states:  # the gravest first: what is open is never pushed out by what is newer
+            wanted = InboxFilter(states=states, scope=visitor.units)
+            rows = list((await self._doors.store.inbox(wanted, limit=limit)).rows)
+        else:
+            rows = [row for row in await self._doors.store.newest(limit=limit) if _sees(visitor, row)]
         listed: dict[str, Any] = {"incidents": [_incident_json(row) for row in rows]}
         if "*" not in visitor.units:
             return _json(listed)  # the totals are the province's

@@ -8,10 +8,12 @@ from typing import Any
 from ioc.oncall.kinds import ALERTS_SILENT, ALERTS_TRUNCATED, CANARY_SILENT, CONFIG_BROKEN, TEST
 from ioc.wall.panels import Language
 
-__all__ = ["Alert", "alerts_of", "kind_name"]
+__all__ = ["CANDIDATE", "LIVE", "MAX_ALERTS", "MAX_CANDIDATES", "Alert", "alerts_of", "kind_name"]
 
 MAX_ALERTS = 100
-_LIVE = ("open", "acknowledged")
+LIVE = ("open", "acknowledged")
+CANDIDATE = "candidate"
+MAX_CANDIDATES = 20
 _SEVERITIES = {"critical": 0, "warning": 1, "info": 2}
 _KINDS: Mapping[str, tuple[str, str]] = {
     "smoke": ("Nghi khói, cháy", "Smoke or fire"),  # shorter than a notice's: read from three metres
@@ -26,7 +28,8 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One incident that is not over. `owner`: who has it, "" while nobody has taken it."""
+    """One incident that is not over, or an early sight that nobody is called for. `owner`: who has it, "" while nobody
+    has taken it."""
 
     incident_id: str
     kind: str
@@ -51,6 +54,11 @@ class Alert:
         return self.title_vi if language == "vi" else self.title_en
 
     @property
+    def is_candidate(self) -> bool:
+        """Only the early tier has seen it: shown as unconfirmed, and it makes no sound."""
+        return self.state == CANDIDATE
+
+    @property
     def is_taken(self) -> bool:
         return self.state == "acknowledged" or bool(self.owner)
 
@@ -60,26 +68,31 @@ def kind_name(kind: str, language: Language) -> str:
     return _KINDS.get(kind, (kind.replace("_", " "),) * 2)[0 if language == "vi" else 1]
 
 
-def alerts_of(body: Any) -> tuple[Alert, ...]:
-    """Returns the incidents that are open or taken: the gravest first, of these the newest, at most a hundred.
+def alerts_of(*bodies: Any) -> tuple[Alert, ...]:
+    """Returns the incidents that are open or taken, the gravest first, of these the newest, at most a hundred; then
+    early sights in the same order, at most twenty.
 
     Raises:
-        ValueError: the body is no answer of on-call.
+        ValueError: a body is no answer of on-call.
     """
-    rows = body.get("incidents") if isinstance(body, dict) else None
-    if not isinstance(rows, list):
-        raise ValueError("the answer holds no list of incidents")
-    found = [alert for row in rows if isinstance(row, dict) and (alert := _alert(row)) is not None]
-    found.sort(key=lambda alert: alert.opened_at.timestamp() if alert.opened_at else 0.0, reverse=True)
-    found.sort(key=lambda alert: _SEVERITIES.get(alert.severity, 1))
-    return tuple(found[:MAX_ALERTS])
+    found: dict[str, Alert] = {}
+    for body in bodies:
+        rows = body.get("incidents") if isinstance(body, dict) else None
+        if not isinstance(rows, list):
+            raise ValueError("the answer holds no list of incidents")
+        found |= {a.incident_id: a for row in rows if isinstance(row, dict) and (a := _alert(row)) is not None}
+    ordered = sorted(found.values(), key=lambda a: a.opened_at.timestamp() if a.opened_at else 0.0, reverse=True)
+    ordered.sort(key=lambda alert: _SEVERITIES.get(alert.severity, 1))
+    real = [alert for alert in ordered if not alert.is_candidate]
+    early = [alert for alert in ordered if alert.is_candidate]
+    return (*real[:MAX_ALERTS], *early[:MAX_CANDIDATES])
 
 
 def _alert(row: Mapping[str, Any]) -> Alert | None:
     life = row.get("life")
     told = {**row, **life} if isinstance(life, dict) else row
     state = _text(told, "oncall_state") or _text(told, "state")
-    if state not in _LIVE:
+    if state not in (*LIVE, CANDIDATE):
         return None
     kind = _text(row, "kind")
     lon, lat = _point(row.get("geo"))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -41,7 +41,7 @@ class Hub:
 
     Args:
         kpis: the KPIs with their targets on a local day.
-        figures, incidents: return the text at the two doors, like `page_of(url)`.
+        figures, incidents: return the text at a door, like `page_of(url)`; of incidents all doors together.
         pixels: see `Pixels`.
         board: the cameras; whoever tails Kafka offers it frames and detections.
         past: the closed periods; whoever tails Kafka fills it.
@@ -52,7 +52,7 @@ class Hub:
         kpis: Callable[[date], tuple[WallKpi, ...]],
         *,
         figures: Fetch,
-        incidents: Fetch,
+        incidents: Sequence[Fetch],
         pixels: Pixels,
         board: CameraBoard,
         past: PastFigures,
@@ -133,8 +133,8 @@ class Hub:
         return readings, groups_of(text, missed)
 
     async def _read_incidents(self) -> None:
-        text = await self._incidents()
-        self._alerts = alerts_of(orjson.loads(text))
+        texts = [await ask() for ask in self._incidents]
+        self._alerts = alerts_of(*(orjson.loads(text) for text in texts))
 
     async def _make_pictures(self) -> None:
         while True:

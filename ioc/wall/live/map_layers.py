@@ -99,13 +99,16 @@ def camera_layers(views: Iterable[CameraView]) -> list[Layer]:
 
 
 def incident_layers(alerts: Iterable[Alert], views: Iterable[CameraView]) -> list[Layer]:
-    """A point where an incident lies, or the cone in which its camera sees it; an exercise is dashed."""
+    """A point where an incident lies, or the cone in which its camera sees it; an exercise is dashed, an early sight
+    dotted and in the colour of information."""
     places = {view.camera.camera_id: view.camera for view in views}
     layers = []
     for number, alert in enumerate(alerts, 1):
         color = PALETTE.bad if alert.severity == "critical" else PALETTE.warn
         dash = {"dashArray": "8 8"} if alert.is_exercise else {}
-        key = f"inc:{alert.incident_id}:{alert.severity}:{number}"
+        if alert.is_candidate:
+            color, dash = PALETTE.info, {"dashArray": "2 8"}
+        key = f"inc:{alert.incident_id}:{alert.state}:{alert.severity}:{number}"
         camera = places.get(alert.camera_id)
         if camera is not None and camera.lon is not None and camera.lat is not None and alert.azimuth_deg is not None:
             points = cone(camera.lon, camera.lat, alert.azimuth_deg)

@@ -9,7 +9,7 @@ from nicegui import ui
 
 from ioc.wall.live.hub import Hub
 from ioc.wall.live.map_layers import Extent, Layer, camera_layers, incident_layers
-from ioc.wall.live.shown import Shown, shown_of
+from ioc.wall.live.shown import Shown, shown_of, ticker_word
 from ioc.wall.live.snapshot import Owner, Snapshot
 from ioc.wall.live.views import CAMERAS, FIGURES, MAP, OVERVIEW, Program, program_of, slice_of
 from ioc.wall.live.widgets import AlertRow, CameraCard, MapCard, TileCard, put, wear
@@ -131,7 +131,8 @@ class _Frame:
         put(self._blind_text, f"⚠ {shown.blind}" if shown.blind else "")
         wear(self._blind, "wall-blind" if shown.blind else "wall-blind is-empty")
         # "?" until on-call was heard: what was open before is no news then
-        put(self._ids, " ".join(alert.incident_id for alert in shown.alerts) if shown.alerts_known else "?")
+        heard = [alert.incident_id for alert in shown.alerts if not alert.is_candidate]  # an early sight makes no sound
+        put(self._ids, " ".join(heard) if shown.alerts_known else "?")
 
 
 class _Wall:
@@ -185,14 +186,7 @@ class _Wall:
         self._frame.show(shown)
         self._show(shown, snapshot)
         _fill(self._ticker, shown.alerts)
-        rest = len(shown.alerts) - TICKER_ROWS
-        if not shown.alerts_known:
-            word = pick(self._language, "Chưa đọc được danh sách sự cố", "Incidents can't be read yet")
-        elif not shown.alerts:
-            word = pick(self._language, "Không có sự cố đang mở", "No incident is open")
-        else:
-            word = pick(self._language, f"và {rest} sự cố khác", f"and {rest} more") if rest > 0 else ""
-        put(self._ticker_word, word)
+        put(self._ticker_word, ticker_word(shown, TICKER_ROWS, self._language))
 
     def _build(self) -> None:
         view = self._program.views[self._turn % len(self._program.views)]
@@ -266,7 +260,8 @@ class _Phone:
         _fill(self._worse, shown.worse)
         none = pick(self._language, "Không có.", "None.")
         unknown = pick(self._language, "Chưa đọc được.", "Can't be read yet.")
-        put(self._alert_word, unknown if not shown.alerts_known else _more(len(shown.alerts), PHONE_ALERTS, none))
+        opened = sum(not alert.is_candidate for alert in shown.alerts)
+        put(self._alert_word, unknown if not shown.alerts_known else _more(opened, PHONE_ALERTS, none))
         is_read = snapshot.parts["figures"].heard_at is not None
         put(self._worse_word, _more(len(shown.worse), PHONE_WORSE, none) if is_read else unknown)
 
@@ -300,8 +295,9 @@ def _fill(places: Any, texts: Any) -> None:
 
 
 def _legend(language: Language) -> str:
-    vi = "● camera có hình   ○ camera mất hình   ◯ sự cố (số thứ tự), hướng nhìn"
-    return pick(language, vi, "● camera sees   ○ camera is blind   ◯ incident (its number), bearing")
+    vi = "● camera có hình   ○ camera mất hình   ◯ sự cố (số thứ tự), hướng nhìn; nét chấm: chưa xác nhận"
+    en = "● camera sees   ○ camera is blind   ◯ incident (its number), bearing; dotted: unconfirmed"
+    return pick(language, vi, en)
 
 
 def _more(count: int, places: int, none: str) -> str:

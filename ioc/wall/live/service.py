@@ -22,6 +22,7 @@ from ioc.errors import ConfigurationError
 from ioc.frames import Frame
 from ioc.kpis.figures import OTHER
 from ioc.settings import Settings
+from ioc.wall.live.alerts import CANDIDATE, LIVE, MAX_CANDIDATES
 from ioc.wall.live.cameras import CameraBoard
 from ioc.wall.live.doors import SafeHeaders, assets, head_of, routes
 from ioc.wall.live.hub import Hub
@@ -36,6 +37,13 @@ __all__ = ["run_wall"]
 
 _CAMERA_FAMILY = "camera"
 _NICEGUI_RECONNECT_S = 10.0  # a viewer whose network hiccups comes back to its own page
+
+
+_INCIDENTS = (
+    "&".join(["limit=200", *(f"state={state}" for state in LIVE)]),
+    f"limit={MAX_CANDIDATES}&state={CANDIDATE}",
+)
+"""What is asked of on-call: early sights apart, so that they never push out what is open."""
 
 
 def wall_hub(catalog: Catalog, settings: Settings, clock: Clock) -> Hub:
@@ -57,7 +65,10 @@ def wall_hub(catalog: Catalog, settings: Settings, clock: Clock) -> Hub:
     return Hub(
         kpis,
         figures=page_of(settings.figures_url),
-        incidents=page_of(f"{settings.oncall_url.rstrip('/')}/api/incidents?limit=200", token=settings.reader_token()),
+        incidents=[
+            page_of(f"{settings.oncall_url.rstrip('/')}/api/incidents?{asked}", token=settings.reader_token())
+            for asked in _INCIDENTS
+        ],
         pixels=pixels,
         board=CameraBoard(catalog.cameras, promise),
         past=PastFigures({kpi.id: kpi.windows[0] for kpi in catalog.kpis if kpi.windows}),

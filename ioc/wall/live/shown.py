@@ -16,7 +16,7 @@ from ioc.wall.names import family_name, window_name
 from ioc.wall.panels import Language
 from ioc.windows import LOCAL_ZONE
 
-__all__ = ["AlertText", "CameraText", "Mark", "Shown", "TileText", "WorseText", "shown_of"]
+__all__ = ["AlertText", "CameraText", "Mark", "Shown", "TileText", "WorseText", "shown_of", "ticker_word"]
 
 Look = Literal["good", "bad", "warn", "info", "plain"]
 
@@ -72,6 +72,7 @@ class AlertText:
     holder: str
     severity: Mark
     is_exercise: bool
+    is_candidate: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,10 +289,15 @@ _SEVERITIES: Mapping[str, tuple[str, str, Look]] = {
 }
 
 
+_WATCHED: tuple[str, str, Look] = ("◇ THEO DÕI", "◇ WATCHING", "info")
+
+
 def _alert(number: int, alert: Alert, snapshot: Snapshot, language: Language) -> AlertText:
-    vi, en, look = _SEVERITIES.get(alert.severity, _SEVERITIES["warning"])
+    vi, en, look = _WATCHED if alert.is_candidate else _SEVERITIES.get(alert.severity, _SEVERITIES["warning"])
     exercise = pick(language, "DIỄN TẬP · ", "EXERCISE · ") if alert.is_exercise else ""
-    if alert.owner:
+    if alert.is_candidate:
+        holder = pick(language, "CHƯA XÁC NHẬN, chưa gọi ai", "UNCONFIRMED, nobody is called")
+    elif alert.owner:
         holder = pick(language, f"đã nhận: {alert.owner}", f"taken by {alert.owner}")
     elif alert.is_taken:
         holder = pick(language, "đã có người nhận", "taken")
@@ -308,7 +314,25 @@ def _alert(number: int, alert: Alert, snapshot: Snapshot, language: Language) ->
         holder=holder,
         severity=Mark(text=pick(language, vi, en), look=look),
         is_exercise=alert.is_exercise,
+        is_candidate=alert.is_candidate,
     )
+
+
+def ticker_word(shown: Shown, places: int, language: Language) -> str:
+    """What a ticker with so many places has no room for."""
+    if not shown.alerts_known:
+        return pick(language, "Chưa đọc được danh sách sự cố", "Incidents can't be read yet")
+    opened = sum(not alert.is_candidate for alert in shown.alerts)
+    watched = len(shown.alerts) - opened
+    rest, rest_watched = max(0, opened - places), max(0, watched - max(0, places - opened))
+    parts = []
+    if not opened:
+        parts.append(pick(language, "Không có sự cố đang mở", "No incident is open"))
+    if rest:
+        parts.append(pick(language, f"và {rest} sự cố khác", f"and {rest} more"))
+    if rest_watched:
+        parts.append(pick(language, f"{rest_watched} dấu hiệu đang theo dõi", f"{rest_watched} watched"))
+    return " · ".join(parts)
 
 
 def _minutes(span: timedelta, language: Language) -> str:

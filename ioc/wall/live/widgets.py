@@ -111,7 +111,8 @@ class AlertRow:
         if text is None:
             wear(self._card, "wall-alert is-empty")
             return
-        wear(self._card, f"wall-alert look-{text.severity.look}{' is-exercise' if text.is_exercise else ''}")
+        form = f"{' is-exercise' if text.is_exercise else ''}{' is-candidate' if text.is_candidate else ''}"
+        wear(self._card, f"wall-alert look-{text.severity.look}{form}")
         put(self._severity, text.severity.text)
         wear(self._severity, f"wall-mark look-{text.severity.look}")
         put(self._title, f"{text.number}. {text.title}")

@@ -111,6 +111,23 @@ async def test_the_wall_and_the_report_read_the_incidents_with_their_token(house
     assert (await house.get("/", Authorization=f"Bearer {READ_TOKEN}"))[0] == 303, "it opens no page"
 
 
+async def test_what_is_open_is_never_pushed_out_of_the_list_by_what_is_newer(house: House) -> None:
+    """The wall asks by state: early sights are many, and a list of the newest would lose the oldest open incident."""
+    early = [
+        incident(incident_id=f"early-{n}", state="candidate", first_frame_at=house.clock() - timedelta(seconds=n))
+        for n in range(3)
+    ]
+    await house.desk.take(early)
+
+    async def listed(query: str) -> list[str]:
+        _, body = await house.get(f"/api/incidents?{query}", Authorization=f"Bearer {READ_TOKEN}")
+        return [row["incident_id"] for row in orjson.loads(body)["incidents"]]
+
+    assert "smoke-0001" not in await listed("limit=3")
+    assert await listed("limit=3&state=open&state=acknowledged") == ["smoke-0001"]
+    assert await listed("limit=2&state=candidate") == ["early-0", "early-1"]
+
+
 PAGES = ["/", "/incidents/smoke-0001", "/incidents/smoke-0001/report", "/shift", "/channels"]
 
 

@@ -14,7 +14,7 @@ from ioc.wall.live.cameras import MAX_OFFERED, CameraBoard
 from ioc.wall.live.kpis import WallKpi
 from ioc.wall.live.map_layers import base_layers, camera_layers, cone, extent_of, incident_layers
 from ioc.wall.live.palette import PALETTE, contrast
-from ioc.wall.live.shown import shown_of
+from ioc.wall.live.shown import shown_of, ticker_word
 from ioc.wall.live.snapshot import PARTS, Owner, PartState, Snapshot
 from ioc.wall.live.tiles import Group, Past, Reading, tile_of
 from ioc.wall.live.views import program_of, slice_of
@@ -109,13 +109,51 @@ def test_incidents_come_gravest_and_newest_first_and_those_that_are_over_not_at_
         "no incident",
     ]
     alerts = alerts_of({"incidents": rows})
-    assert [alert.incident_id for alert in alerts] == ["new", "old", "w"]
-    texts = shown_of(snapshot(alerts=alerts), {}, {}, "vi").alerts
+    assert [alert.incident_id for alert in alerts] == ["new", "old", "w", "seen"]
+    *texts, _ = shown_of(snapshot(alerts=alerts), {}, {}, "vi").alerts
     assert texts[0].title.startswith("DIỄN TẬP · ")
     assert [text.holder for text in texts] == ["đã nhận: Lan", "CHƯA AI NHẬN", "CHƯA AI NHẬN"]
     assert texts[0].since == "13:48 (12 phút)"
     with pytest.raises(ValueError):
         alerts_of([])
+
+
+def test_an_early_sight_stands_last_says_that_it_is_unconfirmed_and_makes_no_sound() -> None:
+    early = {**INCIDENT, "incident_id": "early", "oncall_state": "candidate", "opened_at": "2026-11-22T06:59:00+00:00"}
+    alerts = alerts_of({"incidents": [INCIDENT]}, {"incidents": [early, early]})
+    assert [(alert.incident_id, alert.is_candidate) for alert in alerts] == [("smoke-1", False), ("early", True)]
+    for language, severity, holder in (
+        ("vi", "◇ THEO DÕI", "CHƯA XÁC NHẬN, chưa gọi ai"),
+        ("en", "◇ WATCHING", "UNCONFIRMED, nobody is called"),
+    ):
+        shown = shown_of(snapshot(alerts=alerts), {}, {}, language)  # type: ignore[arg-type]
+        _, text = shown.alerts
+        assert (text.severity.text, text.severity.look, text.holder, text.is_candidate) == (
+            severity,
+            "info",
+            holder,
+            True,
+        )
+        assert [alert.incident_id for alert in shown.alerts if not alert.is_candidate] == ["smoke-1"]
+    _, cone_of_early = (layer for layer in incident_layers(alerts, board().views(NOW)) if "cone" in layer.key)
+    assert cone_of_early.arguments[1]["dashArray"] == "2 8"
+
+
+@pytest.mark.parametrize(
+    ("opened", "watched", "word"),
+    [
+        (0, 0, "Không có sự cố đang mở"),
+        (0, 5, "Không có sự cố đang mở · 2 dấu hiệu đang theo dõi"),
+        (2, 1, ""),
+        (2, 3, "2 dấu hiệu đang theo dõi"),
+        (5, 1, "và 2 sự cố khác · 1 dấu hiệu đang theo dõi"),
+    ],
+)
+def test_the_ticker_says_what_it_has_no_room_for(opened: int, watched: int, word: str) -> None:
+    rows = [{**INCIDENT, "incident_id": f"o{n}"} for n in range(opened)]
+    rows += [{**INCIDENT, "incident_id": f"w{n}", "state": "candidate"} for n in range(watched)]
+    shown = shown_of(snapshot(alerts=alerts_of({"incidents": rows})), {}, {}, "vi")
+    assert ticker_word(shown, 3, "vi") == word
 
 
 def test_boxes_stand_on_their_own_picture_and_a_former_one_is_marked() -> None:
