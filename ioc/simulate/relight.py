@@ -8,7 +8,7 @@ from ioc.simulate.perspective import BgrImage
 from ioc.simulate.sunlight import NOON_LIGHT, Daylight
 from ioc.simulate.terrain import Terrain
 
-__all__ = ["lit_still", "shadow_share"]
+__all__ = ["lit_still", "shadow_share", "sun_share"]
 
 _BAKED_LIGHT = 0.13  # what `Terrain.clear` holds of a sun on the left
 _SHADOW_FLOOR = 0.58  # the light of the sky reaches into a shadow
@@ -26,7 +26,7 @@ def lit_still(
     if light.elevation_deg == NOON_LIGHT.elevation_deg:  # the sun of `Terrain.clear` itself
         gain = np.ones_like(clear_share)
     elif light.sun[1] > 0.003:
-        gain = _sun_share(terrain, light, overcast)
+        gain = sun_share(terrain, light, overcast)
     else:
         gain = np.zeros_like(clear_share)
     hidden = 1 - clear_share
@@ -74,7 +74,7 @@ def _shadow(terrain: Terrain, n: int, right: float, ahead: float) -> list[tuple[
     ]
 
 
-def _sun_share(terrain: Terrain, light: Daylight, overcast: float) -> NDArray[np.float32]:
+def sun_share(terrain: Terrain, light: Daylight, overcast: float) -> NDArray[np.float32]:
     """Direct sun on each pixel: 1 on level ground, more on slopes that face it, less on those that don't."""
     steep = float(np.interp(light.elevation_deg, (0, 6, 20, 60), (1.6, 1.9, 1.2, 0.5))) * (1 - 0.6 * overcast)
     facing = 1 + _BAKED_LIGHT * 1.6 * steep * light.side * terrain.relief

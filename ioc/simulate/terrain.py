@@ -28,7 +28,7 @@ class Terrain:
     """The still layers. `clear` is without haze; `depth_km` and `trees` (0–1: what sways) are height × width.
 
     `relief`: the light of a sun on the left that `clear` already holds, mean 0; `ground`: 255 where the valley floor
-    shows, so that a shadow may fall there.
+    shows, so that a shadow may fall there. `fields`: which field (1–255) shows, 0 where none does.
     """
 
     projection: Projection
@@ -42,6 +42,7 @@ class Terrain:
     ground: NDArray[np.uint8]
     standing: tuple[Standing, ...]
     water: NDArray[np.uint8]
+    fields: NDArray[np.uint8]
 
     def slope_rows(self, column: int, distance_km: float) -> tuple[int, int] | None:
         """First and last row at which `column` shows the ridge at `distance_km`; None where nearer things hide it."""
@@ -78,14 +79,16 @@ def build_terrain(
     floor_row = _crest(
         rng, width, height, _row_share(view, landscape.floor_row), 0.008 if landscape.floor != "forest" else 0.03
     )
-    _paint_floor(rng, view, canvas, depth, trees, rows, floor_row, grain, landscape)
+    fields = _paint_floor(rng, view, canvas, depth, trees, rows, floor_row, grain, landscape)
     image = np.clip(canvas, 0, 255).astype(np.uint8)
     below = rows >= floor_row[None, :]
     relief[below] = 0.0
     road = _road(rng)
     water = _flood(rng, view, image, trees, landscape) if landscape.floor == "lake" else np.zeros(below.shape, np.uint8)
     road = _on_land(view, road, below & (water == 0))
+    unpaved = image.copy()
     _paint_road(image, view, road)
+    fields[(image != unpaved).any(axis=2)] = 0
     bare = image.copy()
     counts = {
         "tree": round(700 * landscape.trees),
@@ -108,6 +111,7 @@ def build_terrain(
         ground=ground,
         standing=tuple(standing),
         water=water,
+        fields=np.asarray(cv2.bitwise_and(fields, ground), dtype=np.uint8),
     )
 
 
@@ -174,7 +178,8 @@ def _paint_floor(
     floor_row: NDArray[np.float32],
     grain: Field,
     landscape: Landscape,
-) -> None:
+) -> NDArray[np.uint8]:
+    """Paints the valley floor; returns the number of the field (1–255) that each pixel shows, 0 where none does."""
     height, width = depth.shape
     z = np.broadcast_to(view.depth_m(rows), (height, width))
     x = (np.arange(width, dtype=np.float32)[None, :] / width - 0.5) * z / view.focal
@@ -184,8 +189,8 @@ def _paint_floor(
     angle = float(rng.uniform(-0.6, 0.6))
     u, v = u * np.cos(angle) - v * np.sin(angle), u * np.sin(angle) + v * np.cos(angle)
     plot_u, plot_v = np.floor(u / 46).astype(np.int64), np.floor(v / 74).astype(np.int64)
-    plot = (plot_u * 73856093 ^ plot_v * 19349663) % len(landscape.covers)
-    cover = paint(*landscape.covers)[plot]
+    mixed = plot_u * 73856093 ^ plot_v * 19349663
+    cover = paint(*landscape.covers)[mixed % len(landscape.covers)]
     if landscape.floor != "crops":
         cover = _wild_cover(rng, landscape, np.asarray(wobble, dtype=np.float32), grain)
     rowing = np.sin(u * 2 * np.pi / 3.2) * np.clip(1.4 - z / 420, 0, 1)
@@ -200,6 +205,8 @@ def _paint_floor(
     canvas[below] = cover[below]
     depth[below] = (z / 1000.0)[below]
     trees[below] = 0.35
+    fields = (1 + mixed % 255) * (below & (landscape.floor == "crops"))
+    return np.asarray(fields, dtype=np.uint8)
 
 
 def _on_land(

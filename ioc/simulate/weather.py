@@ -134,8 +134,12 @@ class Shower:
         """Rain comes within minutes and goes on in waves."""
         return self._rain * min(1.0, max(0.0, minute) / self._rises) * (0.8 + 0.2 * float(np.sin(minute * 0.35)))
 
-    def over(self, image: BgrImage, minute: float, air: Colour, rng: np.random.Generator) -> BgrImage:
-        strength = self.strength(minute)
+    def over(
+        self, image: BgrImage, minute: float, air: Colour, rng: np.random.Generator, strength: float | None = None
+    ) -> BgrImage:
+        """Returns the picture in the rain of `strength`, or as strong as it is `minute` minutes after its start."""
+        if strength is None:
+            strength = self.strength(minute)
         if strength <= 0:
             return image
         x, y = grid(*_FOG_GRID)
