@@ -1,8 +1,8 @@
 """Which smoke model judges which site.
 
-Weights that have seen a site prove nothing about it. A file of folds names, for each site, the weights that were
-trained without it: `{"sites": {"hpwren_H": "fold-0.onnx", …}, "default": "all.onnx"}`, paths relative to the file;
-`default` (or the model of `--model`) judges every other site.
+Weights that have seen a site prove nothing about it. A file of folds, as training writes it, names weights and the
+sites that they have not seen: `[{"model": "fold-0.onnx", "left_out": ["hpwren_D", "hpwren_G"]}, …]`, paths relative to
+the file. The model of `--model` judges every site that no fold leaves out.
 """
 
 import json
@@ -19,10 +19,9 @@ __all__ = ["Folds", "read_folds", "smoke_by_site"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folds:
-    """Models by site; `default` judges the sites that are not named, "" where the folds do not say."""
+    """Files of weights by the site that they have not seen."""
 
     sites: Mapping[str, str]
-    default: str = ""
 
 
 def read_folds(path: Path) -> Folds:
@@ -32,19 +31,15 @@ def read_folds(path: Path) -> Folds:
         ConfigurationError: no such file, not the shape above, or a file of weights that is not there.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        folds = json.loads(path.read_text(encoding="utf-8"))
+        pairs = [(str(fold["model"]), [str(site) for site in fold["left_out"]]) for fold in folds]
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: no such file; give the JSON that training wrote with --folds") from None
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path}: not readable as JSON: {error}") from None
-    sites = value.get("sites") if isinstance(value, dict) else None
-    if not isinstance(sites, dict) or not all(isinstance(name, str) for name in sites.values()):
-        raise ConfigurationError(f'{path}: no "sites"; write {{"sites": {{"SITE": "WEIGHTS.onnx"}}}}')
-    default = value.get("default") or ""
-    return Folds(
-        sites={site: _weights(path, name) for site, name in sites.items()},
-        default=_weights(path, default) if default else "",
-    )
+    except (OSError, ValueError, TypeError, KeyError):
+        raise ConfigurationError(
+            f'{path}: not a list of folds; write [{{"model": "WEIGHTS.onnx", "left_out": ["SITE", …]}}, …]'
+        ) from None
+    return Folds(sites={site: _weights(path, name) for name, sites in pairs for site in sites})
 
 
 def smoke_by_site(model: str, folds: Folds | None = None) -> MakeSmoke:
@@ -55,7 +50,7 @@ def smoke_by_site(model: str, folds: Folds | None = None) -> MakeSmoke:
     """
 
     def make(site: str) -> tuple[str, SmokeDetector]:
-        chosen = model if folds is None else folds.sites.get(site) or folds.default or model
+        chosen = model if folds is None else folds.sites.get(site, model)
         return Path(chosen).name, _new(chosen)
 
     return make
@@ -68,8 +63,6 @@ def _new(model: str) -> SmokeDetector:
 
 
 def _weights(folds: Path, name: str) -> str:
-    if name in ("free", "hpwren", "rule"):
-        return name
     weights = folds.parent / name
     if not weights.is_file():
         raise ConfigurationError(f"{folds}: weights {str(weights)!r} are not there; train them, or correct the path")

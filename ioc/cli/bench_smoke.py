@@ -56,7 +56,7 @@ def measure_smoke(
         "plumes": lambda _: measure_plumes(model, known, **({"count": 12} if is_quick else {})),
         "day": lambda _: measure_day(model, known, is_quick=is_quick),
         "speed": lambda _: measure_speed(model, known, data),
-        "memory": lambda _: measure_memory(model, known),
+        "memory": lambda _: measure_memory(model),
         "latency": lambda _: measure_latency(model, is_quick=is_quick),
     }
     measures: list[Measure] = []

@@ -12,6 +12,9 @@ from ioc.cli.smoke_backdrops import require_data
 __all__ = ["measure_sequences", "sequence_lines"]
 
 _LEARNT_FROM_THEM = "hpwren"  # these weights have seen the sites: without folds their figures prove nothing
+_HOW = "no weight has seen the site"
+_HOW_SEEN = "its weights have seen these sites: not judged"
+_HOW_RULE = "the rule's numbers were found on sequences of these sites"
 _WANTED_POSITIVE = 12
 _DETECTED = Bound(floor=9, goal=11, is_upper=False)
 _FALSE = Bound(floor=0.6, goal=0.3, unit=" / h")
@@ -27,17 +30,18 @@ def measure_sequences(data: Path, model: str, folds: Folds | None) -> list[Measu
         answer = evaluate(
             "smoke", sequences, make_smoke=smoke_by_site(model, folds), on_frame=lambda sequence: advance(1)
         )
-    return sequence_lines(answer, is_seen=folds is None and _LEARNT_FROM_THEM in model)
+    is_seen = folds is None and _LEARNT_FROM_THEM in model
+    how = _HOW_RULE if model == "rule" and folds is None else _HOW_SEEN if is_seen else _HOW
+    return sequence_lines(answer, how=how, is_judged=not is_seen)
 
 
-def sequence_lines(answer: Evaluation, *, is_seen: bool) -> list[Measure]:
-    """Returns the lines; where the weights have seen the sites (`is_seen`) nothing is judged."""
+def sequence_lines(answer: Evaluation, *, how: str, is_judged: bool = True) -> list[Measure]:
+    """Returns the lines; `how` says what is known of the weights. Another manifest than the shared one is shown only."""
     results = answer.sequences
     positive = [result for result in results if result.is_positive]
     negative = [result for result in results if not result.is_positive]
     totals, of = totals_of(results), len(positive)
-    is_full = not is_seen and of == _WANTED_POSITIVE
-    how = "its weights have seen these sites" if is_seen else "no weight has seen the site"
+    is_full = is_judged and of == _WANTED_POSITIVE
     hours = totals["camera_hours"]
     rate, watch_rate = totals["false_alarms_per_camera_hour"], totals["false_watch_items_per_camera_hour"]
     again = totals["false_alarms_told_again_per_camera_hour"]

@@ -58,9 +58,9 @@ def measure_speed(model: str, folds: Folds | None, data: Path | None) -> list[Me
     ]
 
 
-def measure_memory(model: str, folds: Folds | None) -> list[Measure]:
+def measure_memory(model: str) -> list[Measure]:
     """Resident memory of a process for each of a hundred poses of 1280×720; model and libraries are not counted."""
-    arguments = ["-m", "ioc.cli.bench_smoke_speed", model, folds.default if folds is not None else ""]
+    arguments = ["-m", "ioc.cli.bench_smoke_speed", model]
     each_mb = run_child("memory of a pose", arguments, timeout_s=600)["each_mb"]
     return [judged(f"memory per camera pose ({_POSES} poses)", f"{each_mb:.1f} MB", each_mb, _MEMORY)]
 
@@ -124,4 +124,4 @@ def _memory(model: str) -> float:
 
 
 if __name__ == "__main__":
-    write_result({"each_mb": _memory(sys.argv[2] or sys.argv[1])})
+    write_result({"each_mb": _memory(sys.argv[1])})

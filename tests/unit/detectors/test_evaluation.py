@@ -221,16 +221,19 @@ def test_another_threshold_judges_the_same_scores_again() -> None:
 
 def test_a_site_is_judged_by_the_weights_that_its_fold_names(tmp_path: Path) -> None:
     (tmp_path / "one.onnx").write_bytes(b"weights")
-    (tmp_path / "folds.json").write_text('{"sites": {"A": "one.onnx", "B": "rule"}}', encoding="utf-8")
+    (tmp_path / "folds.json").write_text('[{"model": "one.onnx", "left_out": ["A"]}]', encoding="utf-8")
     folds = read_folds(tmp_path / "folds.json")
-    assert folds.sites == {"A": str(tmp_path / "one.onnx"), "B": "rule"}
-    assert smoke_by_site("rule", folds)("B")[0] == "rule"
+    assert folds.sites == {"A": str(tmp_path / "one.onnx")}
     assert smoke_by_site("rule", folds)("unseen")[0] == "rule"
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("{", "not readable as JSON"), ("[]", 'no "sites"'), ('{"sites": {"A": "none.onnx"}}', "none.onnx.*not there")],
+    [
+        ("{", "not a list of folds"),
+        ('{"sites": {}}', "not a list of folds"),
+        ('[{"model": "none.onnx", "left_out": ["A"]}]', "none.onnx.*not there"),
+    ],
     ids=["broken", "shape", "missing_weights"],
 )
 def test_wrong_folds_are_refused(tmp_path: Path, text: str, says: str) -> None:
