@@ -36,7 +36,7 @@ def measure_sequences(data: Path, model: str, folds: Folds | None) -> list[Measu
 
 
 def sequence_lines(answer: Evaluation, *, how: str, is_judged: bool = True) -> list[Measure]:
-    """Returns the lines; `how` says what is known of the weights. Another manifest than the shared one is shown only."""
+    """Returns the lines; `how` says what is known of the weights. Another manifest is only shown."""
     results = answer.sequences
     positive = [result for result in results if result.is_positive]
     negative = [result for result in results if not result.is_positive]
