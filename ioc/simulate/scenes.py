@@ -164,7 +164,11 @@ class Scene:
         seeds = [int(seed) for seed in rng.integers(1 << 31, size=5)]
         chances = [np.random.default_rng(seed) for seed in seeds]
         self._fog = FogBank(chances[0], weather, terrain.depth_km) if weather.fog > 0 else None
-        self._shower = Shower(chances[1], weather.rain, terrain.depth_km) if weather.rain > 0 else None
+        self._shower = (
+            Shower(chances[1], weather.rain, terrain.depth_km, minutes=weather.rain_minutes)
+            if weather.rain > 0
+            else None
+        )
         self._drops = Drops(chances[2], count=round(22 * weather.rain), minutes=45) if weather.rain > 0 else None
         self._flare = (
             Flare(chances[3], strength=weather.glare, width=spec.width, height=spec.height)
@@ -186,8 +190,10 @@ class Scene:
         self._base = lru_cache(maxsize=2)(self._lit_base)
 
     def _since(self, minute: float) -> float:
-        """Minutes since the weather turned."""
-        return minute - self.minutes(self.spec.weather.start_frame)
+        """Minutes since the weather turned (for the last time)."""
+        since = minute - self.minutes(self.spec.weather.start_frame)
+        every = self.spec.weather.every_minutes
+        return since % every if every > 0 and since > 0 else since
 
     def _light_at(self, minute: float) -> Daylight:
         if not self.spec.has_day:

@@ -1,16 +1,21 @@
 """Scenes drawn by chance: other country, other lenses, other weather, so that what is tuned on them transfers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from ioc.errors import ConfigurationError
 from ioc.simulate.landscapes import LANDSCAPES, Landscape
 from ioc.simulate.lens import Lens
 from ioc.simulate.perspective import Colour
 from ioc.simulate.scenes import SceneSpec
-from ioc.simulate.weather import Weather
+from ioc.simulate.weather import FogPlace, Weather
 
-__all__ = ["quiet_day_specs", "varied_lens", "varied_spec"]
+__all__ = ["CONDITIONS", "condition_spec", "quiet_day_specs", "quiet_week_specs", "varied_lens", "varied_spec"]
+
+CONDITIONS = ("sun", "fog", "rain", "night")
+"""Under which a camera's health has to be judged."""
 
 _SMOKES: tuple[tuple[Colour, float], ...] = (
     ((1.01, 1.0, 0.985), 0.45),  # green wood and grass
@@ -115,3 +120,60 @@ def quiet_day_specs(n: int = 37, seed: int = 1, *, width: int = 640, height: int
         )
         for number in range(n)
     ]
+
+
+def quiet_week_specs(n: int = 37, seed: int = 1, *, width: int = 320, height: int = 180) -> list[SceneSpec]:
+    """Returns `n` cameras over ordinary days from midnight on (frame 10,079 ends a week), one frame a minute, no fire.
+
+    As `quiet_day_specs`; besides, fog lies in the valleys of some each morning, showers fall on others each afternoon,
+    some stand in the wind.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 67]))
+    specs = []
+    for spec in quiet_day_specs(n, seed, width=width, height=height):
+        kind = rng.choice(4, p=(0.35, 0.25, 0.25, 0.15))
+        weather = spec.weather
+        if kind == 1:
+            start = int(rng.integers(300, 400))
+            places: tuple[FogPlace, ...] = ("valley", "front", "ridge")
+            weather = Weather(
+                start_frame=start,
+                fog=float(rng.uniform(0.5, 0.97)),
+                fog_place=places[int(rng.integers(3))],
+                fog_minutes=float(rng.uniform(20, 60)),
+                fog_near_km=float(np.exp(rng.uniform(np.log(0.1), np.log(1.5)))),
+                every_minutes=1440.0,
+            )
+        elif kind == 2:
+            start = int(rng.integers(760, 960))
+            weather = Weather(
+                start_frame=start,
+                rain=float(rng.uniform(0.3, 1.0)),
+                rain_minutes=float(rng.uniform(30, 150)),
+                every_minutes=1440.0,
+            )
+        elif kind == 3:
+            weather = Weather(start_frame=60, gust_px=float(rng.uniform(0.5, 2.0)), drift_px=float(rng.uniform(0, 4)))
+        specs.append(replace(spec, weather=weather))
+    return specs
+
+
+def condition_spec(condition: str, seed: int, *, width: int = 640, height: int = 360) -> SceneSpec:
+    """Returns a healthy camera in one of `CONDITIONS`, one frame a minute; fog and rain are there from frame 0 on.
+
+    Raises:
+        ConfigurationError: there is no such condition.
+    """
+    if condition not in CONDITIONS:
+        raise ConfigurationError(f"there is no condition {condition!r}; there are {', '.join(CONDITIONS)}")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 68]))
+    spec = quiet_day_specs(1, seed, width=width, height=height)[0]
+    weather, minute = spec.weather, float(rng.uniform(480, 900))
+    if condition == "fog":
+        near_km = float(np.exp(rng.uniform(np.log(0.08), np.log(0.8))))
+        weather = Weather(start_frame=-20, fog=float(rng.uniform(0.7, 0.97)), fog_minutes=15.0, fog_near_km=near_km)
+    elif condition == "rain":
+        weather = Weather(start_frame=-40, rain=float(rng.uniform(0.4, 1.0)), shadow_depth=0.15)
+    elif condition == "night":
+        minute = float(rng.uniform(1120, 1380))
+    return replace(spec, weather=weather, minute_of_day=minute)

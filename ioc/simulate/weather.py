@@ -26,17 +26,20 @@ FogPlace = Literal["valley", "ridge", "front"]
 class Weather:
     """What the weather does beside haze and fair clouds; all 0 is a fair day.
 
-    `fog`: opacity of a bank that rolls in (0–1), thickest after `fog_minutes`; `shadow_depth`: the share of light that
+    `fog`: opacity of a bank that rolls in (0–1), thickest after `fog_minutes`, that hides
+    what is farther than `fog_near_km` (0: by chance); `shadow_depth`: the share of light that
     a cloud takes (0.36 fair, 0.65 towering clouds); `shadow_size`: 1 broad, 0.4 small sharp patches; `rain`: 0–1;
     `dust`: clouds of dust behind vehicles on dry roads, mean number alive; `wind_px`: sway of near trees at a width of
     1280 px; `gust_px`, `drift_px`: shake and slow turning of the mast; `glare`: sun in the lens (0–1).
-    All but the clouds begin at `start_frame`.
+    All but the clouds begin at `start_frame`; fog and rain come again every `every_minutes` (0: once); rain ends after
+    `rain_minutes`.
     """
 
     start_frame: int = 10
     fog: float = 0.0
     fog_place: FogPlace = "front"
     fog_minutes: float = 14.0
+    fog_near_km: float = 0.0
     shadow_depth: float = 0.36
     shadow_size: float = 1.0
     shadow_speed: float = 1.0
@@ -46,6 +49,8 @@ class Weather:
     gust_px: float = 0.0
     drift_px: float = 0.0
     glare: float = 0.0
+    every_minutes: float = 0.0
+    rain_minutes: float = 1e9
 
 
 class CloudShade:
@@ -89,6 +94,7 @@ class FogBank:
         self._wisps = fractal_field(rng, 128, 128, slope=1.2, lowest=4)
         self._from = float(rng.choice((-1, 1)))
         self._near_km = float(rng.uniform(0.35, 3.0)) if weather.fog_place != "valley" else 0.25
+        self._near_km = weather.fog_near_km or self._near_km
         self._stays = float(rng.uniform(10, 40))
         self._edge = float(rng.uniform(1.6, 3.5))
         rows = np.linspace(0, 1, depth_km.shape[0], dtype=np.float32)[:, None]
@@ -121,9 +127,11 @@ class FogBank:
 class Shower:
     """Rain: a grey veil that thickens with distance, curtains that move across, and streaks near the camera."""
 
-    def __init__(self, rng: np.random.Generator, rain: float, depth_km: NDArray[np.float32]) -> None:
+    def __init__(
+        self, rng: np.random.Generator, rain: float, depth_km: NDArray[np.float32], *, minutes: float = 1e9
+    ) -> None:
         height, width = depth_km.shape
-        self._rain = rain
+        self._rain, self._minutes = rain, minutes
         self._field = fractal_field(rng, 64, 128, slope=1.4, lowest=2)
         self._rises = float(rng.uniform(3, 12))
         self._speed = float(rng.choice((-1, 1)) * rng.uniform(1.5, 5))
@@ -131,8 +139,9 @@ class Shower:
         self._tiles = [_streaks(rng, width, height, rain) for _ in range(2)]
 
     def strength(self, minute: float) -> float:
-        """Rain comes within minutes and goes on in waves."""
-        return self._rain * min(1.0, max(0.0, minute) / self._rises) * (0.8 + 0.2 * float(np.sin(minute * 0.35)))
+        """Rain comes within minutes, goes on in waves, and thins out at its end."""
+        ends = min(1.0, max(0.0, self._minutes - minute) / self._rises)
+        return ends * self._rain * min(1.0, max(0.0, minute) / self._rises) * (0.8 + 0.2 * float(np.sin(minute * 0.35)))
 
     def over(
         self, image: BgrImage, minute: float, air: Colour, rng: np.random.Generator, strength: float | None = None
