@@ -11,7 +11,7 @@ by series: "*" the total, a unit's or agency's code, or "dim=VALUE":
     {is: 2/3, manual: true, stale: false, as_of: TIME}  with what goes with it
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -226,10 +226,3 @@ def _told(figure: Figure | None) -> str:
         return "no such series"
     told = f"value {figure.value}, numerator {figure.numerator}, denominator {figure.denominator}"
     return told + (", manual" if figure.is_manual else "") + (", stale" if figure.is_stale else "")
-
-
-def all_problems(runner: ExampleRunner, examples: Mapping[str, Sequence[Example]]) -> Iterable[str]:
-    """Every expectation of a catalogue that is not met."""
-    for kpi_id, its_examples in examples.items():
-        for example in its_examples:
-            yield from runner.problems(kpi_id, example)

@@ -3,19 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
-from ioc.oncall.alerts import own_incident
-from ioc.oncall.kinds import CONFIG_BROKEN
-from ioc.oncall.lifecycle import SYSTEM, Clear
 from ioc.oncall.rosters import check_roster
-from ioc.oncall.store import Store
 from ioc.oncall_plan import Plan
 
-__all__ = ["PlanKeeper", "checked", "say_trouble"]
+__all__ = ["PlanKeeper", "checked"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,31 +56,3 @@ class PlanKeeper:
             logger.info("a changed on-call plan is in force")
         self._plan, self.trouble = plan, trouble
         return True
-
-
-async def say_trouble(store: Store, keeper: PlanKeeper, now: datetime) -> bool:
-    """Opens the incident of a broken plan, or resolves it once the plan is whole; whether people are told."""
-    plan, known = keeper(), await store.incident(CONFIG_BROKEN)
-    is_live = known is not None and known.row.life.is_live
-    if not keeper.trouble:
-        if is_live:
-            await store.act(CONFIG_BROKEN, Clear(), SYSTEM, plan, now)
-        return False
-    text = keeper.trouble[:1000]
-    is_known = known is not None and known.row.payload["extra"].get("description_en") == text
-    if is_live or (known is not None and is_known and known.row.life.closed_by != SYSTEM.actor_id):
-        return False  # they know; whoever closed it has decided to live with it
-    revision = 1 if known is None else int(known.row.payload["revision"]) + 1
-    incident = own_incident(
-        incident_id=CONFIG_BROKEN,
-        kind=CONFIG_BROKEN,
-        severity="warning",
-        title_vi="Tệp trực ban hỏng; bản tốt gần nhất vẫn được dùng",
-        title_en="The on-call file is broken; the last good one goes on",
-        began_at=now,
-        seen_at=now,
-        revision=revision,
-        extra={"description_vi": text, "description_en": text},
-    )
-    again = replace(plan, reopen_after=timedelta())
-    return await store.take([incident], again, now, source="own") == ["store_and_alert"]

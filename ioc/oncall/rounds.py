@@ -5,7 +5,7 @@ missed when it is not back within the patience; two missed in a row make a part 
 not even be sent are missed too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -34,7 +34,6 @@ class Rounds:
 
     patience: timedelta
     _out: dict[tuple[Half, str], dict[int, datetime]] = field(default_factory=dict)
-    _back: dict[Half, datetime] = field(default_factory=dict)
 
     def sent(self, half: Half, parts: Iterable[str], mark: int, at: datetime) -> None:
         """A round went out at `at`, or should have."""
@@ -55,16 +54,11 @@ class Rounds:
             return None
         for other in [other for other, moment in out.items() if moment <= sent_at]:
             del out[other]
-        self._back[half] = max(at, self._back.get(half, at))
         return at - sent_at
 
     def silent(self, now: datetime) -> tuple[Silent, ...]:
         """The silent halves at `now`, frames first."""
         return tuple(found for half in _HALVES if (found := self._silent(half, now)) is not None)
-
-    def last_back(self) -> Mapping[Half, datetime]:
-        """When something of each half came back last."""
-        return dict(self._back)
 
     def _silent(self, half: Half, now: datetime) -> Silent | None:
         parts = {part: out for (of_half, part), out in self._out.items() if of_half == half}

@@ -32,7 +32,8 @@ from ioc.oncall.delivery_turns import Turns
 from ioc.oncall.desk import Desk
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.notices import UnitNames
-from ioc.oncall.plans import PlanKeeper, checked, say_trouble
+from ioc.oncall.plan_alarm import plan_alarm, plan_trouble
+from ioc.oncall.plans import PlanKeeper, checked
 from ioc.oncall.store import Store, open_store
 from ioc.oncall.switch import Switch, SwitchConfig
 from ioc.oncall.timers import TimerLoop
@@ -190,7 +191,7 @@ async def run_oncall(
         parts.tasks += [
             asyncio.create_task(parts.consumer.run(), name="intake"),
             asyncio.create_task(parts.timers.run(), name="timers"),
-            asyncio.create_task(_watch_plan(parts, clock), name="plan"),
+            asyncio.create_task(_watch_plan(parts.desk, clock), name="plan"),
             *(asyncio.create_task(outlet.run(), name=f"delivery {outlet.name}") for outlet in parts.outlets),
             *switch.start(),
             *_reaching(config, parts, session),
@@ -306,13 +307,13 @@ def _keeper(config: OncallConfig, channels: Sequence[Channel], clock: Clock) -> 
     return PlanKeeper(first, load=(lambda: fitted(load())) if load else None, clock=clock, trouble=trouble)
 
 
-async def _watch_plan(parts: _Parts, clock: Clock) -> None:
+async def _watch_plan(desk: Desk, clock: Clock) -> None:
     """Reads the plan again every few seconds; a broken one is an incident for as long as it is broken."""
+    alarm = plan_alarm(desk)
     while True:
         try:
-            await parts.desk.keeper.refresh()
-            if await say_trouble(parts.store, parts.desk.keeper, clock()):
-                parts.desk.changed()
+            await desk.keeper.refresh()
+            await alarm.say(plan_trouble(desk.keeper.trouble, clock()))
         except (SQLAlchemyError, OSError) as error:
             logger.error("the plan's trouble can't be written: %s", getattr(error, "orig", error))
         await asyncio.sleep(PLAN_POLL_S)

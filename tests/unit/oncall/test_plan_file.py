@@ -2,7 +2,7 @@
 
 import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,11 @@ from ioc.catalog.loader import load_plan
 from ioc.cli.check_oncall import findings
 from ioc.errors import ConfigurationError
 from ioc.geography import Geography, Unit
+from ioc.oncall.desk import Desk
 from ioc.oncall.kinds import CONFIG_BROKEN
 from ioc.oncall.lifecycle import Dismiss
-from ioc.oncall.plans import PlanKeeper, say_trouble
+from ioc.oncall.plan_alarm import plan_alarm, plan_trouble
+from ioc.oncall.plans import PlanKeeper
 from ioc.oncall_plan import Plan, duty_plan
 from ioc.settings import Settings
 from tests.unit.oncall.making import NOW, MovingClock, opened
@@ -176,18 +178,28 @@ async def test_roster_file_that_vanishes_or_breaks_leaves_the_last_good_plan(fol
 
 
 async def test_broken_plan_is_an_incident_until_it_is_whole_again(tmp_path: Path) -> None:
-    keeper = PlanKeeper(duty_plan(("console",), "duty"), clock=MovingClock(), trouble="oncall.yaml: broken")
+    clock = MovingClock()
+    keeper = PlanKeeper(duty_plan(("console",), "duty"), clock=clock)
     async with opened(tmp_path) as store:
-        assert [await say_trouble(store, keeper, NOW) for _ in range(3)] == [True, False, False]
+        told: list[datetime] = []
+        desk = Desk(store, keeper, clock=clock, wake=lambda: told.append(clock()))
+        alarm = plan_alarm(desk)
+
+        async def say(text: str) -> str:
+            """The incident's state once on-call has looked, a minute later each time."""
+            clock.advance(minutes=1)
+            await alarm.say(plan_trouble(text, clock()))
+            (row,) = await store.newest(limit=5)
+            assert row.incident_id == CONFIG_BROKEN
+            return row.life.state
+
+        assert [await say("oncall.yaml: broken") for _ in range(3)] == ["open"] * 3
+        assert told == [NOW + timedelta(minutes=1)]
         (row,) = await store.newest(limit=5)
-        assert (row.incident_id, row.life.state) == (CONFIG_BROKEN, "open")
         assert row.payload["extra"]["description_vi"] == "oncall.yaml: broken"
-        keeper.trouble = ""
-        later = NOW + timedelta(minutes=1)
-        assert await say_trouble(store, keeper, later) is False
-        assert (await store.newest(limit=5))[0].life.state == "resolved"
-        keeper.trouble = "oncall.yaml: gone"
-        again = NOW + timedelta(minutes=2)
-        assert await say_trouble(store, keeper, again) is True
-        await store.act(CONFIG_BROKEN, Dismiss(verdict="unsure"), OPERATOR, keeper(), again)
-        assert await say_trouble(store, keeper, again + timedelta(minutes=1)) is False
+        assert await say("") == "resolved"
+        assert await say("oncall.yaml: gone") == "open"
+        await store.act(CONFIG_BROKEN, Dismiss(verdict="unsure"), OPERATOR, keeper(), clock())
+        assert await say("oncall.yaml: gone") == "dismissed", "whoever closed it has decided to live with it"
+        assert await say("") == "dismissed"
+        assert await say("oncall.yaml: gone") == "open", "it was whole in between"
