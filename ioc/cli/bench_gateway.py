@@ -2,23 +2,20 @@
 
 import asyncio
 import itertools
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 from aiokafka import AIOKafkaConsumer
 
 from ioc.broker import EmbeddedKafka
 from ioc.cli.bench_publishing import make_topics
+from ioc.cli.bench_service import ServiceProcess
 from ioc.cli.bench_table import Bound, Measure, judged
 from ioc.errors import PermanentError
 from ioc.gateway.service import token_file
@@ -36,6 +33,7 @@ _TOPIC = "ioc.onestop.dossiers"
 _DEPARTMENT = "van-phong-ubnd"
 _TICK_S = 0.001
 _STOP_TIMEOUT_S = 20.0
+_NO_BOUND = "10000000"  # a rate that no department reaches
 _ALL_ACCEPTED = b'"duplicate":0,"rejected":0'
 _TOLD_BYTES = 80  # of an answer; that tells how many of each outcome there were
 
@@ -53,17 +51,18 @@ def measure_gateway(*, seconds: float) -> list[Measure]:
         make_topics(kafka.address)
         state = Path(name) / "state"
         _, token = token_file(state).issue(_DEPARTMENT, now=datetime.now(UTC))
-        with GatewayProcess(broker=kafka.address, state=state, log=Path(name) / "gateway.log") as gateway:
-            return uvloop.run(_measure(gateway, kafka.address, token, seconds))
+        with ServiceProcess("gateway", broker=kafka.address, folder=state, gateway_rate=_NO_BOUND) as gateway:
+            port = int(gateway.url.rpartition(":")[2])
+            return uvloop.run(_measure(port, kafka.address, token, seconds))
 
 
-async def _measure(gateway: "GatewayProcess", broker: str, token: str, seconds: float) -> list[Measure]:
+async def _measure(port: int, broker: str, token: str, seconds: float) -> list[Measure]:
     events = EventMaker(token)
-    await _closed_loop(gateway.port, events.single, connections=_SINGLE_CONNECTIONS, seconds=_WARM_S)
-    singles = await _closed_loop(gateway.port, events.single, connections=_SINGLE_CONNECTIONS, seconds=seconds)
-    waits_ms = await _open_loop(gateway.port, events.single, rate=singles / 2, seconds=seconds)
-    await _closed_loop(gateway.port, events.batch, connections=_BATCH_CONNECTIONS, seconds=_WARM_S)
-    batches = await _closed_loop(gateway.port, events.batch, connections=_BATCH_CONNECTIONS, seconds=seconds)
+    await _closed_loop(port, events.single, connections=_SINGLE_CONNECTIONS, seconds=_WARM_S)
+    singles = await _closed_loop(port, events.single, connections=_SINGLE_CONNECTIONS, seconds=seconds)
+    waits_ms = await _open_loop(port, events.single, rate=singles / 2, seconds=seconds)
+    await _closed_loop(port, events.batch, connections=_BATCH_CONNECTIONS, seconds=_WARM_S)
+    batches = await _closed_loop(port, events.batch, connections=_BATCH_CONNECTIONS, seconds=seconds)
     in_kafka = await _records(broker)
     if in_kafka != events.made:
         raise PermanentError(f"{events.made:,} events were acknowledged, and Kafka has {in_kafka:,}")
@@ -84,45 +83,6 @@ async def _measure(gateway: "GatewayProcess", broker: str, token: str, seconds: 
             _BATCHES,
         ),
     ]
-
-
-# ---- the gateway -----------------------------------------------------------------------------------------------------
-
-
-class GatewayProcess:
-    """`ioc gateway` as a process of its own, as an operator runs it, with a rate that no department reaches."""
-
-    def __init__(self, *, broker: str, state: Path, log: Path) -> None:
-        env = {"IOC_BROKER": broker, "IOC_STATE": str(state), "IOC_HTTP_PORT": "0", "IOC_LOG_LEVEL": "WARNING"}
-        with log.open("w") as file:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "ioc", "gateway"],
-                stdout=subprocess.PIPE,
-                stderr=file,
-                text=True,
-                env={**os.environ, **env, "IOC_GATEWAY_RATE": "10000000"},
-            )
-        assert self._child.stdout is not None
-        self.url = self._child.stdout.readline().removeprefix("ready ").strip()
-        if not self.url:
-            self._child.wait(_STOP_TIMEOUT_S)
-            raise PermanentError(f"ioc gateway did not start: {log.read_text(errors='replace').strip()[-600:]}")
-        self.port = int(self.url.rpartition(":")[2])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._child.terminate()
-        try:
-            self._child.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        if self._child.stdout is not None:
-            self._child.stdout.close()
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------

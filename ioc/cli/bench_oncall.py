@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-import os
 import statistics
-import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack, ExitStack
@@ -14,7 +12,6 @@ from pathlib import Path
 from secrets import token_bytes
 
 import orjson
-import psutil
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
@@ -22,6 +19,7 @@ from ioc.broker import EmbeddedKafka
 from ioc.cli.bench_postgres import postgres_cluster
 from ioc.cli.bench_progress import progress
 from ioc.cli.bench_publishing import make_topics
+from ioc.cli.bench_service import ServiceProcess
 from ioc.cli.bench_table import Bound, Measure, judged
 from ioc.detections import Box
 from ioc.errors import PermanentError
@@ -35,8 +33,6 @@ _RATE = Bound(floor=200, goal=None, unit="/s", is_upper=False)  # asked of Postg
 _RATE_EMBEDDED = Bound(floor=None, goal=200, unit="/s", is_upper=False)
 _PROBES_PER_S = 10
 _PATIENCE_S = 60.0
-_STOP_S = 10.0
-_IOC = (sys.executable, "-m", "ioc", "oncall", "--no-console")
 
 
 def measure_oncall(*, probes: int, burst: int) -> list[Measure]:
@@ -68,13 +64,13 @@ async def _measured(name: str, database: str, broker: str, state: Path, *, probe
         producer = AIOKafkaProducer(bootstrap_servers=broker, linger_ms=0)
         await producer.start()
         stack.push_async_callback(producer.stop)
-        process = await _started(broker, database, state, receiver.url)
-        stack.push_async_callback(_stopped, process)
+        oncall = await asyncio.wait_for(asyncio.to_thread(_started, broker, database, state, receiver.url), _PATIENCE_S)
+        stack.push_async_callback(asyncio.to_thread, oncall.stop)
         await _send(producer, receiver, [f"{name}-warm-{number}" for number in range(5)], per_s=_PROBES_PER_S)
         latency = await _send(producer, receiver, [f"{name}-{number}" for number in range(probes)], per_s=_PROBES_PER_S)
-        before_s = _cpu_s(process)
+        before_s = oncall.cpu_s
         batch = await _send(producer, receiver, [f"{name}-burst-{number}" for number in range(burst)], per_s=None)
-        cpu_ms = (_cpu_s(process) - before_s) / burst * 1000
+        cpu_ms = (oncall.cpu_s - before_s) / burst * 1000
         if receiver.repeats:
             raise PermanentError(f"{receiver.repeats} notices came twice, though nothing failed")
     times = sorted(wait for _, wait in latency)
@@ -167,42 +163,16 @@ def _record(name: str, number: int) -> tuple[bytes, list[tuple[str, bytes]]]:
     return orjson.dumps(of.as_json()), [("ce_id", f"{name}:1".encode()), ("ce_type", INCIDENT_TYPE.encode())]
 
 
-async def _started(broker: str, database: str, state: Path, webhook: str) -> asyncio.subprocess.Process:
-    """`ioc oncall`, ready."""
-    state.mkdir(parents=True)
-    settings = {
-        "IOC_BROKER": broker,
-        "IOC_STATE": str(state),
-        "IOC_HTTP_PORT": "0",
-        "IOC_LOG_LEVEL": "WARNING",
-        "IOC_ONCALL_DATABASE": database,
-        "IOC_ONCALL_WEBHOOK_URL": webhook,
-        "IOC_ONCALL_WEBHOOK_SECRET": "whsec_" + base64.b64encode(token_bytes(32)).decode(),
-    }
-    log = state / "oncall.log"
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *_IOC, env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE, stderr=out
-        )
-    assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), _PATIENCE_S)
-    if not line.startswith(b"ready "):
-        raise PermanentError(f"ioc oncall did not start: {log.read_text()[-600:]}")
-    return process
-
-
-def _cpu_s(process: asyncio.subprocess.Process) -> float:
-    times = psutil.Process(process.pid).cpu_times()
-    return float(times.user + times.system)
-
-
-async def _stopped(process: asyncio.subprocess.Process) -> None:
-    process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), _STOP_S)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+def _started(broker: str, database: str, state: Path, webhook: str) -> ServiceProcess:
+    return ServiceProcess(
+        "oncall",
+        "--no-console",
+        broker=broker,
+        folder=state,
+        oncall_database=database,
+        oncall_webhook_url=webhook,
+        oncall_webhook_secret="whsec_" + base64.b64encode(token_bytes(32)).decode(),
+    )
 
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)

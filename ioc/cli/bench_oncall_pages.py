@@ -1,15 +1,12 @@
 """The operators' pages of `ioc oncall` with 10,000 open incidents: how long a page takes, and what open pages cost."""
 
 import asyncio
-import os
 import re
 import secrets
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +17,7 @@ import psutil
 from ioc.broker import EmbeddedKafka
 from ioc.cli.bench_progress import progress
 from ioc.cli.bench_publishing import make_topics
+from ioc.cli.bench_service import ServiceProcess
 from ioc.cli.bench_table import Bound, Measure, judged
 from ioc.detections import Box
 from ioc.errors import PermanentError
@@ -36,7 +34,6 @@ _FULL_INCIDENTS, _FULL_PAGES = 10_000, 50
 _WARM, _LOADS = 3, 30
 _CHANGE_EVERY_S = 1.0
 _PATIENCE_S = 60.0
-_STOP_S = 10.0
 _PASSWORD = secrets.token_urlsafe(16)
 _BATCH = 500
 
@@ -217,27 +214,9 @@ def _client(site: _Site, *, limit: int) -> aiohttp.ClientSession:
 
 
 async def _started(stack: AsyncExitStack, folder: Path, broker: str, cookie: str) -> _Site:
-    own = {"IOC_BROKER": broker, "IOC_STATE": str(folder), "IOC_HTTP_PORT": "0", "IOC_LOG_LEVEL": "ERROR"}
-    errors = stack.enter_context((folder / "oncall.err").open("w+b"))
-    process = subprocess.Popen(  # noqa: ASYNC220  (once, before anything is measured)
-        [sys.executable, "-m", "ioc", "oncall", "--no-console"],
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        env={**os.environ, **own},
-    )
-    stack.callback(_end, process)
-    assert process.stdout is not None
-    line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), _PATIENCE_S)
-    if not line.startswith(b"ready "):
-        errors.seek(0)
-        raise PermanentError(f"oncall-pages: ioc oncall did not start: {errors.read().decode(errors='replace')[-600:]}")
-    return _Site(line.decode().split()[1], psutil.Process(process.pid), cookie)
+    def start() -> ServiceProcess:
+        return ServiceProcess("oncall", "--no-console", broker=broker, folder=folder, log_level="ERROR")
 
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_S)
-        return
-    process.kill()
-    process.wait()
+    oncall = await asyncio.wait_for(asyncio.to_thread(start), _PATIENCE_S)
+    stack.callback(oncall.stop)
+    return _Site(oncall.url, oncall.process, cookie)

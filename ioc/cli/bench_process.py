@@ -9,11 +9,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-import psutil
-
+from ioc.cli.bench_service import ServiceProcess
 from ioc.errors import ConfigurationError, PermanentError, TransientError
 
 __all__ = [
@@ -31,7 +29,6 @@ __all__ = [
 
 _ROOT = Path(__file__).resolve().parents[2]
 PEERS_PYTHON = _ROOT / ".venv-peers" / "bin" / "python"
-_STOP_TIMEOUT_S = 30.0
 
 Metrics = list[tuple[str, Mapping[str, str], float]]
 """Samples of a scrape: name, labels, value."""
@@ -99,49 +96,11 @@ def run_child(
     return result
 
 
-class WorkerProcess:
-    """`ioc worker` as a process of its own, as an operator runs it; on one core with `core`."""
+class WorkerProcess(ServiceProcess):
+    """`ioc worker` with these roles; on one core with `core`."""
 
     def __init__(self, roles: str, *, broker: str, folder: Path, core: int | None = None, **settings: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        env = {f"IOC_{name.upper()}": value for name, value in settings.items()}
-        env |= {"IOC_BROKER": broker, "IOC_HTTP_PORT": "0", "IOC_STATE": str(folder), "IOC_LOG_LEVEL": "WARNING"}
-        self._log = folder / "worker.log"
-        self.started_s = time.perf_counter()
-        with self._log.open("w") as log:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "ioc", "worker", "--roles", roles],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**os.environ, **env},
-            )
-        if core is not None and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(self._child.pid, {core})  # its threads, made later, inherit it
-        self.process = psutil.Process(self._child.pid)
-        assert self._child.stdout is not None
-        line = self._child.stdout.readline()
-        self.url = line.removeprefix("ready ").strip()
-        if not self.url:
-            self._child.wait(_STOP_TIMEOUT_S)
-            raise PermanentError(f"ioc worker did not start: {self._last_words()}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def resident_bytes(self) -> int:
-        return int(self.process.memory_info().rss)
-
-    @property
-    def cpu_s(self) -> float:
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
+        super().__init__("worker", "--roles", roles, broker=broker, folder=folder, core=core, **settings)
 
     def get(self, path: str) -> tuple[int, str]:
         """Returns status and body of a GET."""
@@ -151,7 +110,7 @@ class WorkerProcess:
         except urllib.error.HTTPError as error:
             return error.code, ""
         except (OSError, urllib.error.URLError) as error:
-            raise TransientError(f"{self.url}{path}: {error}; {self._last_words()}") from error
+            raise TransientError(f"{self.url}{path}: {error}; {self.last_words()}") from error
 
     def metrics(self) -> Metrics:
         return parse_metrics(self.get("/metrics")[1])
@@ -172,8 +131,8 @@ class WorkerProcess:
         """
         ends = time.perf_counter() + timeout_s
         while not is_true(self):
-            if self._child.poll() is not None:
-                raise PermanentError(f"ioc worker ended early: {self._last_words()}")
+            if self.has_ended:
+                raise PermanentError(f"ioc worker ended early: {self.last_words()}")
             if time.perf_counter() > ends:
                 raise PermanentError(f"{what}: not within {timeout_s:g} s")
             time.sleep(every_s)
@@ -182,19 +141,6 @@ class WorkerProcess:
         """Returns the seconds from the start of the process to a readiness of 200."""
         self.wait(lambda worker: worker.get("/readyz")[0] == 200, every_s=0.05, timeout_s=timeout_s, what="ready")
         return time.perf_counter() - self.started_s
-
-    def stop(self) -> None:
-        self._child.terminate()
-        try:
-            self._child.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        if self._child.stdout is not None:
-            self._child.stdout.close()
-
-    def _last_words(self) -> str:
-        return self._log.read_text(errors="replace").strip()[-600:]
 
 
 def parse_metrics(text: str) -> Metrics:

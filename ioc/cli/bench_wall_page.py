@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import math
-import os
 import re
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -17,13 +15,13 @@ from urllib.parse import urlencode
 
 import aiohttp
 import numpy as np
-import psutil
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
 from ioc.broker import EmbeddedKafka
 from ioc.catalog import Catalog, load_catalog
 from ioc.cli.bench_publishing import make_topics
+from ioc.cli.bench_service import ServiceProcess
 from ioc.cli.bench_table import Bound, Measure, judged
 from ioc.clock import system_clock
 from ioc.errors import PermanentError
@@ -41,7 +39,6 @@ _PAINTS = 5
 _WARM_S = 8.0
 _FRAMES_EVERY_S = 5.0
 _READY_S = 40.0
-_STOP_S = 15.0
 _CHROMIUM = "/usr/bin/chromium"
 _THUMB = re.compile(r"/thumb/[\w./-]+\.jpg")
 _CLIENT = re.compile(r"client_id['\"]?: ?['\"]([0-9a-f-]{36})")
@@ -65,7 +62,9 @@ async def _measure(catalog: Catalog, broker: str, folder: Path, seconds: float) 
     async with AsyncExitStack() as stack:
         doors = await stack.enter_async_context(_doors(catalog))
         await stack.enter_async_context(_cameras(catalog, broker))
-        url, process = await stack.enter_async_context(_wall(broker, doors, folder))
+        wall = await asyncio.wait_for(asyncio.to_thread(_wall, broker, doors, folder), _READY_S)
+        stack.push_async_callback(asyncio.to_thread, wall.stop)
+        url, process = wall.url, wall.process
         await asyncio.sleep(_WARM_S)
         paints_ms = [await _paint_ms(url) for _ in range(_PAINTS)]
         viewers = await stack.enter_async_context(_Viewers(url))
@@ -190,30 +189,8 @@ async def _cameras(catalog: Catalog, broker: str) -> AsyncIterator[None]:
         await producer.stop()
 
 
-@contextlib.asynccontextmanager
-async def _wall(broker: str, doors: str, folder: Path) -> AsyncIterator[tuple[str, psutil.Process]]:
-    """`ioc wall` as an operator runs it: (address, process)."""
-    env = {"IOC_BROKER": broker, "IOC_HTTP_PORT": "0", "IOC_STATE": str(folder), "IOC_LOG_LEVEL": "WARNING"}
-    env |= {"IOC_FIGURES_URL": f"{doors}/metrics", "IOC_ONCALL_URL": doors}
-    with (folder / "wall.log").open("wb") as log:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ioc", "wall", stdout=asyncio.subprocess.PIPE, stderr=log, env={**os.environ, **env}
-        )
-    assert child.stdout is not None
-    try:
-        line = await asyncio.wait_for(child.stdout.readline(), _READY_S)
-        if not line.startswith(b"ready "):
-            said = (folder / "wall.log").read_text(errors="replace").strip()[-600:]
-            raise PermanentError(f"ioc wall did not start: {said}")
-        yield line.decode().split()[1], psutil.Process(child.pid)
-    finally:
-        if child.returncode is None:
-            child.terminate()
-            try:
-                await asyncio.wait_for(child.wait(), _STOP_S)
-            except TimeoutError:
-                child.kill()
-                await child.wait()
+def _wall(broker: str, doors: str, folder: Path) -> ServiceProcess:
+    return ServiceProcess("wall", broker=broker, folder=folder, figures_url=f"{doors}/metrics", oncall_url=doors)
 
 
 # ---- who looks at it -------------------------------------------------------------------------------------------------
