@@ -38,7 +38,10 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One still. `jpeg` is empty where `dataref` points into the evidence store."""
+    """One still. `jpeg` is empty where `dataref` points into the evidence store.
+
+    `is_replay`: played from what was kept, for its completeness: neither too old nor ever skipped.
+    """
 
     camera_id: str
     pose_id: str
@@ -48,6 +51,7 @@ class Frame:
     jpeg: bytes
     dataref: str = ""
     source: str = ""
+    is_replay: bool = False
 
     @property
     def key(self) -> str:
@@ -82,6 +86,8 @@ def encode_frame(frame: Frame, *, province: str) -> tuple[bytes, bytes, list[tup
     }
     if frame.dataref:
         headers["ce_dataref"] = frame.dataref
+    if frame.is_replay:
+        headers["ce_replay"] = "true"
     value = b"" if frame.dataref else frame.jpeg
     return frame.key.encode(), value, [(name, text.encode()) for name, text in headers.items()]
 
@@ -139,6 +145,7 @@ def decode_frame(key: bytes | None, value: bytes | None, headers: Iterable[tuple
         jpeg=jpeg,
         dataref=dataref,
         source=texts.get("ce_source", ""),
+        is_replay=_first(texts, "replay").lower() == "true",
     )
 
 

@@ -58,6 +58,21 @@ class Settings(BaseSettings):
         "SCRAM-SHA-256", title="Kafka mechanism", description="how the password is proved"
     )
     log_level: str = Field("INFO", title="Log level", description="DEBUG, INFO, WARNING or ERROR")
+    frame_late_s: float = Field(
+        20,
+        ge=0,
+        le=3600,
+        title="Late frame",
+        description="seconds in Kafka after which a live frame gives way to a newer one of its pose, and is counted as "
+        "skipped; 0: never",
+    )
+    frame_max_age_s: float = Field(
+        43_200,
+        ge=0,
+        title="Frame's age",
+        description="seconds after which a frame is refused (a wrong clock, or yesterday's), unless it is a declared "
+        "replay or IOC_NOW is set; 0: never",
+    )
     flush_s: float = Field(
         0.5, gt=0, le=10, title="Flush interval", description="seconds between writes of changed rows and figures"
     )

@@ -1,13 +1,15 @@
 """Camera frames become detections: the agent of the role `frames`.
 
 Few and large, so a stock Faust agent serves. A frame's pixels are decoded and looked at in a thread (OpenCV releases
-the GIL); the frame is acknowledged when its detections are in Kafka. A frame that breaks the contract becomes a dead
-letter; an error in a detector does too, and never stops the worker.
+the GIL), one frame of a pose at a time, poses side by side; the frame is acknowledged when its detections are in Kafka,
+or when it gave way to a newer one (`streams.frame_lanes`). A frame that breaks the contract becomes a dead letter; an
+error in a detector does too, and never stops the worker.
 """
 
 import asyncio
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +36,7 @@ from ioc.rejections import foreign_source, internal_error, unknown_camera
 from ioc.windows import MICROSECONDS, microseconds_of
 from streams.apps import build_frames_app
 from streams.batch_role import app_ended, assigned
+from streams.frame_lanes import FrameLanes, FrameLimits, WaitingFrame
 from streams.metrics import PipelineMetrics
 
 __all__ = ["APP_ID", "FramesRole", "PoseWatch"]
@@ -43,17 +46,29 @@ logger = logging.getLogger(__name__)
 APP_ID = "ioc-frames"
 _RETRY_PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # then the frame is a dead letter: the next ones matter more
 _MAX_POSES = 2_000  # background models are a few MB each
+_MOST_SIDE_BY_SIDE = 16
 
 
 class PoseWatch:
     """The detectors of every pose seen so far, and what they say of a frame. No Kafka."""
 
-    def __init__(self, *, catalog: Catalog, evidence: EvidenceStore, clock: Clock, metrics: PipelineMetrics) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        evidence: EvidenceStore,
+        clock: Clock,
+        metrics: PipelineMetrics,
+        max_age_s: float | None = None,
+    ) -> None:
         self._catalog, self._evidence, self._clock, self._metrics = catalog, evidence, clock, metrics
+        self._max_age_s = max_age_s
         self._detectors: dict[str, tuple[Detector, ...]] = {}
 
     def look(self, frame: Frame) -> list[Detection]:
         """Returns the detections of a frame; blocks for the time that decoding and detecting take.
+
+        Safe to call from several threads, as long as each looks at another pose.
 
         Raises:
             InvalidRecord: unknown camera, wrong time, or pixels that can't be used.
@@ -95,6 +110,15 @@ class PoseWatch:
                 field="captured_at",
                 vi=f"captured_at đi trước đồng hồ {ahead_us // MICROSECONDS} giây; kiểm tra giờ của camera.",
                 en=f"captured_at is {ahead_us // MICROSECONDS} s ahead of the clock: check the camera's clock",
+            )
+        if self._max_age_s is not None and not frame.is_replay and -ahead_us > self._max_age_s * MICROSECONDS:
+            raise InvalidRecord(
+                "frame_too_old",
+                field="captured_at",
+                vi=f"Khung hình chụp {-ahead_us // MICROSECONDS} giây trước, không còn là hiện tại; kiểm tra đồng hồ "
+                "của camera, hoặc phát lại với ce_replay=true.",
+                en=f"the frame is {-ahead_us // MICROSECONDS} s old, no longer the present: check the camera's clock, "
+                "or mark a replay with ce_replay=true",
             )
         if frame.captured_at.date() < self._catalog.accept_since:
             raise InvalidRecord(
@@ -143,20 +167,41 @@ class FramesRole:
     """The app and its agent. Building it starts nothing."""
 
     def __init__(
-        self, *, broker: str, catalog: Catalog, clock: Clock, metrics: PipelineMetrics, folder: Path, state: Path
+        self,
+        *,
+        broker: str,
+        catalog: Catalog,
+        clock: Clock,
+        metrics: PipelineMetrics,
+        folder: Path,
+        state: Path,
+        limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
     ) -> None:
         self._broker, self._catalog, self._clock, self._metrics = broker, catalog, clock, metrics
         self._producer: AIOKafkaProducer | None = None
         self._is_started = False  # Faust makes a consumer for whoever asks first: the HTTP thread must not
-        watch = PoseWatch(catalog=catalog, evidence=open_evidence(state / "evidence"), clock=clock, metrics=metrics)
+        self._watch = PoseWatch(
+            catalog=catalog,
+            evidence=open_evidence(state / "evidence"),
+            clock=clock,
+            metrics=metrics,
+            max_age_s=limits.max_age_s,
+        )
+        self._lanes = FrameLanes(
+            work=self._work,
+            skip=self._skip,
+            late_s=limits.late_s,
+            now_s=lambda: clock().timestamp(),
+            width=_side_by_side(),
+        )
         self.app = build_frames_app(APP_ID, broker, folder)
         topic = self.app.topic(
             FRAMES_TOPIC, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
         )
 
         async def frames_to_detections(stream: Any) -> None:
-            async for event in stream.events():
-                await self._take(watch, event.message)
+            async for event in stream.noack().events():
+                await self._take(event)
 
         self.app.agent(topic, name=APP_ID)(frames_to_detections)
 
@@ -185,24 +230,58 @@ class FramesRole:
         self._is_started = True
 
     async def stop(self) -> None:
-        await self.app.stop()
+        await self.app.stop()  # waits until what was read is acknowledged
+        await self._lanes.close()
         if self._producer is not None:
             await self._producer.stop()
 
     async def failed(self) -> None:
-        await app_ended(self.app)
-
-    async def _take(self, watch: PoseWatch, message: Any) -> None:
-        headers = tuple(message.headers or ())
+        ends = [asyncio.create_task(way) for way in (app_ended(self.app), self._lanes.broken())]
         try:
-            frame = decode_frame(message.key, message.value, headers)
-            detections = await _look_patiently(watch, frame)
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            done.pop().result()
+        finally:
+            for task in ends:
+                task.cancel()
+
+    async def _take(self, event: Any) -> None:
+        """Puts a frame into its pose's lane, which acknowledges it; waits while too many are in memory."""
+        message = event.message
+        try:
+            frame = decode_frame(message.key, message.value, tuple(message.headers or ()))
         except InvalidRecord as error:
-            await self._reject(message, headers, error)
+            await self._reject(message, error)
+            event.ack()
+            return
+        await self._lanes.put(
+            WaitingFrame(
+                key=frame.key.encode(),
+                captured_at=frame.captured_at,
+                published_s=message.timestamp,
+                is_replay=frame.is_replay or is_canary(frame, self._catalog.province),
+                event=event,
+                frame=frame,
+            )
+        )
+
+    async def _work(self, waiting: WaitingFrame) -> None:
+        await self._look(waiting.event.message, waiting.frame)
+        waiting.event.ack()
+
+    def _skip(self, waiting: WaitingFrame) -> None:
+        camera_id = waiting.frame.camera_id
+        self._metrics.frames.labels(camera_id if camera_id in self._catalog.cameras else "unknown", "skipped").inc()
+        waiting.event.ack()
+
+    async def _look(self, message: Any, frame: Frame) -> None:
+        try:
+            detections = await _look_patiently(self._watch, frame)
+        except InvalidRecord as error:
+            await self._reject(message, error)
             return
         except Exception as error:  # the agent's boundary: a defect of ours must cost one frame, not the worker
             logger.exception("frame %s/%d/%d", message.topic, message.partition, message.offset)
-            await self._reject(message, headers, internal_error(error))
+            await self._reject(message, internal_error(error))
             return
         await self._send(detections)
         if not is_canary(frame, self._catalog.province):
@@ -223,7 +302,7 @@ class FramesRole:
             acks.append(await self._producer.send(DETECTIONS_TOPIC, key=key, value=value, headers=list(headers)))
         await asyncio.gather(*acks)
 
-    async def _reject(self, message: Any, headers: tuple[tuple[str, bytes], ...], error: InvalidRecord) -> None:
+    async def _reject(self, message: Any, error: InvalidRecord) -> None:
         assert self._producer is not None, "started before the agent"
         camera = (message.key or b"").decode("utf-8", errors="replace").split(":", 1)[0]
         self._metrics.frames.labels(camera if camera in self._catalog.cameras else "unknown", "rejected").inc()
@@ -236,11 +315,16 @@ class FramesRole:
             index=0,
             at=self._clock(),
             key=message.key,
-            headers=headers,
+            headers=tuple(message.headers or ()),
             original=message.value,
         )
         key, value, letter_headers = encode_dead_letter(letter, province=self._catalog.province)
         await self._producer.send_and_wait(DEAD_LETTERS_TOPIC, key=key, value=value, headers=list(letter_headers))
+
+
+def _side_by_side() -> int:
+    """How many poses are looked at at once: one thread a core."""
+    return max(1, min(_MOST_SIDE_BY_SIDE, os.cpu_count() or 1))
 
 
 def _canary_detections(frame: Frame) -> list[Detection]:

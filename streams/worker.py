@@ -15,6 +15,7 @@ from ioc.catalog.model import ENTITY_ROWS_TOPIC
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
 from streams.batches import AgentName
+from streams.frame_lanes import FrameLimits
 from streams.health import HealthServer
 from streams.memory import collect_garbage_forever, one_arena, spare_the_collector
 from streams.metrics import LagCollector, OutcomesCollector, PipelineMetrics
@@ -67,6 +68,7 @@ class Worker:
     flush_s: seconds between writes of changed rows.
     store: where entity rows lie; each worker with `rocksdb` needs a state folder of its own.
     agent: what feeds events and incidents; `stock` where an upgrade of Faust broke `batch`.
+    frame_limits: when a frame gives way or is refused.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Worker:
         http_port: int,
         agent: AgentName = "batch",
         store: StoreName = "memory",
+        frame_limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
     ) -> None:
         one_arena()
         use_slim_records()
@@ -101,6 +104,7 @@ class Worker:
                 metrics=metrics,
                 agent=agent,
                 store=store,
+                frame_limits=frame_limits,
             )
             for role in roles
         }
@@ -175,6 +179,7 @@ def _build(
     metrics: PipelineMetrics,
     agent: AgentName,
     store: StoreName,
+    frame_limits: FrameLimits,
 ) -> _Role:
     """Makes one role. Imports wait until here: a worker without frames needs no OpenCV in memory."""
     folder = state / "faust" / role
@@ -206,7 +211,15 @@ def _build(
         return IncidentsRole(broker=broker, catalog=catalog, clock=clock, metrics=metrics, folder=folder, agent=agent)
     from streams.frames_to_detections import FramesRole
 
-    return FramesRole(broker=broker, catalog=catalog, clock=clock, metrics=metrics, folder=folder, state=state)
+    return FramesRole(
+        broker=broker,
+        catalog=catalog,
+        clock=clock,
+        metrics=metrics,
+        folder=folder,
+        state=state,
+        limits=frame_limits,
+    )
 
 
 def stop_on_signals(stop: asyncio.Event, signals: Iterable[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:

@@ -239,6 +239,7 @@ class FolderSource:
             jpeg=jpeg,
             captured_at=picture.captured_at or self._clock(),
             sequence=step,
+            is_replay=self._pacer.is_every_frame or picture.captured_at is not None,
         )
 
 

@@ -139,6 +139,7 @@ class FramePublisher:
             sha256=sha256_hex(still.jpeg),
             jpeg=b"" if is_large else still.jpeg,
             dataref=dataref,
+            is_replay=still.is_replay,
         )
 
     async def _deliver(self, frame: Frame) -> None:

@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 class CapturedStill:
     """One picture as a source gave it: its bytes are not yet checked.
 
-    `captured_at` is aware. `sequence` counts the camera's moments from 0; a skipped one leaves a gap.
+    `captured_at` is aware. `sequence` counts the camera's moments from 0; a skipped one leaves a gap. `is_replay`: of a
+    source that is played in full, whatever time its pictures are of.
     """
 
     camera_id: str
@@ -26,6 +27,7 @@ class CapturedStill:
     jpeg: bytes
     captured_at: datetime
     sequence: int
+    is_replay: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -78,7 +78,12 @@ class VideoSource:
     def _still(self, sample: _Sample, sequence: int) -> CapturedStill:
         at = self._clock() if self._starts_at is None else self._starts_at + timedelta(seconds=sample.at_s)
         return CapturedStill(
-            camera_id=self._camera_id, pose_id=self._pose_id, jpeg=sample.jpeg, captured_at=at, sequence=sequence
+            camera_id=self._camera_id,
+            pose_id=self._pose_id,
+            jpeg=sample.jpeg,
+            captured_at=at,
+            sequence=sequence,
+            is_replay=self._pacer.is_every_frame or self._starts_at is not None,
         )
 
 

@@ -56,6 +56,8 @@ async def _run(
     roles: "Sequence[RoleName]", kafka: "KafkaAddress", settings: "Settings", catalog: "Catalog", clock: "Clock"
 ) -> bool:
     from ioc.adapters.topics import ensure_topics
+    from ioc.clock import system_clock
+    from streams.frame_lanes import FrameLimits
     from streams.worker import Worker, stop_on_signals
 
     stop = asyncio.Event()
@@ -73,6 +75,10 @@ async def _run(
         http_port=settings.port(9101),
         agent=settings.agent,
         store=settings.store,
+        # A fixed clock is a replay: it can tell neither lag nor age.
+        frame_limits=FrameLimits(late_s=settings.frame_late_s or None, max_age_s=settings.frame_max_age_s or None)
+        if clock is system_clock
+        else FrameLimits(),
     )
     print(f"ready http://{worker.address}", flush=True)
     return await worker.run(stop=stop)

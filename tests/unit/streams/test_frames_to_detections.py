@@ -1,5 +1,6 @@
 """The frames role without Kafka: what is seen, what is refused, and what an error costs."""
 
+import asyncio
 import struct
 import tracemalloc
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from ioc.frames import FRAMES_TOPIC, MAX_FRAME_BYTES, Frame, encode_frame, sha25
 from ioc.oncall.canary import draw
 from ioc.opencv import cv2
 from streams import frames_to_detections
+from streams.frame_lanes import FrameLimits
 from streams.frames_to_detections import FramesRole, PoseWatch
 from streams.metrics import PipelineMetrics
 from tests.unit.domain.making import NOW, catalog
@@ -268,6 +270,15 @@ class Message:
     topic: str = FRAMES_TOPIC
     partition: int = 2
     offset: int = 41
+    timestamp: float = NOW.timestamp()
+
+
+class Event:
+    def __init__(self, message: Message) -> None:
+        self.message, self.acked = message, asyncio.Event()
+
+    def ack(self) -> None:
+        self.acked.set()
 
 
 def message_of(frame: Frame) -> Message:
@@ -281,7 +292,10 @@ class RoleBench:
     producer: Producer
 
     async def take(self, message: Message) -> None:
-        await self.role._take(self.bench.watch, message)
+        """As the agent takes it; returns when it is acknowledged."""
+        event = Event(message)
+        await self.role._take(event)
+        await asyncio.wait_for(event.acked.wait(), 20)
 
 
 @pytest.fixture
@@ -295,7 +309,7 @@ def roles(bench: Bench, tmp_path: Path) -> RoleBench:
         state=tmp_path,
     )
     producer = Producer()
-    role._producer = producer
+    role._producer, role._watch = producer, bench.watch
     return RoleBench(role, bench, producer)
 
 
@@ -395,6 +409,56 @@ async def test_a_role_that_has_not_started_is_not_ready_and_has_no_lag(bench: Be
     )
     assert not role.is_ready
     assert role.lag() == {}
+
+
+async def test_a_frame_that_gave_way_is_counted_and_acknowledged_and_the_newest_is_looked_at(
+    bench: Bench, tmp_path: Path
+) -> None:
+    role = FramesRole(
+        broker="127.0.0.1:1",
+        catalog=catalog(),
+        clock=lambda: NOW,
+        metrics=bench.metrics,
+        folder=tmp_path / "faust",
+        state=tmp_path,
+        limits=FrameLimits(late_s=20, max_age_s=3600),
+    )
+    producer = Producer()
+    role._producer, role._watch = producer, bench.watch
+    times = [NOW - timedelta(seconds=seconds) for seconds in (60, 50, 40, 1)]
+    events = [
+        Event(replace(message_of(a_frame(captured_at=at)), offset=index, timestamp=at.timestamp()))
+        for index, at in enumerate(times)
+    ]
+    for event in events:
+        await role._take(event)
+    for event in events:
+        await asyncio.wait_for(event.acked.wait(), 20)
+    assert bench.frames("cam-01", "skipped") + bench.frames("cam-01", "analysed") == 4
+    assert bench.frames("cam-01", "skipped") >= 2
+    assert producer.detections()[-1].frame_at == times[-1]
+    assert producer.letters() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_refused"),
+    [
+        pytest.param({"captured_at": NOW - timedelta(hours=24)}, True, id="yesterday"),
+        pytest.param({"captured_at": NOW - timedelta(hours=24), "is_replay": True}, False, id="declared replay"),
+        pytest.param({"captured_at": NOW - timedelta(minutes=59)}, False, id="within the limit"),
+    ],
+)
+async def test_a_frame_of_yesterday_is_refused_unless_it_is_a_replay(
+    bench: Bench, changes: dict[str, Any], is_refused: bool
+) -> None:
+    watch = PoseWatch(
+        catalog=catalog(), evidence=bench.evidence, clock=lambda: NOW, metrics=bench.metrics, max_age_s=3600
+    )
+    if is_refused:
+        with pytest.raises(InvalidRecord, match="frame_too_old"):
+            watch.look(a_frame(**changes))
+    else:
+        assert watch.look(a_frame(**changes))
 
 
 # ---- canaries --------------------------------------------------------------------------------------------------------
