@@ -9,6 +9,7 @@ has been told of that fire yet.
 A candidate is never joined: early sights are many, and most are nothing.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -22,6 +23,8 @@ from ioc.places.joining import Division, Seen, connected, divide, place_of
 from ioc.pose_incidents import Tracked, observe
 
 __all__ = ["IncidentBook"]
+
+logger = logging.getLogger(__name__)
 
 _NUMBERED = re.compile(r"(.*?)(?:(?<=-[0-9a-f]{8})\.(\d+))?", re.DOTALL)
 """An incident's id, and which opening of it this is: the first has no number."""
@@ -89,8 +92,12 @@ class IncidentBook:
         if incident_id not in seen:  # no geometry: it stays alone
             return [self._tell(opened)]
         together = [frozenset(group) for group in self._groups(seen) if len(group) > 1]
-        near = connected(seen[incident_id], list(seen.values()), together)
-        return self._divided(divide(near, together), opened)
+        try:
+            division = divide(connected(seen[incident_id], list(seen.values()), together), together)
+        except (ArithmeticError, ValueError):  # a defect in the geometry must not cost an alert
+            logger.exception("%s is told alone: its sights could not be divided", incident_id)
+            return [self._tell(opened)]
+        return self._divided(division, opened)
 
     def _divided(self, division: Division, opened: Tracked) -> list[Incident]:
         """Carries out a division: heads first, then those that were joined to another."""

@@ -120,8 +120,8 @@ def _joining(trials: int, seed: int) -> list[Measure]:
         right, wrong = _groupings(trials, seed + number, fires, cameras)
         figure = f"{right:.1%} of {trials} told apart rightly, {wrong:.1%} with sights of two fires in one"
         lines.append(judged(f"joining: {name}", figure, right, _RIGHT))
-    _, wrong = _groupings(trials, seed + 9, 2, 2)
-    figure = f"{wrong:.1%} of {trials} joined into ghosts; the others are left apart where it can't be known"
+    right, wrong = _groupings(trials, seed + 9, 2, 2)
+    figure = f"{wrong:.1%} of {trials} joined into ghosts, {right:.1%} told apart rightly; the rest is left apart"
     lines.append(judged("joining: two fires at once, 2 cameras", figure, wrong, _WRONG))
     return lines
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ioc import incident_book
 from ioc.detections import Detection
 from ioc.incident_book import IncidentBook
 from ioc.incidents import KINDS, Incident, Place
@@ -193,6 +194,18 @@ def test_a_camera_without_geometry_stays_alone_and_says_why() -> None:
     province.see(smoke("cam-a", FIRE))
     (told,) = province.book.observe(smoke("cam-b", FIRE, 1), place=WORDS, view=None)
     assert (told.state, told.place_reason, told.located_by) == ("open", "no_geometry", "camera")
+
+
+def test_a_defect_in_the_geometry_costs_the_joining_and_no_alert(monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError
+
+    province = Province()
+    province.see(smoke("cam-a", FIRE))
+    monkeypatch.setattr(incident_book, "divide", defect)
+    (told,) = province.see(smoke("cam-b", FIRE, 1))
+    assert told.state == "open"
+    assert province.alerts() == 2
 
 
 # ---- in any order, once and again ------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from ioc.canary import ANSWERS_TOPIC, Answer, answer_of
 from ioc.catalog import Catalog
+from ioc.catalog.cameras import Camera, Pose
 from ioc.cloudevents import encode_json
 from ioc.dead_letters import DEAD_LETTERS_TOPIC
 from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Box, Detection
@@ -23,6 +24,7 @@ from streams.metrics import PipelineMetrics
 from streams.row_stores import MemoryRows
 from streams.shard_log import Outgoing, Restored
 from tests.unit.domain.making import NOW, NOW_US, catalog
+from tests.unit.places.scenery import CAMERAS, FIRE, OTHER_FIRE, smoke, view
 
 ZONE, PARCEL = "cam-02-plot-1", "24778-0012-0345"
 
@@ -286,6 +288,55 @@ def test_the_same_detection_again_changes_nothing() -> None:
     before = dict(disk.rows)
     assert disk.see(record(1, detection(0))) == []
     assert disk.rows == before
+
+
+# ---- several cameras -------------------------------------------------------------------------------------------------
+
+
+def valley() -> Catalog:
+    """The starting catalogue with three cameras round one valley."""
+    cameras = {
+        name: Camera(
+            camera_id=name,
+            name_vi=name,
+            lon=lon,
+            lat=lat,
+            poses={
+                "p0": Pose(pose_id="p0", azimuth_deg=view(name).azimuth_deg, fov_deg=90.0, azimuth_sd_deg=0.5),
+            },
+        )
+        for name, (lon, lat) in CAMERAS.items()
+    }
+    return replace(catalog(), cameras=cameras)
+
+
+def test_one_fire_that_three_cameras_see_is_one_incident_whenever_the_worker_restarts() -> None:
+    fires = [smoke("cam-a", FIRE), smoke("cam-b", FIRE, 1, tier="watch"), smoke("cam-b", FIRE, 2)]
+    fires += [smoke("cam-c", FIRE, 3), smoke("cam-a", OTHER_FIRE, 12), smoke("cam-b", OTHER_FIRE, 13)]
+    stream = [record(offset, found) for offset, found in enumerate(fires)]
+    undisturbed = Disk(valley())
+    told = [incident for one in stream for incident in undisturbed.see(one)]
+    standing = {incident.incident_id: incident for incident in told if incident.state != "candidate"}
+    assert sorted(len(i.sightings) for i in standing.values() if i.state == "open") == [2, 3]
+    assert [i.joined_into for i in standing.values() if i.state == "resolved"] == [told[0].incident_id]
+    assert all(i.located_by == "crossing" for i in standing.values() if i.state == "open")
+    for dies_after in range(len(stream)):
+        disk = Disk(valley())
+        found = [incident for one in stream[: dies_after + 1] for incident in disk.see(one)]
+        disk.reopened()
+        found += disk.see(*stream)
+        assert found == told, f"died after {dies_after}"
+        assert disk.rows == undisturbed.rows
+
+
+def test_rows_of_before_the_joining_are_read() -> None:
+    disk = Disk()
+    (opened,) = disk.see(record(0, detection(0, tier="alarm")))
+    at = detection(0).frame_at.isoformat()
+    disk.rows[b"cam-01:p0"] = orjson.dumps([[opened.as_json(), at, [0.5, 0.4, 0.1, 0.1]]])
+    disk.reopened()
+    (again,) = disk.see(record(1, detection(6, tier="alarm")))
+    assert (again.incident_id, again.revision) == (opened.incident_id, 2)
 
 
 # ---- bad detections --------------------------------------------------------------------------------------------------
