@@ -23,7 +23,7 @@ MAX_VIEWERS = 100  # two megabytes each: they must fit the service's memory limi
 TICKER_ROWS = 3
 OVERVIEW_TILES, SECTOR_TILES = 8, 12
 OVERVIEW_CAMERAS, MOSAIC_CAMERAS = 4, 12
-MAP_ALERTS = 7
+MAP_ALERTS = 6
 PHONE_WORSE, PHONE_ALERTS = 20, 20
 
 

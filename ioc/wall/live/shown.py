@@ -157,7 +157,7 @@ def _tile(tile: Tile, snapshot: Snapshot, language: Language) -> TileText:
     marks = []
     if figures.is_blind and figures.heard_at is not None:  # what stands here is a memory
         at = moment(figures.heard_at, snapshot.at)
-        marks.append(Mark(text=pick(language, f"KHÔNG CẬP NHẬT TỪ {at}", f"NOT UPDATED SINCE {at}"), look="warn"))
+        marks.append(Mark(text=pick(language, f"CŨ TỪ {at}", f"OLD SINCE {at}"), look="warn"))
         look = "warn"
     if tile.is_stale and tile.standing != "stale":
         marks.append(Mark(text=pick(language, "CŨ", "STALE"), look="warn"))

@@ -11,6 +11,9 @@ from ioc.wall.live.shown import AlertText, CameraText, Mark, TileText
 __all__ = ["AlertRow", "CameraCard", "MapCard", "TileCard", "put", "wear"]
 
 
+_LONG_NUMBER = 5  # characters: a longer one is written smaller
+
+
 def put(label: ui.label | ui.badge, text: str) -> None:
     """Shows `text`; an equal one is not sent."""
     if label.text != text:
@@ -57,7 +60,7 @@ class TileCard:
         if text is None:
             wear(self._card, "wall-tile is-empty")
             return
-        wear(self._card, f"wall-tile look-{text.look}")
+        wear(self._card, f"wall-tile look-{text.look}{' is-long' if len(text.number) > _LONG_NUMBER else ''}")
         put(self._name, text.name)
         put(self._number, text.number)
         put(self._unit, text.unit)

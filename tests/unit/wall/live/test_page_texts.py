@@ -83,7 +83,7 @@ def test_figures_that_are_a_memory_lose_their_colour_and_say_since_when() -> Non
     shown = shown_of(snapshot(tiles=(tile_of(KPI, Reading(value=0.9, as_of=NOW)),), parts=parts), {}, {}, "en")
     assert shown.blind == "figures: not heard since 13:57"
     assert shown.tiles[0].look == "warn"
-    assert shown.tiles[0].marks[0].text == "NOT UPDATED SINCE 13:57"
+    assert shown.tiles[0].marks[0].text == "OLD SINCE 13:57"
 
 
 def test_the_phone_says_what_got_worse_where_whose_it_is_and_since_when() -> None:
