@@ -26,13 +26,15 @@ _R = TypeVar("_R")
 __all__ = ["register"]
 
 SeedOption = Annotated[int, typer.Option("--seed", help="decides everything that chance decides")]
+SizeOption = Annotated[str, typer.Option("--size", help="WIDTHxHEIGHT in pixels")]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ioc simulate events` and `ioc simulate scenes`."""
+    """Adds `ioc simulate events`, `ioc simulate scenes` and `ioc simulate year`."""
     simulate = typer.Typer(no_args_is_help=True, help="A seeded province in a box: department events, camera scenes.")
     simulate.command("events")(simulate_events)
     simulate.command("scenes")(simulate_scenes)
+    simulate.command("year")(simulate_year)
     app.add_typer(simulate, name="simulate")
 
 
@@ -113,24 +115,50 @@ def simulate_scenes(
     has_plume: Annotated[bool, typer.Option("--plume/--no-plume", help="smoke at cam-01")] = True,
     has_building: Annotated[bool, typer.Option("--building/--no-building", help="a house at cam-02")] = True,
     cameras: Annotated[str | None, typer.Option("--cameras", help="only these: cam-01,cam-03")] = None,
-    size: Annotated[str, typer.Option("--size", help="WIDTHxHEIGHT in pixels")] = "1280x720",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            help="demo, varied (a fire anywhere), quiet_day, quiet_week, or what is no fire: fog_bank, cloud_shadow, "
+            "dust, rain, glare, headlights, swaying_trees, camera_shake, joined by + if wanted",
+        ),
+    ] = "demo",
+    number: Annotated[int, typer.Option("--number", min=1, max=999, help="scenes of a --kind other than demo")] = 4,
+    faults: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            help="CAMERA:KIND:FIRST-LAST, may be given again; frozen, covered, sprayed, blurred, moved, over_exposed, "
+            "under_exposed, dirty_lens",
+        ),
+    ] = None,
+    size: SizeOption = "1280x720",
     broker: BrokerOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Render camera scenes: to a folder with true boxes, or to Kafka as live frames. No photo is used.
 
-    A frame stands for a minute. cam-01: smoke from frame 12; cam-02: a house from frame 8; cam-03, cam-04: cloud
-    shadows, haze and traffic only.
+    A frame stands for a minute. Of the demo's cameras cam-01 sees smoke from frame 12, cam-02 a house from frame 8,
+    cam-03 and cam-04 only cloud shadows, haze and traffic.
 
     Example: `ioc simulate scenes --seed 7 --out pictures --frames 40 --no-building`
+
+    Example: `ioc simulate scenes --kind rain+headlights --number 2 --out wet-night --size 640x360`
+
+    Example: `ioc simulate scenes --publish --fault cam-03:covered:20-39 --fault cam-04:blurred:30`
     """
     if (out is None) == (not is_published):
         raise ConfigurationError("say where the frames go: either --out FOLDER or --publish")
+    from ioc.simulate.scene_kinds import fault_of, scenes_of_kind, with_faults
     from ioc.simulate.scenes import demo_scenes
 
     width, height = _size(size)
-    specs = _chosen(demo_scenes(seed, plume=has_plume, building=has_building, width=width, height=height), cameras)
+    if kind == "demo":
+        specs = demo_scenes(seed, plume=has_plume, building=has_building, width=width, height=height)
+    else:
+        specs = scenes_of_kind(kind, seed, number, width=width, height=height)
+    specs = with_faults(_chosen(specs, cameras), (fault_of(text, seed) for text in faults or ()))
     if out is not None:
         from ioc.simulate.export import write_scenes
 
@@ -159,6 +187,32 @@ def simulate_scenes(
 
     sent = _run(publish, "frames", None if frames is None else frames * len(specs))
     _report({"frames": sent, "cameras": len(specs)}, as_json)
+
+
+def simulate_year(
+    out: Annotated[Path, typer.Option("--out", help="folder for POSE/DAY-SLOT.jpg and POSE/truth.jsonl")],
+    seed: SeedOption = 7,
+    poses: Annotated[int, typer.Option("--poses", min=1, max=99, help="camera poses")] = 2,
+    works: Annotated[int, typer.Option("--works", min=0, max=400, help="houses that go up, on all poses together")] = 9,
+    first_day: Annotated[int, typer.Option("--first-day", min=0, max=364, help="first day of the year, from 0")] = 0,
+    days: Annotated[int, typer.Option("--days", min=1, max=365, help="how many days; four frames each")] = 365,
+    size: SizeOption = "640x360",
+    as_json: JsonOption = False,
+) -> None:
+    """Render a year of building under fixed cameras: seasons, weather, traffic, and what really stands when.
+
+    Example: `ioc simulate year --seed 7 --poses 2 --first-day 100 --days 60 --out year`
+    """
+    from ioc.simulate.site_year import FRAMES_PER_DAY, SiteYear
+    from ioc.simulate.year_export import write_year
+
+    width, height = _size(size)
+    if first_day + days > 365:
+        raise ConfigurationError(f"--first-day {first_day} and --days {days} end after the year; give fewer days")
+    year = SiteYear(seed, poses=poses, works=works, width=width, height=height)
+    with _bar("frames", poses * days * FRAMES_PER_DAY) as advance:
+        written = write_year(year, out, first_day=first_day, days=days, on_frame=advance)
+    _report({"frames": written, "poses": poses, "works": len(year.works)}, as_json)
 
 
 def _province(

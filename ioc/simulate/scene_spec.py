@@ -7,6 +7,7 @@ from typing import Literal
 
 from ioc.errors import ConfigurationError
 from ioc.simulate.building import ZONE_POLYGON
+from ioc.simulate.camera_faults import CameraFault
 from ioc.simulate.landscapes import HIGHLAND, Landscape
 from ioc.simulate.lens import Lens
 from ioc.simulate.perspective import Colour
@@ -51,7 +52,7 @@ class SceneSpec:
     `vehicles` is the mean number on the road in a frame; `building_frames` how many frames the house takes.
     The plume: see `ioc.simulate.plume.Plume`; `plume_distance` 0 is the nearest slope, 1 the farthest ridge.
     `minute_of_day` (local) is the time of frame 0; with `has_day` the sun moves on, else the light stays that of a fair
-    morning. `faces_deg`: azimuth that the camera looks to. `night`: what it does in the dark.
+    morning. `faces_deg`: azimuth that the camera looks to. `night`: what it does in the dark. `faults`: of the camera.
     """
 
     seed: int
@@ -86,6 +87,7 @@ class SceneSpec:
     horizon: float = 0.33
     lens: Lens = field(default_factory=Lens)
     weather: Weather = field(default_factory=Weather)
+    faults: tuple[CameraFault, ...] = ()
 
     def __post_init__(self) -> None:
         if not (64 <= self.width <= 4096 and 48 <= self.height <= 4096):

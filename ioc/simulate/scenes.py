@@ -5,6 +5,8 @@ numpy and OpenCV; another processor may round a last bit differently). One frame
 their shadows, smoke and machines move visibly between frames, the ground stays.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from ioc.detections import Box
 from ioc.opencv import cv2
 from ioc.simulate.building import PLOT, building_extent, draw_building
+from ioc.simulate.camera_faults import FaultyScene
 from ioc.simulate.landscapes import HIGHLAND
 from ioc.simulate.lens import Developer, Drops, Flare
 from ioc.simulate.mast import Mast, moved
@@ -99,6 +102,7 @@ class Scene:
         self._distance_km = _plume_distance_km(spec)
         self._plume = self._ignite(self._chance(_TAG_FIRE)) if spec.plume else None
         self._cloud_at = lru_cache(maxsize=4)(self._cloud)
+        self._camera = FaultyScene(_Drawing(self._draw), *spec.faults)
 
     @property
     def projection(self) -> Projection:
@@ -114,6 +118,9 @@ class Scene:
 
     def render(self, index: int) -> BgrImage:
         """Returns frame `index` (from 0): height × width × 3, BGR."""
+        return self._camera.render(index)
+
+    def _draw(self, index: int) -> BgrImage:
         rng = self._chance(_TAG_FRAME, index)
         minute = self.minutes(index)
         light = self._light_at(minute)
@@ -400,6 +407,13 @@ class Scene:
         dx, dy = np.clip(rng.normal(0, self.spec.shake_px, 2), -1.5, 1.5)
         gust_x, gust_y = self._mast.shift(self._since(self.minutes(index)), rng)
         return float(dx) + gust_x, float(dy) + gust_y
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """The scene as a camera without faults sees it."""
+
+    render: Callable[[int], BgrImage]
 
 
 def _bgr(image: object) -> BgrImage:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ioc.errors import ConfigurationError
 from ioc.simulate.nuisances import NUISANCES, nuisance_specs
 from ioc.simulate.scenes import Scene
 from ioc.simulate.weather import Weather
@@ -36,15 +35,3 @@ def test_nuisance_disturbs_the_picture_more_than_a_quiet_scene(kind: str) -> Non
         for scene in disturbed
     ]
     assert unrest(disturbed) > 1.1 * unrest(quiet)
-
-
-def test_unknown_nuisance_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match="no nuisance 'hail'; there are fog_bank, cloud_shadow"):
-        nuisance_specs("fog_bank+hail", 1)
-
-
-def test_seeds_differ_in_place_and_in_strength() -> None:
-    specs = [nuisance_specs("fog_bank", seed) for seed in range(40)]
-    assert len({spec.landscape.name for spec in specs}) >= 4
-    assert len({spec.weather.fog_place for spec in specs}) == 3
-    assert len({spec.weather.fog for spec in specs}) == 40

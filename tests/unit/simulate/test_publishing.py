@@ -67,7 +67,7 @@ async def test_refused_event_stops_the_stream_in_a_sentence() -> None:
 async def test_frames_of_all_cameras_go_out_in_step() -> None:
     sink = _Sent()
     moments = iter(START + timedelta(seconds=n) for n in range(100))
-    specs = demo_scenes(7, width=160, height=90)
+    specs = demo_scenes(7, width=64, height=48)
     chosen = {camera_id: specs[camera_id] for camera_id in ("cam-01", "cam-04")}
     sent = await publish_scenes(
         chosen, sink, province="lam-dong", clock=lambda: next(moments), fps=50, stop=asyncio.Event(), frames=3
@@ -84,7 +84,7 @@ async def test_frames_of_all_cameras_go_out_in_step() -> None:
 async def test_endless_scenes_end_when_stopped() -> None:
     stop = asyncio.Event()
     sink = _Sent(stop=stop, stop_after=4)
-    spec = {"cam-03": demo_scenes(7, width=160, height=90)["cam-03"]}
+    spec = {"cam-03": demo_scenes(7, width=64, height=48)["cam-03"]}
     assert await publish_scenes(spec, sink, province="lam-dong", clock=lambda: START, fps=50, stop=stop) == 4
 
 

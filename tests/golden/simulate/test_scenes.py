@@ -11,10 +11,8 @@ from ioc.detections import Box
 from ioc.errors import ConfigurationError, PermanentError
 from ioc.frames import INLINE_LIMIT_BYTES, inspect_jpeg
 from ioc.permits import Zone
-from ioc.simulate.export import label_of, render_within_limit, write_scenes
+from ioc.simulate.export import render_within_limit, write_scenes
 from ioc.simulate.scenes import (
-    BUILDING_CAMERA,
-    BUILDING_PARCEL_ID,
     BUILDING_ZONE_ID,
     Scene,
     SceneSpec,
@@ -103,26 +101,6 @@ def test_building_rises_inside_its_zone_from_its_frame_on(scenes: dict[str, Scen
 def _height(box: Box | None) -> float:
     assert box is not None
     return box.h
-
-
-def test_zone_is_the_same_for_every_seed_and_what_the_catalogue_declares() -> None:
-    polygons = {building_zone_polygon(spec) for seed in (1, 99) for spec in demo_scenes(seed).values()}
-    assert polygons == {((0.455, 0.850), (0.675, 0.850), (0.655, 0.650), (0.475, 0.650))}
-    declared = (BUILDING_CAMERA, BUILDING_ZONE_ID, BUILDING_PARCEL_ID)
-    assert declared == ("cam-02", "cam-02-plot-1", "24778-0012-0345")
-
-
-def test_scenes_can_be_had_without_plume_or_building() -> None:
-    specs = demo_scenes(7, plume=False, building=False)
-    assert list(specs) == ["cam-01", "cam-02", "cam-03", "cam-04"]
-    assert {label_of(spec) for spec in specs.values()} == {"none"}
-    assert [label_of(spec) for spec in demo_scenes(7).values()] == ["smoke", "construction", "none", "none"]
-
-
-@pytest.mark.parametrize(("width", "height"), [(10, 720), (1280, 5000)], ids=["too narrow", "too high"])
-def test_impossible_size_is_refused_in_a_sentence(width: int, height: int) -> None:
-    with pytest.raises(ConfigurationError, match="can't be drawn; give a size"):
-        SceneSpec(seed=1, width=width, height=height)
 
 
 def test_folder_holds_pictures_and_a_manifest_with_true_boxes(tmp_path: Path) -> None:
