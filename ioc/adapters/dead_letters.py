@@ -8,19 +8,18 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import (
     KafkaError,
     TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
 )
 
-from ioc.adapters.kafka_access import kafka_arguments
+from ioc.adapters.kafka_access import no_broker
+from ioc.adapters.topic_reading import START_TIMEOUT_S, no_right, plain_consumer, read_to_end
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, RETRIED_TOPIC, Record, RetryMark, StoredLetter
-from ioc.errors import PermanentError, TransientError
+from ioc.errors import PermanentError
 
-__all__ = ["no_broker", "original_of", "read_dead_letters", "read_retry_marks"]
+__all__ = ["original_of", "read_dead_letters", "read_retry_marks"]
 
 logger = logging.getLogger(__name__)
 
-START_TIMEOUT_S = 15.0
-STALL_TIMEOUT_S = 30.0  # a broker that answers but sends nothing
+_CLIENT_ID = "ioc-dlq"
 FETCH_TIMEOUT_S = 5.0  # one record by its offset; a reader waits this long for one that is gone
 
 
@@ -31,7 +30,7 @@ async def read_dead_letters(broker: str) -> AsyncIterator[StoredLetter]:
         TransientError: no broker, or it stopped answering. PermanentError: no such topic, or no right to read it.
     """
     seen: set[str] = set()
-    async for record in _read_to_end(broker, DEAD_LETTERS_TOPIC):
+    async for record in _read(broker, DEAD_LETTERS_TOPIC):
         letter = StoredLetter.decode(record.value)
         if letter is None:
             logger.warning("%s is no dead letter and is left out", _record_name(record))
@@ -49,7 +48,7 @@ async def read_retry_marks(broker: str) -> dict[str, RetryMark]:
         TransientError: no broker, or it stopped answering. PermanentError: no such topic, or no right to read it.
     """
     marks: dict[str, RetryMark] = {}
-    async for record in _read_to_end(broker, RETRIED_TOPIC):
+    async for record in _read(broker, RETRIED_TOPIC):
         mark = RetryMark.decode(record.value)
         if mark is not None:
             marks[mark.letter] = mark
@@ -77,9 +76,16 @@ async def original_of(broker: str, letter: StoredLetter) -> Record:
     return record.key, record.value, list(record.headers)
 
 
+async def _read(broker: str, topic: str) -> AsyncIterator[ConsumerRecord]:
+    missing = "; create the topics with: ioc topics apply"
+    async for _, records in read_to_end(broker, topic, client_id=_CLIENT_ID, missing=missing):
+        for record in records:
+            yield record
+
+
 async def _fetch(broker: str, partition: TopicPartition, offset: int) -> ConsumerRecord | None:
     """The record at `offset`, or None where the topic, the partition or the record is gone."""
-    consumer = _consumer(broker)
+    consumer = plain_consumer(broker, client_id=_CLIENT_ID)
     try:
         await _start(consumer, broker, partition.topic)
         if partition.topic not in await consumer.topics():
@@ -98,67 +104,13 @@ async def _fetch(broker: str, partition: TopicPartition, offset: int) -> Consume
     return record if record.offset == offset else None
 
 
-async def _read_to_end(broker: str, topic: str) -> AsyncIterator[ConsumerRecord]:
-    consumer = _consumer(broker, topic)
-    try:
-        await _start(consumer, broker, topic)
-        async for record in _records_to_end(consumer, broker):
-            yield record
-    finally:
-        await consumer.stop()
-
-
-def _consumer(broker: str, *topics: str) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
-        *topics,
-        **kafka_arguments(broker),
-        client_id="ioc-dlq",
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-    )
-
-
 async def _start(consumer: AIOKafkaConsumer, broker: str, topic: str) -> None:
     try:
         await asyncio.wait_for(consumer.start(), START_TIMEOUT_S)
-    except UnknownTopicOrPartitionError as error:
-        raise PermanentError(
-            f"Kafka at {broker} has no topic {topic}; create the topics with: ioc topics apply"
-        ) from error
     except TopicAuthorizationFailedError as error:
-        raise PermanentError(f"this user may not read {topic}; ask the administrator") from error
+        raise no_right(topic) from error
     except (KafkaError, TimeoutError, OSError, ValueError) as error:
         raise no_broker(broker) from error
-
-
-async def _records_to_end(consumer: AIOKafkaConsumer, broker: str) -> AsyncIterator[ConsumerRecord]:
-    partitions = list(consumer.assignment())
-    starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    for partition in partitions:
-        consumer.seek(partition, starts[partition])  # said outright: never where a reset policy would put us
-    left = {partition for partition in partitions if starts[partition] < ends[partition]}
-    loop = asyncio.get_running_loop()
-    progress_at = loop.time()
-    while left:
-        batches = await consumer.getmany(*left, timeout_ms=100)
-        for partition, records in batches.items():
-            for record in records:
-                if record.offset < ends[partition]:
-                    yield record
-        if batches:
-            progress_at = loop.time()
-        elif loop.time() - progress_at > STALL_TIMEOUT_S:
-            raise no_broker(broker)
-        # The position also passes offsets that hold no record (compacted, markers of transactions).
-        left = {partition for partition in left if await consumer.position(partition) < ends[partition]}
-
-
-def no_broker(broker: str) -> TransientError:
-    return TransientError(
-        f"no Kafka answers at {broker}; start one with: ioc broker, or set IOC_BROKER to a running one"
-    )
 
 
 def _identity(record: ConsumerRecord, letter: StoredLetter) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ioc.errors import ConfigurationError
+from ioc.errors import ConfigurationError, TransientError
 
 if TYPE_CHECKING:
     from faust.types.auth import CredentialsT
@@ -20,6 +20,7 @@ __all__ = [
     "faust_arguments",
     "kafka_access",
     "kafka_arguments",
+    "no_broker",
     "security_of",
     "trusting",
 ]
@@ -183,3 +184,9 @@ def _password(settings: "Settings") -> str:
     if not password:
         raise ConfigurationError(f"IOC_KAFKA_PASSWORD_FILE: {file} is empty; it must hold the password alone")
     return password
+
+
+def no_broker(broker: str) -> TransientError:
+    return TransientError(
+        f"no Kafka answers at {broker}; start one with: ioc broker, or set IOC_BROKER to a running one"
+    )

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced, TransactionalIdAuthorizationFailed
 
-from ioc.adapters.dead_letters import no_broker, original_of, read_retry_marks
-from ioc.adapters.kafka_access import kafka_arguments
+from ioc.adapters.dead_letters import original_of, read_retry_marks
+from ioc.adapters.kafka_access import kafka_arguments, no_broker
 from ioc.adapters.topics import find_cluster
 from ioc.dead_letters import RETRIED_TOPIC, RetryMark, StoredLetter
 from ioc.errors import InvalidRecord, PermanentError, TransientError

@@ -1,17 +1,13 @@
 """What a report is made of, read from outside: the KPI log from Kafka, the incidents from on-call."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from ioc.adapters.kafka_access import kafka_arguments
+from ioc.adapters.topic_reading import Advance, read_to_end
 from ioc.catalog.model import VALUES_TOPIC
-from ioc.errors import PermanentError, TransientError
 from ioc.kpis.log import Place
 from ioc.kpis.log_records import place_of
 from ioc.wall.report.happenings import History, history_of
@@ -21,15 +17,7 @@ from ioc.wall.report.records import Ledger, decode_record
 __all__ = ["read_history", "read_ledger"]
 
 MAX_INCIDENTS = 1_000
-_START_TIMEOUT_S = 15.0
-_STALL_TIMEOUT_S = 30.0
-_READ_AT_ONCE = 10_000
-_FETCH_BYTES = 4 * 1024 * 1024
 _ONCALL_TIMEOUT_S = 10.0
-_PLACE = TopicPartition(VALUES_TOPIC, 0)
-
-Advance = Callable[[float, float], object]
-"""Told (records read, records in all)."""
 
 
 async def read_ledger(broker: str, is_wanted: Callable[[Place], bool], advance: Advance) -> Ledger:
@@ -38,49 +26,11 @@ async def read_ledger(broker: str, is_wanted: Callable[[Place], bool], advance: 
     Raises:
         TransientError: no broker, or it stopped answering. PermanentError: no such topic, or no right to read it.
     """
-    consumer = AIOKafkaConsumer(
-        **kafka_arguments(broker),
-        client_id="ioc-report",
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=_FETCH_BYTES,
-    )
-    try:
-        await asyncio.wait_for(consumer.start(), _START_TIMEOUT_S)
-        if VALUES_TOPIC not in await consumer.topics():
-            raise PermanentError(
-                f"Kafka at {broker} has no topic {VALUES_TOPIC}: no figure was ever written down; start `ioc worker`"
-            )
-        return await _read(consumer, is_wanted, advance)
-    except TopicAuthorizationFailedError as error:
-        raise PermanentError(f"this user may not read {VALUES_TOPIC}; ask the administrator") from error
-    except (KafkaError, TimeoutError, OSError, ValueError) as error:
-        raise TransientError(
-            f"no Kafka answers at {broker}; start one with: ioc broker, or set IOC_BROKER to a running one"
-        ) from error
-    finally:
-        await consumer.stop()
-
-
-async def _read(consumer: AIOKafkaConsumer, is_wanted: Callable[[Place], bool], advance: Advance) -> Ledger:
     ledger = Ledger()
-    consumer.assign([_PLACE])
-    start = (await consumer.beginning_offsets([_PLACE]))[_PLACE]
-    end = (await consumer.end_offsets([_PLACE]))[_PLACE]
-    consumer.seek(_PLACE, start)
-    loop = asyncio.get_running_loop()
-    progress_at = loop.time()
-    while (position := await consumer.position(_PLACE)) < end:
-        records = (await consumer.getmany(_PLACE, timeout_ms=200, max_records=_READ_AT_ONCE)).get(_PLACE, ())
+    missing = ": no figure was ever written down; start `ioc worker`"
+    async for _, records in read_to_end(broker, VALUES_TOPIC, client_id="ioc-report", missing=missing, advance=advance):
         for record in records:
-            if record.offset < end:
-                _take(ledger, record.key, record.value, is_wanted)
-        if records:
-            progress_at = loop.time()
-        elif loop.time() - progress_at > _STALL_TIMEOUT_S and await consumer.position(_PLACE) == position:
-            raise TimeoutError
-        advance(await consumer.position(_PLACE) - start, end - start)
+            _take(ledger, record.key, record.value, is_wanted)
     return ledger
 
 
