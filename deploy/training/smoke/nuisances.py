@@ -27,7 +27,11 @@ class Scenery:
                 (self._sway, 0.25),
                 (self._sunlit, 0.35),
                 (self._shadow, 0.45),
-                (self._clouds, 0.55 if sky.mean() > 0.02 else 0.0),
+                (self._clouds, (0.8 if chance > 0.3 else 2.0) if sky.mean() > 0.02 else 0.0),
+                (self._ghosts, 0.25),
+                (self._mast, 0.2),
+                (self._gleam, 0.3),
+                (self._spot, 0.4),
                 (self._veil, 0.35),
                 (self._bank, 0.16),
                 (self._things, 0.3),
@@ -175,6 +179,95 @@ class Scenery:
 
         return part
 
+    def _ghosts(self):  # type: ignore[no-untyped-def]
+        """Large things that go away, or come and stay: cars, cranes, hands, a bird on the mast. Both leave a mark."""
+        rng, side = self._rng, self._side
+        parts = []
+        for _ in range(int(rng.integers(1, 4))):
+            size = float(np.exp(rng.uniform(np.log(5), np.log(80))))
+            corners = rng.uniform(0, side, 2) + rng.normal(0, 0.5 * size, (int(rng.integers(3, 8)), 2))
+            shape = cv2.convexHull(corners.astype(np.int32))
+            mask = np.zeros((side, side), np.float32)
+            cv2.fillPoly(mask, [shape], 1.0)
+            mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.4, 0.06 * size + 0.6)))[..., None]
+            tone = rng.uniform(5, 240) * rng.uniform(0.8, 1.2, 3)
+            face = tone.astype(np.float32) + 12 * self._noise.one(rng)[:side, :side][..., None]
+            begin, end = (-1, int(rng.integers(1, 16))) if rng.random() < 0.5 else (int(rng.integers(1, 30)), 99)
+            parts.append((mask, face, begin, end))
+
+        def part(canvas: Canvas, t: float) -> Canvas:
+            for mask, face, begin, end in parts:
+                if begin <= t <= end:
+                    canvas = canvas * (1 - mask) + face * mask
+            return canvas
+
+        return part
+
+    def _mast(self):  # type: ignore[no-untyped-def]
+        """A lattice mast or antennas before the lens: thin bright and dark bars that gleam, sway and cast shadows."""
+        rng, side = self._rng, self._side
+        x, wide, top = float(rng.uniform(0, side)), float(rng.uniform(6, 60)), float(rng.uniform(-0.3, 0.7)) * side
+        bars = []
+        for y in np.arange(top, side + 10, float(rng.uniform(5, 30))):
+            bars.append(((x, y), (x + wide, y + rng.uniform(-1, 1) * 20)))
+            bars.append(((x + wide, y), (x, y + rng.uniform(5, 25))))
+        bars += [((x, top), (x - 4, side)), ((x + wide, top), (x + wide + 4, side))]
+        tones = rng.uniform(20, 235, len(bars))
+        thick = rng.integers(1, max(2, int(wide / 8)) + 1, len(bars))
+        sway, wander = float(rng.uniform(0, 0.9)), float(rng.uniform(0, 30))
+        trend = rng.normal(0, 2.5, len(bars))
+
+        def part(canvas: Canvas, t: float) -> Canvas:
+            canvas = np.ascontiguousarray(canvas)
+            dx = rng.normal(0, sway)
+            gleam = rng.normal(0, 1) * wander
+            for n, (a, b) in enumerate(bars):
+                tone = float(np.clip(tones[n] + trend[n] * t + gleam * (n % 3), 5, 255))
+                ends = [(int((p[0] + dx) * 8), int(p[1] * 8)) for p in (a, b)]
+                cv2.line(canvas, ends[0], ends[1], (tone, tone, tone), int(thick[n]), cv2.LINE_AA, 3)
+            return canvas
+
+        return part
+
+    def _gleam(self):  # type: ignore[no-untyped-def]
+        """What is bright there (roofs, rock, metal), or dark, turns brighter or darker by itself, at once or slowly."""
+        rng, side = self._rng, self._side
+        d = np.hypot(self._x - rng.uniform(0, side), self._y - rng.uniform(0, side))
+        near = np.clip(1.5 - d / float(np.exp(rng.uniform(np.log(8), np.log(120)))), 0, 1)
+        cut, is_dark = float(rng.uniform(0.3, 0.85)), rng.random() < 0.35
+        begin, rate, most = float(rng.uniform(0, 25)), float(np.exp(rng.uniform(-3, 1))), float(rng.normal(0, 0.35))
+        cache: list[NDArray[np.float32]] = []
+
+        def part(canvas: Canvas, t: float) -> Canvas:
+            if not cache:
+                grey = canvas.mean(2)
+                level = float(np.quantile(grey, 1 - cut if is_dark else cut))
+                chosen = np.clip(((level - grey) if is_dark else (grey - level)) / 12, 0, 1)
+                cache.append((chosen * near * (1 - self._sky)).astype(np.float32)[..., None])
+            share = np.clip((t - begin) * rate, 0, 1) * most
+            return canvas * (1 + share * cache[0]) if share else canvas
+
+        return part
+
+    def _spot(self):  # type: ignore[no-untyped-def]
+        """One patch of sun between clouds, or one shadow: light is a factor, the ground's pattern stays."""
+        rng, side = self._rng, self._side
+        place, size = rng.uniform(0, side, 2), float(np.exp(rng.uniform(np.log(6), np.log(90))))
+        flat, speed = float(rng.uniform(1, 5)), rng.normal(0, 1, 2) * np.exp(rng.uniform(-3, 2.2)) * (1, 0.2)
+        rough, hard = self._drift(0.3, 0.9, big=float(rng.uniform(0.5, 2))), float(rng.uniform(1.5, 8))
+        begin, rate = float(rng.uniform(-5, 25)), float(np.exp(rng.uniform(-2.5, 1)))
+        most = float(rng.uniform(0.08, 0.6)) * (1 if rng.random() < 0.6 else -0.8)
+        tone = np.array((1 - 0.3 * rng.random(), 1, 1 + 0.2 * rng.random()), np.float32)
+        ground = 1 - self._sky
+
+        def part(canvas: Canvas, t: float) -> Canvas:
+            x, y = place + speed * t
+            d = np.hypot((self._x - x) / size, (self._y - y) / size * flat) + 0.35 * rough(t)
+            share = ground / (1 + np.exp(np.clip(hard * 2 * (d - 1), -30, 30)))
+            return canvas * (1 + most * float(np.clip((t - begin) * rate, 0, 1)) * share[..., None] * tone)
+
+        return part
+
     def _birds(self):  # type: ignore[no-untyped-def]
         """Birds, and insects on the glass: dark, blurred, now here, now there."""
         rng, side = self._rng, self._side
@@ -260,7 +353,7 @@ class Camera:
         self._gamma = float(np.exp(rng.normal(0, 0.22)))
         self._cast = np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
         self._low = float(rng.uniform(0.12, 0.5)) if rng.random() < 0.06 else 1.0
-        self._glare = self._sun() if rng.random() < 0.05 else None
+        self._glare = self._sun() if rng.random() < 0.08 else None
         self._rain = int(rng.integers(20, 400)) if rng.random() < 0.05 else 0
         self._corner = self._vignette() if rng.random() < 0.12 else None
         self._speck = rng.normal(0, 1, (side + 64, side + 64, 3)).astype(np.float32)
