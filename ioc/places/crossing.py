@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from geographiclib.geodesic import Geodesic
@@ -21,11 +21,10 @@ from geographiclib.geodesic import Geodesic
 from ioc.detections import Box
 from ioc.places.bearings import View, bearing_of, turn_deg
 from ioc.places.ellipse import Ellipse
+from ioc.places.reasons import REASONS, Reason
 from ioc.places.terrain_line import band_of
 
-__all__ = ["Fix", "NoFix", "Reason", "Sight", "chi2_limit", "locate", "sight_of"]
-
-Reason = Literal["one_bearing", "no_baseline", "parallel", "behind", "out_of_range", "disagree"]
+__all__ = ["Fix", "NoFix", "Sight", "chi2_limit", "locate", "sight_of"]
 
 CHI2_95_OF_2 = 5.991
 _CHI2_Z = 2.576  # the 99.5 % quantile of a normal distribution: one true triple in 200 is refused
@@ -38,18 +37,6 @@ _MIN_ANGLE_SDS = 4.0  # the same bound for bearings that would cross far out of 
 _MAX_STEPS = 20
 _CLOSE_M = 0.05
 _GEOMETRY = Geodesic.AZIMUTH | Geodesic.DISTANCE | Geodesic.REDUCEDLENGTH
-
-_SENTENCES: dict[Reason, tuple[str, str]] = {
-    "one_bearing": ("Chỉ một hướng nhìn, không có khoảng cách.", "One bearing and no distance."),
-    "no_baseline": ("Các hướng nhìn từ cùng một chỗ.", "The bearings are from one and the same place."),
-    "parallel": ("Các hướng nhìn gần như song song.", "The bearings are next to parallel."),
-    "behind": (
-        "Các hướng nhìn tách xa nhau, giao điểm nằm sau camera.",
-        "The bearings diverge: they cross behind a camera.",
-    ),
-    "out_of_range": ("Giao điểm ở ngoài tầm nhìn.", "The bearings cross out of range."),
-    "disagree": ("Các hướng nhìn không chỉ cùng một chỗ.", "The bearings do not point to one place."),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +75,11 @@ class NoFix:
 
     @property
     def vi(self) -> str:
-        return _SENTENCES[self.reason][0]
+        return REASONS[self.reason][0]
 
     @property
     def en(self) -> str:
-        return _SENTENCES[self.reason][1]
+        return REASONS[self.reason][1]
 
 
 def sight_of(view: View, box: Box) -> Sight:

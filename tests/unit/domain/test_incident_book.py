@@ -9,6 +9,8 @@ from ioc import incident_book
 from ioc.detections import Detection
 from ioc.incident_book import IncidentBook
 from ioc.incidents import KINDS, Incident, Place
+from ioc.place_words import place_words
+from ioc.places.terrain_line import TerrainPoint
 from tests.unit.places.scenery import CAMERAS, FIRE, OTHER_FIRE, distance_m, smoke, view
 
 WORDS = Place(admin_unit="24778", place_vi="Đồi", place_en="Hill", lon=108.0, lat=12.0)
@@ -206,6 +208,38 @@ def test_a_defect_in_the_geometry_costs_the_joining_and_no_alert(monkeypatch: py
     (told,) = province.see(smoke("cam-b", FIRE, 1))
     assert told.state == "open"
     assert province.alerts() == 2
+
+
+# ---- in words --------------------------------------------------------------------------------------------------------
+
+
+def test_people_read_where_it_is_how_sure_that_is_and_who_sees_it() -> None:
+    province = Province()
+    (alone,) = province.see(smoke("cam-a", FIRE))
+    assert place_words(alone) == (
+        "Chưa định vị được: Chỉ một hướng nhìn, không có khoảng cách.",
+        "No position yet: One bearing and no distance.",
+    )
+    (joined,) = province.see(smoke("cam-b", FIRE, 1))
+    vi, en = place_words(joined)
+    assert vi.startswith("Vị trí 11.9906")
+    assert vi.endswith("giao hướng nhìn của 2 camera: cam-a, cam-b.")
+    assert "m with 95 %" in en
+    terrain = (TerrainPoint(row=0.95, distance_m=800), TerrainPoint(row=0.4, distance_m=9_000))
+    (far,) = Province().see(smoke("cam-a", FIRE), terrain=terrain)
+    assert "terrain line of cam-a" in place_words(far)[1]
+    assert place_words(Province().see(smoke("cam-a", FIRE, label="construction"))[0]) == ("", "")
+
+
+def test_doubt_and_joining_are_said_in_words() -> None:
+    province = Province()
+    for camera in ("cam-a", "cam-b"):
+        province.see(smoke(camera, FIRE), smoke(camera, OTHER_FIRE))
+    doubtful = province.told[-1]
+    assert "Maybe the same fire as: smoke-cam-a-p0-" in place_words(doubtful)[1]
+    province.see(smoke("cam-c", FIRE, 1), smoke("cam-c", OTHER_FIRE, 1))
+    closed = next(incident for incident in province.told if incident.joined_into)
+    assert "Đã gộp vào: smoke-cam-a-p0-" in place_words(closed)[0]
 
 
 # ---- in any order, once and again ------------------------------------------------------------------------------------
