@@ -17,7 +17,8 @@ from markdown_it import MarkdownIt
 from ioc.incidents import Incident
 from ioc.oncall.accounts import Visitor
 from ioc.oncall.notices_lines import KIND_WORDS, Language, kind_words, plain
-from ioc.oncall.pages_words import ROLE_WORDS, UNIT_WORDS, WORDS
+from ioc.oncall.pages_code_words import ROLE_WORDS
+from ioc.oncall.pages_words import UNIT_WORDS, WORDS
 
 __all__ = [
     "SECURITY_HEADERS",

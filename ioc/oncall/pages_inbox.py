@@ -10,7 +10,8 @@ from ioc.incidents import Incident
 from ioc.oncall.notices import UnitNames, evidence_sha256
 from ioc.oncall.notices_lines import kind_words, local_time, plain
 from ioc.oncall.pages import Frame, hidden_csrf, incident_path, page, pick, place_of, title_of, user_text
-from ioc.oncall.pages_words import SEVERITY_WORDS, STATE_WORDS, TAB_WORDS, WORDS, age
+from ioc.oncall.pages_code_words import SEVERITY_WORDS, STATE_WORDS, TAB_WORDS
+from ioc.oncall.pages_words import WORDS, age
 from ioc.oncall.store_reading import InboxRow
 from ioc.oncall.web_reading import TABS, Choices, Wanted
 

@@ -10,10 +10,11 @@ from ioc.oncall.lifecycle import VERDICTS
 from ioc.oncall.notices import UnitNames, evidence_sha256, map_link, runbook_url
 from ioc.oncall.notices_lines import local_time, plain
 from ioc.oncall.pages import Frame, hidden_csrf, incident_path, page, pick, place_of, title_of, user_text
+from ioc.oncall.pages_code_words import VERDICT_WORDS
 from ioc.oncall.pages_inbox import Shown, clock_time, standing, tags
 from ioc.oncall.pages_map import map_svg
 from ioc.oncall.pages_timeline import notices_table, timeline
-from ioc.oncall.pages_words import VERDICT_WORDS, WORDS
+from ioc.oncall.pages_words import WORDS
 from ioc.oncall.store_reading import IncidentView, TickRow
 
 __all__ = ["IncidentShown", "facts_list", "incident_page", "picture"]

@@ -7,7 +7,8 @@ from ioc.oncall.accounts import AccountRow
 from ioc.oncall.channels_try import Tried
 from ioc.oncall.notices_lines import local_time
 from ioc.oncall.pages import Frame, hidden_csrf, page, pick, user_text
-from ioc.oncall.pages_words import ROLE_WORDS, STATUS_WORDS, WORDS
+from ioc.oncall.pages_code_words import ROLE_WORDS, STATUS_WORDS
+from ioc.oncall.pages_words import WORDS
 from ioc.oncall.web_reading import ReceiptRow
 from ioc.oncall_plan import Address, Person
 

@@ -5,10 +5,11 @@ from datetime import datetime
 from ioc.oncall.notices import UnitNames
 from ioc.oncall.notices_lines import local_time, plain
 from ioc.oncall.pages import Frame, incident_path, page, title_of, user_lines, user_text
+from ioc.oncall.pages_code_words import VERDICT_WORDS
 from ioc.oncall.pages_inbox import tags
 from ioc.oncall.pages_incident import IncidentShown, facts_list, picture
 from ioc.oncall.pages_timeline import notices_table, timeline
-from ioc.oncall.pages_words import VERDICT_WORDS, WORDS, age
+from ioc.oncall.pages_words import WORDS, age
 
 __all__ = ["report_page"]
 

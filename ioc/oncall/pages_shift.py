@@ -6,8 +6,9 @@ from datetime import datetime
 from ioc.oncall.notices import UnitNames
 from ioc.oncall.notices_lines import local_time
 from ioc.oncall.pages import Frame, hidden_csrf, incident_path, page, pick, place_of, title_of, user_lines, user_text
+from ioc.oncall.pages_code_words import SHIFT_WORDS
 from ioc.oncall.pages_inbox import Shown, clock_time, sound_bar, standing, tags
-from ioc.oncall.pages_words import SHIFT_WORDS, WORDS
+from ioc.oncall.pages_words import WORDS
 from ioc.oncall.shift import Duty
 from ioc.oncall.store import ShiftLine
 from ioc.oncall_plan import Person

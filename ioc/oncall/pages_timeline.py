@@ -7,14 +7,8 @@ from html import escape
 
 from ioc.oncall.notices_lines import local_time, plain
 from ioc.oncall.pages import Frame, user_lines, user_text
-from ioc.oncall.pages_words import (
-    ACTION_WORDS,
-    DOOR_WORDS,
-    PURPOSE_WORDS,
-    STATUS_WORDS,
-    VERDICT_WORDS,
-    WORDS,
-)
+from ioc.oncall.pages_code_words import ACTION_WORDS, DOOR_WORDS, PURPOSE_WORDS, STATUS_WORDS, VERDICT_WORDS
+from ioc.oncall.pages_words import WORDS
 from ioc.oncall.store_reading import AuditRow, IncidentView, NoticeRow
 
 __all__ = ["notices_table", "timeline"]

@@ -1,20 +1,21 @@
 """The on-call database: every method is one transaction. Errors of the database come out as SQLAlchemy's."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from ioc.incidents import Incident
-from ioc.oncall.alerts import Alert, dedup_key, incident_of
+from ioc.oncall.alerts import Alert, dedup_key
 from ioc.oncall.database import open_engine, sqlite_url, writing
 from ioc.oncall.intake import Decision
-from ioc.oncall.lifecycle import SYSTEM, Actor, Assign, Clear, Command, Expire, Refusal, See, Tick
+from ioc.oncall.lifecycle import SYSTEM, Actor, Assign, Command, Expire, Refusal, Tick
 from ioc.oncall.models import PENDING, InboxIncident, OutboxEntry, ServiceMark, ShiftNote, TickEntry, TimerEntry
 from ioc.oncall.outcomes import OutboxRow, Outcome
-from ioc.oncall.store_changes import Changes, copy_incident, life_of, new_row
+from ioc.oncall.store_changes import Changes, life_of, new_row
+from ioc.oncall.store_intake import newest_by_key, see, take_alert, update
 from ioc.oncall.store_outbox import outbox_row, read_waiting, write_outcomes
 from ioc.oncall.store_reading import (
     InboxFilter,
@@ -33,10 +34,7 @@ from ioc.oncall_plan import Plan
 
 __all__ = ["Acted", "DueTimer", "InboxRow", "ShiftLine", "Store", "Tally", "open_store", "sqlite_url"]
 
-ALERT_IS_NEW_AFTER = timedelta(hours=24)  # what comes back later is another incident, with a report of its own
 TIMER_LEASE = timedelta(seconds=30)  # a process that died is stood in for after this long
-_ALERTMANAGER = Actor(actor_id="alertmanager", name="Alertmanager", role="system", door="alertmanager")
-_SOURCE_DOOR = Actor(actor_id="system", name="on-call", role="system", door="kafka")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +132,9 @@ class Store:
                     row = new_row(incident, source=source, dedup_key=incident.incident_id, now=now)
                     rows[row.incident_id] = row
                     session.add(row)
-                    await self._see(changes, row, incident, plan)
+                    await see(changes, row, incident, plan)
                 else:
-                    await self._update(changes, row, incident, plan, now)
+                    await update(changes, row, incident, plan, now)
                 decisions.append("store_and_alert" if changes.notices > before else "store")
             await changes.write()
             return decisions
@@ -148,12 +146,12 @@ class Store:
         day ago. "resolved" resolves it, whoever has it; an alert that repeats what is resolved already is late.
         """
         async with AsyncSession(self._writing, autoflush=False) as session, session.begin():
-            rows = await _newest_by_key(session, {dedup_key(alert) for alert in alerts})
+            rows = await newest_by_key(session, {dedup_key(alert) for alert in alerts})
             changes = Changes(session, plan, now)
             decisions: list[Decision] = []
             for alert in alerts:
                 before = changes.notices
-                is_news = await self._take_alert(session, changes, rows, alert, plan, now)
+                is_news = await take_alert(session, changes, rows, alert, plan, now)
                 decisions.append("store_and_alert" if changes.notices > before else "store" if is_news else "ignore")
             await changes.write()
             return decisions
@@ -329,81 +327,9 @@ class Store:
                 await changes.change(row, Expire(), SYSTEM)
 
     @staticmethod
-    async def _see(changes: Changes, row: InboxIncident, incident: Incident, plan: Plan) -> None:
-        if incident.state == "open":
-            see = See(seen_at=incident.last_seen_at, reopen_after=plan.reopen_after)
-            await changes.change(row, see, _SOURCE_DOOR)
-
-    async def _update(
-        self, changes: Changes, row: InboxIncident, incident: Incident, plan: Plan, now: datetime
-    ) -> None:
-        rank_before = row.severity_rank
-        copy_incident(incident, row, now)
-        await self._see(changes, row, incident, plan)
-        if row.severity_rank < rank_before and row.held_until is not None and life_of(row).is_calling:
-            await changes.call_people(row)  # held back as a warning; it is graver now
-
-    async def _take_alert(
-        self,
-        session: AsyncSession,
-        changes: Changes,
-        rows: dict[str, InboxIncident],
-        alert: Alert,
-        plan: Plan,
-        now: datetime,
-    ) -> bool:
-        key = dedup_key(alert)
-        row = rows.get(key)
-        if alert.status == "resolved":
-            return row is not None and await self._clear(changes, row, alert)
-        is_new = row is None or (row.closed_at is not None and now - row.closed_at > ALERT_IS_NEW_AFTER)
-        if row is not None and not is_new and _is_late(row, alert):
-            return False
-        if row is None or is_new:
-            incident_id = key if row is None else f"{key}-{alert.starts_at:%Y%m%dT%H%M%S}"
-            incident = incident_of(alert, incident_id=incident_id, revision=1, seen_at=now)
-            row = new_row(incident, source="alertmanager", dedup_key=key, now=now)
-            rows[key] = row
-            session.add(row)
-            await self._see(changes, row, incident, plan)
-            return True
-        return await self._fire_again(changes, row, alert, plan, now)
-
-    async def _fire_again(self, changes: Changes, row: InboxIncident, alert: Alert, plan: Plan, now: datetime) -> bool:
-        incident = incident_of(alert, incident_id=row.incident_id, revision=row.revision + 1, seen_at=now)
-        is_same = _told_of(row, "starts_at") == alert.starts_at.isoformat() and life_of(row).is_live
-        if is_same and row.severity == incident.severity:
-            return False  # Alertmanager repeats what fires on
-        # Alertmanager has told us that it was over: what starts anew is news at once, without the patience for smoke.
-        patience = timedelta() if row.closed_by == _ALERTMANAGER.actor_id else plan.reopen_after
-        before = life_of(row)
-        await self._update(changes, row, incident, _patient(plan, patience), now)
-        return life_of(row) != before or is_same
-
-    @staticmethod
-    async def _clear(changes: Changes, row: InboxIncident, alert: Alert) -> bool:
-        if _told_of(row, "starts_at") > alert.starts_at.isoformat() or not life_of(row).is_live:
-            return False
-        outcome = await changes.change(row, Clear(), _ALERTMANAGER)
-        return not isinstance(outcome, Refusal) and outcome.is_news
-
-    @staticmethod
     async def _is_ticked(session: AsyncSession, incident_id: str, command: Tick) -> bool:
         found = await session.get(TickEntry, (incident_id, command.step))
         return (found.is_done if found is not None else False) == command.is_done
-
-
-def _patient(plan: Plan, reopen_after: timedelta) -> Plan:
-    return replace(plan, reopen_after=reopen_after)
-
-
-def _told_of(row: InboxIncident, name: str) -> str:
-    return str((row.payload.get("extra") or {}).get(name, ""))
-
-
-def _is_late(row: InboxIncident, alert: Alert) -> bool:
-    """A firing alert that Alertmanager has resolved since."""
-    return row.closed_by == _ALERTMANAGER.actor_id and _told_of(row, "starts_at") >= alert.starts_at.isoformat()
 
 
 async def _locked(session: AsyncSession, ids: Collection[str]) -> dict[str, InboxIncident]:
@@ -415,13 +341,3 @@ async def _locked(session: AsyncSession, ids: Collection[str]) -> dict[str, Inbo
         .with_for_update()
     )
     return {row.incident_id: row for row in await session.scalars(query)}
-
-
-async def _newest_by_key(session: AsyncSession, keys: Collection[str]) -> dict[str, InboxIncident]:
-    query = (
-        select(InboxIncident)
-        .where(InboxIncident.dedup_key.in_(keys))
-        .order_by(InboxIncident.received_at, InboxIncident.incident_id)
-        .with_for_update()
-    )
-    return {row.dedup_key: row for row in await session.scalars(query)}

@@ -10,7 +10,8 @@ from aiohttp import web
 from ioc.oncall.accounts import Accounts, Visitor
 from ioc.oncall.live import Live
 from ioc.oncall.pages import Frame, Language, message_page, pick
-from ioc.oncall.pages_words import SAID, WORDS
+from ioc.oncall.pages_code_words import SAID
+from ioc.oncall.pages_words import WORDS
 from ioc.oncall.web_doors import Doors
 from ioc.oncall.web_reading import WebReading
 
