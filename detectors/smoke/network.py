@@ -26,6 +26,7 @@ MODELS = Path(__file__).parent / "models"
 """Where the shipped weights lie: smoke-free.onnx, smoke-hpwren.onnx."""
 
 _TRIAL_CELLS = (3, 5)
+_CHANNELS = 9
 _ADVICE = "reinstall the product or set smoke_model to free, hpwren, rule or the path of a model made by its training"
 
 
@@ -38,7 +39,7 @@ class SmokeNetwork:
 
     @classmethod
     def load(cls, path: Path) -> "SmokeNetwork":
-        """Returns the network of the ONNX file, tried on small pictures.
+        """Returns the network of an ONNX file, tried on a blank picture.
 
         Raises:
             ConfigurationError: the file is missing, can't be read as a model, or takes or answers another shape.
@@ -51,17 +52,17 @@ class SmokeNetwork:
             # The classic engine: on networks as small as this it is a tenth faster than OpenCV 5's new one.
             net = cv2.dnn.readNetFromONNX(np.frombuffer(data, dtype=np.uint8), cv2.dnn.ENGINE_CLASSIC)
             network = cls(net, str(path))
-            answers = [network._forward(*pictures) for pictures in _trial_pictures()]
-        except cv2.error as error:
-            raise ConfigurationError(
-                f"the smoke model {path} is damaged or does not take 1 × 9 × height × width; {_ADVICE}"
-            ) from error
-        if any(a.shape != (1, 1, *_TRIAL_CELLS) or not bool(((a >= 0) & (a <= 1)).all()) for a in answers):
+            blank = np.full((_TRIAL_CELLS[0] * CELL_PX, _TRIAL_CELLS[1] * CELL_PX, 3), 128, dtype=np.uint8)
+            answer = network._forward(blank, blank, blank)
+            channels = _declared_channels(data)
+        except (cv2.error, IndexError) as error:
+            raise ConfigurationError(f"the smoke model {path} is damaged; {_ADVICE}") from error
+        if channels != _CHANNELS:  # OpenCV would run it all the same, and answer nonsense
+            raise ConfigurationError(f"the smoke model {path} takes {channels} channels, not {_CHANNELS}; {_ADVICE}")
+        if answer.shape != (1, 1, *_TRIAL_CELLS) or not bool(((answer >= 0) & (answer <= 1)).all()):
             raise ConfigurationError(
                 f"the smoke model {path} does not answer with one probability for each {CELL_PX} pixels; {_ADVICE}"
             )
-        if any(np.array_equal(answers[0], answer) for answer in answers[1:]):
-            raise ConfigurationError(f"the smoke model {path} does not look at all three pictures; {_ADVICE}")
         return network
 
     def probabilities(self, now: BgrImage, slow: BgrImage, fast: BgrImage) -> Plane:
@@ -82,17 +83,52 @@ class SmokeNetwork:
         pictures = [_padded(picture) for picture in (now, slow, fast)]
         height, width = pictures[0].shape[:2]
         # Three pictures of three planes lie in memory as one of nine.
-        blob = np.asarray(cv2.dnn.blobFromImages(pictures)).reshape(1, 9, height, width)
+        blob = np.asarray(cv2.dnn.blobFromImages(pictures)).reshape(1, _CHANNELS, height, width)
         self._net.setInput(blob)
         return np.asarray(self._net.forward(), dtype=np.float32)
 
 
-def _trial_pictures() -> list[list[BgrImage]]:
-    """Three blank pictures, then the same with a grey spot on one of them. OpenCV does not check a model's shape."""
-    blank = np.full((_TRIAL_CELLS[0] * CELL_PX, _TRIAL_CELLS[1] * CELL_PX, 3), 100, dtype=np.uint8)
-    spotted = blank.copy()
-    spotted[12:36, 24:56] = 160
-    return [[blank] * 3, *([spotted if n == which else blank for n in range(3)] for which in range(3))]
+def _declared_channels(onnx: bytes) -> int | None:
+    """Returns the second dimension of the model's first input, None where it is left open.
+
+    ONNX is protobuf: ModelProto.graph (7) .input (11) .type (2) .tensor_type (1) .shape (2) .dim (1) .dim_value (1).
+    """
+    message = onnx
+    for field in (7, 11, 2, 1, 2):
+        message = _members(message, field)[0]
+    sizes = _members(_members(message, 1)[1], 1)
+    return int.from_bytes(sizes[0], "little") if sizes else None
+
+
+def _members(message: bytes, wanted: int) -> list[bytes]:
+    """Returns the values of one field of a protobuf message; a number as little-endian bytes. IndexError if cut off."""
+    found, at = [], 0
+
+    def number() -> int:
+        nonlocal at
+        value, shift = 0, 0
+        while True:
+            value |= (message[at] & 127) << shift
+            shift, at = shift + 7, at + 1
+            if message[at - 1] < 128:
+                return value
+
+    while at < len(message):
+        tag = number()
+        match tag & 7:
+            case 0:
+                value = number().to_bytes(10, "little")
+            case 2:
+                size = number()
+                value, at = message[at : at + size], at + size
+            case kind:
+                size = {1: 8, 5: 4}.get(kind, len(message) + 1)
+                value, at = message[at : at + size], at + size
+        if at > len(message):
+            raise IndexError("a protobuf message ends too early")
+        if tag >> 3 == wanted:
+            found.append(value)
+    return found
 
 
 def _padded(picture: BgrImage) -> BgrImage:

@@ -61,29 +61,39 @@ def test_pictures_of_different_sizes_are_refused() -> None:
         network.probabilities(small, small, large)
 
 
-def _made_for_six_planes(data: bytes) -> bytes:
-    """The first layer's weights and the input as if there were two pictures only."""
-    weights, declared = b"\x08\x0c\x08%c\x08\x03\x08\x03", b"\n\x02\x08\x01\n\x02\x08%c"
-    for pattern in (weights, declared):
-        assert pattern % 9 in data
-        data = data.replace(pattern % 9, pattern % 6)
-    return data
-
-
 def _field(number: int, value: bytes) -> bytes:
-    return bytes([number << 3 | 2, len(value)]) + value
+    size, length = bytearray(), len(value)
+    while length > 127:
+        size.append(length & 127 | 128)
+        length >>= 7
+    return bytes([number << 3 | 2, *size, length]) + value
 
 
-def _copying_model() -> bytes:
-    """An ONNX model by hand (IR 7, opset 12) whose one node hands its input on."""
+def _model(channels: int, stride: int) -> bytes:
+    """An ONNX file by hand (IR 7, opset 12): one convolution of `stride` × `stride` pixels, then a sigmoid."""
 
     def port(name: bytes) -> bytes:
-        dims = b"".join(_field(1, b"\x08%c" % size) for size in (1, 9, 48, 80))
+        dims = b"".join(_field(1, b"\x08%c" % size) for size in (1, channels, 48, 80))
         return _field(1, name) + _field(2, _field(1, b"\x08\x01" + _field(2, dims)))
 
-    node = _field(1, b"x") + _field(2, b"y") + _field(4, b"Identity")
-    graph = _field(1, node) + _field(2, b"g") + _field(11, port(b"x")) + _field(12, port(b"y"))
+    numbers = np.random.default_rng(3).normal(0, 1e-3, (1, channels, stride, stride)).astype("<f4")
+    weights = b"\x08\x01\x08%c\x08%c\x08%c\x10\x01" % (channels, stride, stride)
+    weights += _field(8, b"w") + _field(9, numbers.tobytes())
+    sizes = b"".join(b"\x40%c" % stride for _ in range(2))
+    strides = _field(1, b"strides") + sizes + b"\xa0\x01\x07"
+    kernel = _field(1, b"kernel_shape") + sizes + b"\xa0\x01\x07"
+    conv = _field(1, b"x") + _field(1, b"w") + _field(2, b"c") + _field(4, b"Conv")
+    conv += _field(5, kernel) + _field(5, strides)
+    sigmoid = _field(1, b"c") + _field(2, b"y") + _field(4, b"Sigmoid")
+    graph = _field(1, conv) + _field(1, sigmoid) + _field(2, b"g") + _field(5, weights)
+    graph += _field(11, port(b"x")) + _field(12, port(b"y"))
     return b"\x08\x07" + _field(8, b"\x10\x0c") + _field(7, graph)
+
+
+def test_another_model_of_the_right_shape_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "own.onnx"
+    path.write_bytes(_model(channels=9, stride=16))
+    assert SmokeNetwork.load(path).probabilities(*_drawn()).shape == (3, 5)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +104,10 @@ def _copying_model() -> bytes:
         ("cut in half", lambda data: data[: len(data) // 2]),
         ("cut at the end", lambda data: data[:-200]),
         ("cut at the start", lambda data: data[1000:]),
-        ("made for two pictures", _made_for_six_planes),
-        ("a model of something else", lambda data: _copying_model()),
+        ("made for one picture", lambda data: _model(channels=3, stride=16)),
+        ("made for two pictures", lambda data: _model(channels=6, stride=16)),
+        ("made for more pictures", lambda data: _model(channels=12, stride=16)),
+        ("of another stride", lambda data: _model(channels=9, stride=8)),
     ],
 )
 def test_a_bad_model_file_is_named_with_what_to_do(what: str, change: object, tmp_path: Path) -> None:
