@@ -88,7 +88,8 @@ def exported(worker: Running) -> Exported:
         for sample in family.samples:
             labels = sample.labels
             kpi = by_metric.get(sample.name) or labels.get("kpi", "")
-            if labels.get("admin_unit") != "*" or labels["agency"] or "dim" in labels or labels["window"] != main[kpi]:
+            is_total = (labels.get("admin_unit"), labels.get("agency"), labels.get("dim")) == ("*", "", None)
+            if not is_total or labels.get("window") != main[kpi]:
                 continue
             if sample.name in by_metric:
                 found.values[kpi] = sample.value
