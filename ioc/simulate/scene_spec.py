@@ -1,5 +1,6 @@
 """What a rendered camera sees, as numbers: place, light, weather, lens, fire. Drawn by `ioc.simulate.scenes`."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from ioc.simulate.landscapes import HIGHLAND, Landscape
 from ioc.simulate.lens import Lens
 from ioc.simulate.perspective import Colour
 from ioc.simulate.plume import SMOKE_WHITE
+from ioc.simulate.terrain import HAZE_PER_KM
 from ioc.simulate.weather import Weather
 
 __all__ = [
@@ -94,6 +96,22 @@ class SceneSpec:
             raise ConfigurationError(
                 f"a scene of {self.width}×{self.height} pixels can't be drawn; give a size from 64×48 to 4096×4096"
             )
+
+    @property
+    def plume_distance_km(self) -> float:
+        """How far the ridge is that burns (the next one that is seen, where things hide it)."""
+        ridges = self.landscape.ridges
+        return ridges[len(ridges) - 1 - round(self.plume_distance * (len(ridges) - 1))].distance_km
+
+    def plume_size(self, distance_km: float) -> float:
+        """The plume's size in the picture from that far: 1 grows to a third of the height."""
+        nearest = self.landscape.ridges[-1].distance_km
+        return self.plume_scale * math.pow(nearest / distance_km, 0.8) * self.lens.focal / 1.1
+
+    def plume_clear(self, distance_km: float) -> float:
+        """Share of the smoke's own colour that comes through the haze from that far; of the nearest slope, all."""
+        nearest = self.landscape.ridges[-1].distance_km
+        return math.exp(-self.haze * HAZE_PER_KM * (distance_km - nearest))
 
 
 def demo_scenes(

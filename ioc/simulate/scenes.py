@@ -99,8 +99,10 @@ class Scene:
         )
         self._mast = Mast(self._chance(_TAG_SHAKE, 0), spec.weather, spec.width)
         self._set_up_weather(self._chance(_TAG_WEATHER))
-        self._distance_km = _plume_distance_km(spec)
+        self._distance_km = spec.plume_distance_km
         self._plume = self._ignite(self._chance(_TAG_FIRE)) if spec.plume else None
+        self._clear = spec.plume_clear(self._distance_km)
+        self._before_fire = self._terrain.depth_km < 0.93 * self._distance_km if spec.plume_distance > 0 else None
         self._cloud_at = lru_cache(maxsize=4)(self._cloud)
         self._camera = FaultyScene(_Drawing(self._draw), *spec.faults)
 
@@ -151,7 +153,7 @@ class Scene:
         if cloud is None:
             return None
         width, height = self.spec.width, self.spec.height
-        box = cloud.box(width, height, seen=0.10 / max(0.2, self._smoke_clear))
+        box = cloud.box(width, height, seen=0.10 / max(0.2, self._clear))
         if box is None or not self._mast.is_moving:
             return box
         dx, dy = self._shift(index)
@@ -227,15 +229,13 @@ class Scene:
         spec = self.spec
         x, (first, last) = self._place_of_fire(rng)
         y = first + float(rng.uniform(0.15, 0.75)) * (last - first)
-        nearest = spec.landscape.ridges[-1].distance_km
-        scale = spec.plume_scale * (nearest / self._distance_km) ** 0.8 * spec.lens.focal / 1.1
         return Plume(
             rng,
             anchor_x=x,
             anchor_y=y,
             width=spec.width,
             height=spec.height,
-            scale=scale,
+            scale=spec.plume_size(self._distance_km),
             opacity=spec.plume_opacity,
             growth=spec.plume_growth,
             tint=spec.plume_tint,
@@ -256,20 +256,13 @@ class Scene:
                     return float(x), rows
         return columns[0], (round(0.37 * spec.height), round(0.42 * spec.height))  # trees before everything
 
-    @property
-    def _smoke_clear(self) -> float:
-        """Share of the smoke's own colour that comes through the haze; on the near slope it is drawn without any."""
-        if self.spec.plume_distance <= 0:
-            return 1.0
-        return float(np.exp(-self.spec.haze * 0.16 * (self._distance_km - 2.2)))
-
     def _cloud(self, index: int) -> SmokeCloud | None:
         if self._plume is None:
             return None
         cloud = self._plume.cloud(self.minutes(index - self.spec.plume_start_frame))
-        if cloud is None or self.spec.plume_distance <= 0:
+        if cloud is None or self._before_fire is None:
             return cloud
-        return cloud.behind(self._terrain.depth_km < 0.93 * self._distance_km)
+        return cloud.behind(self._before_fire)
 
     def _lit_base(self, step: int | None, is_infrared: bool) -> BgrImage:
         """The still land in the light of one third of an hour, as soft as the lens."""
@@ -376,7 +369,7 @@ class Scene:
                 trail.over(image, light=light.total)
         cloud = self._cloud_at(index)
         if cloud is not None:
-            cloud.over(image, light=light.total, clear=self._smoke_clear, airlight=light.airlight)
+            cloud.over(image, light=light.total, clear=self._clear, airlight=light.airlight)
 
     def _fog_over(self, image: BgrImage, minute: float, light: Daylight) -> BgrImage:
         weight = None if self._fog is None else self._fog.weight(self._since(minute))
@@ -430,12 +423,6 @@ def _projection(spec: SceneSpec) -> Projection:
         focal=spec.lens.focal,
         distortion=spec.lens.distortion,
     )
-
-
-def _plume_distance_km(spec: SceneSpec) -> float:
-    """The ridge that burns."""
-    ridges = spec.landscape.ridges
-    return ridges[len(ridges) - 1 - round(spec.plume_distance * (len(ridges) - 1))].distance_km
 
 
 def _leans(

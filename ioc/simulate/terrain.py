@@ -16,11 +16,11 @@ from ioc.simulate.noise import Field, fractal_field, fractal_line
 from ioc.simulate.perspective import BgrImage, Colour, Projection, Solid, fill, paint
 from ioc.simulate.settlement import Standing, plant_and_build, plant_foreground
 
-__all__ = ["AIRLIGHT", "Terrain", "build_terrain"]
+__all__ = ["AIRLIGHT", "HAZE_PER_KM", "Terrain", "build_terrain"]
 
 AIRLIGHT: Colour = (216.0, 208.0, 197.0)  # what distance fades into: a pale, slightly blue grey
 _SKY_KM = 40.0
-_HAZE_PER_KM = 0.16  # extinction at haze 1.0: a ridge 6 km away keeps 38 % of its own colour
+HAZE_PER_KM = 0.16  # extinction at haze 1.0: a ridge 6 km away keeps 38 % of its own colour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Terrain:
 
     def transmission(self, haze: float) -> NDArray[np.float32]:
         """Share of each pixel's own colour that reaches the camera (Koschmieder's law)."""
-        return np.asarray(np.exp(-haze * _HAZE_PER_KM * self.depth_km), dtype=np.float32)
+        return np.asarray(np.exp(-haze * HAZE_PER_KM * self.depth_km), dtype=np.float32)
 
 
 def build_terrain(

@@ -25,6 +25,8 @@ _SMOKES: tuple[tuple[Colour, float], ...] = (
     ((0.55, 0.57, 0.60), 0.08),  # dark: rubbish, tyres
 )
 
+_LEAST_SIZE, _LEAST_OPACITY = 0.16, 0.2  # a grown plume a twentieth of the picture high; a veil
+
 
 def varied_spec(
     seed: int, *, width: int = 1280, height: int = 720, landscapes: Sequence[Landscape] | None = None
@@ -37,7 +39,7 @@ def varied_spec(
     choice = tuple(LANDSCAPES.values()) if landscapes is None else tuple(landscapes)
     tint = _SMOKES[int(rng.choice(len(_SMOKES), p=[share for _, share in _SMOKES]))][0]
     has_day = bool(rng.random() < 0.45)
-    return SceneSpec(
+    spec = SceneSpec(
         seed=seed,
         width=width,
         height=height,
@@ -68,6 +70,11 @@ def varied_spec(
         lens=varied_lens(rng),
         weather=Weather(shadow_depth=float(rng.uniform(0.15, 0.45)), shadow_size=float(rng.uniform(0.6, 1.3))),
     )
+    # What a person would not see at all teaches nothing: a far plume is larger, and one in haze denser.
+    distance_km = spec.plume_distance_km
+    larger = max(1.0, _LEAST_SIZE / spec.plume_size(distance_km))
+    denser = max(1.0, _LEAST_OPACITY / (spec.plume_opacity * spec.plume_clear(distance_km)))
+    return replace(spec, plume_scale=spec.plume_scale * larger, plume_opacity=min(2.0, spec.plume_opacity * denser))
 
 
 def varied_lens(rng: np.random.Generator) -> Lens:
