@@ -147,7 +147,9 @@ class IncidentBook:
         """The last word on an incident that is part of another: it is told there from now on. `is_due`: its revision
         was counted already, for an opening that nobody needs to be told of."""
         after = t if is_due else self._revised(t, t.told_at)
-        return replace(self._composed(after, [after]), state="resolved", joined_into=head_id)
+        last = replace(self._composed(after, [after]), state="resolved", joined_into=head_id)
+        # Of a candidate nobody was told as open: no figure counts an opening.
+        return replace(last, severity="info", opened_at=None) if is_due else last
 
     def _revised(self, t: Tracked, told_at: datetime) -> Tracked:
         after = replace(t, incident=replace(t.incident, revision=t.incident.revision + 1), told_at=told_at)

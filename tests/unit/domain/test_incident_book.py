@@ -101,7 +101,7 @@ def test_a_candidate_of_another_camera_is_closed_when_its_alarm_joins_and_never_
     revised, closed = province.see(smoke("cam-b", FIRE, 2))
     assert (revised.incident_id, cameras(revised)) == (opened.incident_id, {"cam-a", "cam-b"})
     assert (closed.incident_id, closed.state, closed.revision) == (candidate.incident_id, "resolved", 2)
-    assert (closed.joined_into, closed.opened_at is None) == (opened.incident_id, False)
+    assert (closed.joined_into, closed.opened_at, closed.severity) == (opened.incident_id, None, "info")
     assert province.alerts() == 1
 
 
