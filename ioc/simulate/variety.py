@@ -25,7 +25,7 @@ _SMOKES: tuple[tuple[Colour, float], ...] = (
     ((0.55, 0.57, 0.60), 0.08),  # dark: rubbish, tyres
 )
 
-_LEAST_SIZE, _LEAST_OPACITY = 0.16, 0.2  # a grown plume a twentieth of the picture high; a veil
+_LEAST_SIZE, _LEAST_OPACITY, _LEAST_CLEAR = 0.16, 0.2, 0.4  # a grown plume a twentieth of the picture high; a veil
 
 
 def varied_spec(
@@ -70,7 +70,10 @@ def varied_spec(
         lens=varied_lens(rng),
         weather=Weather(shadow_depth=float(rng.uniform(0.15, 0.45)), shadow_size=float(rng.uniform(0.6, 1.3))),
     )
-    # What a person would not see at all teaches nothing: a far plume is larger, and one in haze denser.
+    # What a person would not see at all teaches nothing: fires burn where the haze lets them through, a far plume is
+    # larger, and one in haze denser.
+    while spec.plume_distance > 0 and spec.plume_clear(spec.plume_distance_km) < _LEAST_CLEAR:
+        spec = replace(spec, plume_distance=max(0.0, spec.plume_distance - 0.2))
     distance_km = spec.plume_distance_km
     larger = max(1.0, _LEAST_SIZE / spec.plume_size(distance_km))
     denser = max(1.0, _LEAST_OPACITY / (spec.plume_opacity * spec.plume_clear(distance_km)))
