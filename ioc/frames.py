@@ -15,6 +15,7 @@ from ioc.errors import InvalidRecord
 __all__ = [
     "FRAMES_TOPIC",
     "FRAME_TYPE",
+    "HEARTBEAT_TYPE",
     "INLINE_LIMIT_BYTES",
     "MAX_FRAME_BYTES",
     "MAX_FRAME_SIDE_PX",
@@ -28,6 +29,7 @@ __all__ = [
 
 FRAMES_TOPIC = "ioc.camera.frames"
 FRAME_TYPE = "vn.ioc.camera.frame.v1"
+HEARTBEAT_TYPE = "vn.ioc.camera.heartbeat.v1"  # what the capture says of each camera; the catalogue names its topic
 INLINE_LIMIT_BYTES = 256 * 1024  # above it the record carries a claim check instead of the pixels
 MAX_FRAME_BYTES = 8 * 1024 * 1024  # a very good 4K JPEG is 4 MiB
 MAX_FRAME_SIDE_PX = 8192

@@ -19,7 +19,7 @@ from ioc.catalog.topics import TopicSpec
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, RETRIED_TOPIC
 from ioc.detections import DETECTIONS_TOPIC
 from ioc.errors import ConfigurationError, PermanentError, TransientError
-from ioc.frames import FRAMES_TOPIC
+from ioc.frames import FRAMES_TOPIC, HEARTBEAT_TYPE
 from ioc.incidents import INCIDENTS_TOPIC
 from ioc.publishers import Publisher
 
@@ -116,7 +116,9 @@ def catalog_acls(catalog: Catalog) -> frozenset[Acl]:
         raise ConfigurationError(
             f"publishers.yaml: {taken[0]} is a user of the product itself; give this publisher another name"
         )
-    rights = [*_worker(catalog), *_gateway(catalog), *_oncall(), *_writes("capture", [FRAMES_TOPIC])]
+    heartbeats = [kind.topic for kind in catalog.event_types.values() if kind.ce_type == HEARTBEAT_TYPE]
+    capture = _writes("capture", [FRAMES_TOPIC, *heartbeats])
+    rights = [*_worker(catalog), *_gateway(catalog), *_oncall(), *capture]
     for publisher in catalog.publishers.values():
         rights += _writes(publisher.name, publisher_topics(catalog, publisher))
     for user in (*ROLES, *catalog.publishers):

@@ -14,12 +14,12 @@ from ioc.capture.status import CameraStatus
 from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.cloudevents import encode_json
+from ioc.frames import HEARTBEAT_TYPE
 
-__all__ = ["HEARTBEAT_TYPE", "beat_for_ever", "heartbeat"]
+__all__ = ["beat_for_ever", "heartbeat"]
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_TYPE = "vn.ioc.camera.heartbeat.v1"
 EVERY_S = 30.0  # the KPI takes a camera for online while its newest picture is at most 120 s old
 
 
