@@ -172,10 +172,10 @@ PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
         expr="absent(ioc_kpi_stale)",
         lasts=timedelta(minutes=2),
         severity="critical",
-        description_vi="Không bản nào xuất chỉ số: màn hình tỉnh trống. Kafka không trả lời, hoặc vai trò `figures` của "
-        "máy xử lý không chạy: khởi động nó; nó đọc lại Kafka trước khi xuất số liệu.",
-        description_en="Nobody exports figures: the wall is empty. Kafka does not answer, or the worker's role `figures` "
-        "does not run: start it; it reads Kafka again before it exports any.",
+        description_vi="Không bản nào xuất chỉ số: màn hình tỉnh trống. Kafka không trả lời, hoặc vai trò `figures` "
+        "của máy xử lý không chạy: khởi động nó; nó đọc lại Kafka trước khi xuất số liệu.",
+        description_en="Nobody exports figures: the wall is empty. Kafka does not answer, or the worker's role "
+        "`figures` does not run: start it; it reads Kafka again before it exports any.",
     ),
     PipelineAlert(
         alert="IocFiguresBehind",
