@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from ioc.cli.options import CatalogOption, ConfigOption, JsonOption
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ _EXAMPLE = (
     "Example: `ioc check --catalog thanh-hoa`. Exit code 2 with one sentence for the first problem, or with one for "
     "each worked example that does not hold."
 )
-
-CatalogOption = Annotated[Path | None, typer.Option("--catalog", help="catalogue folder; else IOC_CATALOG")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="settings file (TOML); else IOC_CONFIG")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
 
 
 def register(app: typer.Typer) -> None:

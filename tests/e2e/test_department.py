@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from ioc.adapters.topics import ensure_topics
 from ioc.catalog import load_catalog
 from ioc.settings import load_settings
+from tests.e2e.looking import picture
 from tests.integration.running import (
     Record,
     Running,
@@ -31,13 +32,11 @@ from tests.integration.running import (
 
 NOW = "2026-11-22T08:00:00+07:00"
 OFFICE = "van-phong-ubnd"
-PICTURES = Path(__file__).parents[2] / "out" / "e2e"
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 HEADER = (
     'Mã hồ sơ,Mã thủ tục,Mức độ DVC,Hình thức nộp,Ngày nộp,Mã cơ quan,Mã xã,"Phí, lệ phí",Hạn trả,'
     "Ngày trả kết quả,Hình thức trả"
 )
-CHROMIUM = "/usr/bin/chromium"
 
 
 def row(number: int, *, channel: str = "Trực tuyến") -> str:
@@ -120,21 +119,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 token = issued.stdout.strip()
                 (folder / "token").write_text(token + "\n")
                 yield Site(kafka.address, folder, worker, gateway, token)
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """Ended with its test: while it lives, its event loop is the thread's."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-def picture(page: Page, name: str) -> None:
-    """For people to look at; `make test` leaves them in out/e2e."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
 
 def assert_nothing_is_cut(page: Page) -> None:

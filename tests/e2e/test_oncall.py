@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from ioc.adapters.evidence import open_evidence
 from ioc.adapters.topics import ensure_topics
@@ -22,12 +22,11 @@ from ioc.catalog import load_catalog
 from ioc.incidents import Incident
 from ioc.opencv import cv2
 from ioc.settings import load_settings
+from tests.e2e import looking
 from tests.integration.running import Record, Running, committed, eventually, own_broker, publish, run_ioc, start_ioc
 from tests.unit.oncall.making import incident, record
 
-PICTURES = Path(__file__).parents[2] / "out" / "e2e"
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1920, "height": 1080}
-CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "nam con cho vang"
 LEVEL_LASTS = "5s"
 
@@ -113,20 +112,9 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
             yield Centre(kafka.address, oncall, reference)
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """Ended with its test: while it lives, its event loop is the thread's."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 def picture(page: Page, name: str) -> None:
-    """For people to look at; `make test` leaves them in out/e2e."""
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} scrolls sideways"
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"oncall-{name}.png", full_page=True)
+    looking.picture(page, f"oncall-{name}")
 
 
 class Watched:

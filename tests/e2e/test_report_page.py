@@ -5,16 +5,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from ioc.wall.panels import Language
 from ioc.wall.report import Report, report_html
 from ioc.wall.report.happenings import history_of
 from ioc.wall.report.periods import windows_of
+from tests.e2e.looking import PICTURES, chromium
 from tests.unit.wall.report_logs import DAY, NEXT_MORNING, catalog, logged, made
 
-CHROMIUM = "/usr/bin/chromium"
-PICTURES = Path(__file__).parents[2] / "out" / "e2e"
 A4_PX = {"width": 794, "height": 1123}
 
 CUT = """() => [...document.querySelectorAll('th, td, li, h1, h2, h3, p')]
@@ -57,10 +56,8 @@ def report() -> Report:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield chromium
-        chromium.close()
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])

@@ -49,16 +49,33 @@ class MailBox:
 
 
 @dataclass(slots=True)
-class FakeTelegram:
+class _HttpServer:
+    """On loopback; started again, it has the port that it had."""
+
+    port: int = 0
+    _runner: web.AppRunner | None = None
+
+    async def _serve(self, app: web.Application) -> None:
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+
+@dataclass(slots=True)
+class FakeTelegram(_HttpServer):
     """Answers the Bot API's calls. `answers`: (status, JSON) for the next ones instead; `updates`: presses."""
 
     token: str = "1:token"
-    port: int = 0
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     answers: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    _runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
@@ -71,16 +88,8 @@ class FakeTelegram:
     async def start(self) -> "FakeTelegram":
         app = web.Application()
         app.router.add_post("/bot{token}/{method}", self._call)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = self._runner.addresses[0][1]
+        await self._serve(app)
         return self
-
-    async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
 
     async def _call(self, request: web.Request) -> web.Response:
         if request.match_info["token"] != self.token:
@@ -107,15 +116,13 @@ class FakeTelegram:
 
 
 @dataclass(slots=True)
-class SlowReceiver:
+class SlowReceiver(_HttpServer):
     """A webhook's receiver that takes a message and does not answer until it is let go."""
 
-    port: int = 0
     keys: list[str] = field(default_factory=list)
     incidents: list[str] = field(default_factory=list)
     is_answering: bool = True
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    _runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
@@ -124,16 +131,8 @@ class SlowReceiver:
     async def start(self) -> "SlowReceiver":
         app = web.Application()
         app.router.add_post("/", self._post)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
-        self.port = self._runner.addresses[0][1]
+        await self._serve(app)
         return self
-
-    async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
 
     async def _post(self, request: web.Request) -> web.Response:
         body = orjson.loads(await request.read())

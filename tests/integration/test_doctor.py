@@ -10,6 +10,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -138,16 +139,15 @@ def test_a_closed_port_and_a_full_one_are_told_apart() -> None:
 
 
 @contextlib.contextmanager
-def answering(answer: bytes) -> Iterator[str]:
-    """A server that says `answer` to whoever speaks, and hangs up."""
+def listening(meet: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server that does `meet` with whoever comes, and hangs up."""
 
     def serve() -> None:
         with contextlib.suppress(OSError):
             while True:
                 line, _ = server.accept()
-                with line:
-                    line.recv(1000)
-                    line.sendall(answer)
+                with contextlib.suppress(OSError), line:
+                    meet(line)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=serve)
@@ -157,6 +157,14 @@ def answering(answer: bytes) -> Iterator[str]:
         finally:
             server.shutdown(socket.SHUT_RDWR)
             thread.join()
+
+
+def answering(answer: bytes) -> AbstractContextManager[str]:
+    def meet(line: socket.socket) -> None:
+        line.recv(1000)
+        line.sendall(answer)
+
+    return listening(meet)
 
 
 @pytest.mark.parametrize(
@@ -169,26 +177,10 @@ def test_what_is_not_kafka_is_named(answer: bytes, seen: str) -> None:
     assert seen in told["not_kafka"]["message_en"]
 
 
-@contextlib.contextmanager
-def tls_server(certificates: Certificates) -> Iterator[str]:
+def tls_server(certificates: Certificates) -> AbstractContextManager[str]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.node)
-
-    def serve() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                line, _ = server.accept()
-                with contextlib.suppress(OSError), line:
-                    context.wrap_socket(line, server_side=True).close()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.getsockname()[1]}"
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    return listening(lambda line: context.wrap_socket(line, server_side=True).close())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 from ioc.catalog import Catalog
 from ioc.gateway.service import Assembled, token_file
 from ioc.settings import Settings
-from tests.contract.gateway.asking import Answer, RememberingCarrier
+from tests.contract.gateway.asking import Answer, RememberingCarrier, answer_of, scope_of
 from tests.unit.domain.making import NOW, catalog
 
 __all__ = ["BATCH", "LINES", "SINGLE", "Requests", "one_stop_catalog"]
@@ -45,18 +45,9 @@ class Requests:
             monotonic=lambda: self.now_s,
         )
 
-    def ask(
-        self,
-        body: bytes | Iterable[bytes] = b"",
-        kind: str = SINGLE,
-        *,
-        path: str = "/v1/events",
-        method: str = "POST",
-        token: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """Returns the answer to one request. A body in pieces has no declared length."""
-        return asyncio.run(self.answer(body, kind, path=path, method=method, token=token, headers=headers))
+    def ask(self, body: bytes | Iterable[bytes] = b"", kind: str = SINGLE, **how: Any) -> Answer:
+        """`answer`, waited for."""
+        return asyncio.run(self.answer(body, kind, **how))
 
     async def answer(
         self,
@@ -68,6 +59,7 @@ class Requests:
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
+        """Returns the answer to one request. A body in pieces has no declared length."""
         named = {"content-type": kind, "authorization": f"Bearer {self.token if token is None else token}"}
         if isinstance(body, bytes):
             named["content-length"] = str(len(body))
@@ -75,7 +67,6 @@ class Requests:
             named["transfer-encoding"] = "chunked"
         named |= {name.lower(): text for name, text in (headers or {}).items()}
         pieces = iter([body] if isinstance(body, bytes) else body)
-        sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
             piece = next(pieces, None)
@@ -83,29 +74,7 @@ class Requests:
                 return {"type": "http.request", "body": b"", "more_body": False}
             return {"type": "http.request", "body": piece, "more_body": not isinstance(body, bytes)}
 
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "headers": [(name.encode(), text.encode()) for name, text in named.items()],
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 8080),
-        }
-        await self.parts.gateway(scope, receive, send)
-        return Answer(
-            status=sent[0]["status"],
-            headers={name.decode(): value.decode() for name, value in sent[0]["headers"]},
-            body=b"".join(message.get("body", b"") for message in sent[1:]),
-        )
+        return await answer_of(self.parts.gateway, scope_of(method, path, named), receive)
 
     def counted(self) -> dict[str, float]:
         """ioc_gateway_events_total of the department, by outcome."""
