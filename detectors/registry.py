@@ -6,25 +6,46 @@ from types import MappingProxyType
 from detectors.base import Detector
 from detectors.construction import ConstructionDetector
 from detectors.smoke import SmokeDetector
+from detectors.smoke.choice import RULE, network_of
+from detectors.smoke.masks import PoseMasks
 from ioc.catalog.cameras import Camera, Pose
 
-__all__ = ["DETECTORS", "DetectorFactory", "build_detectors"]
+__all__ = ["DETECTORS", "DetectorFactory", "build_detectors", "detectors_with"]
 
 DetectorFactory = Callable[[Pose], Detector | None]
 """Returns a new detector for a pose, or None where it has nothing to watch there."""
 
 
-def _smoke(pose: Pose) -> Detector | None:
-    del pose  # smoke may rise anywhere
-    return SmokeDetector()
+def detectors_with(smoke_model: str) -> Mapping[str, DetectorFactory]:
+    """Returns every detector by its name; a new one is one line here and passes tests/contract/test_detectors.py.
+
+    `smoke_model` is free, hpwren, rule or the path of weights; its poses share what it loads.
+
+    Raises:
+        ConfigurationError: weights that can't be had or used.
+    """
+    network = network_of(smoke_model)
+
+    def smoke(pose: Pose) -> Detector:
+        return SmokeDetector(network=network, masks=_masks(pose))
+
+    return MappingProxyType({"smoke": smoke, "construction": _construction})
+
+
+def _masks(pose: Pose) -> PoseMasks:
+    """What is private is not looked at either."""
+    return PoseMasks(
+        sky=tuple(mask.polygon for mask in pose.masks if mask.kind == "sky"),
+        hidden=tuple(mask.polygon for mask in pose.masks if mask.kind in ("occlusion", "private")),
+    )
 
 
 def _construction(pose: Pose) -> Detector | None:
     return ConstructionDetector(pose.zones) if pose.zones else None
 
 
-DETECTORS: Mapping[str, DetectorFactory] = MappingProxyType({"smoke": _smoke, "construction": _construction})
-"""Every detector by its name; a new one is one line here and passes tests/contract/test_detectors.py."""
+DETECTORS = detectors_with(RULE)
+"""The detectors that need no file of weights."""
 
 
 def build_detectors(

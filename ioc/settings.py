@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         description="seconds after which a frame is refused (a wrong clock, or yesterday's), unless it is a declared "
         "replay or IOC_NOW is set; 0: never",
     )
+    smoke_model: str = Field(
+        "free",
+        title="Smoke model",
+        description="weights that confirm smoke: free, hpwren (CC BY-NC-SA 4.0: not for commercial use), rule (none), "
+        "or the path of an ONNX file",
+    )
     flush_s: float = Field(
         0.5, gt=0, le=10, title="Flush interval", description="seconds between writes of changed rows and figures"
     )

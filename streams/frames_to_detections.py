@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaProducer
 from detectors.base import BgrImage, Candidate, Detector, Observation
 from detectors.canary import CanaryDetector
 from detectors.preprocess import decode_jpeg
-from detectors.registry import build_detectors
+from detectors.registry import DETECTORS, DetectorFactory, build_detectors, detectors_with
 from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.adapters.kafka_access import kafka_arguments
 from ioc.canary import is_canary
@@ -60,9 +60,11 @@ class PoseWatch:
         clock: Clock,
         metrics: PipelineMetrics,
         max_age_s: float | None = None,
+        detectors: Mapping[str, DetectorFactory] = DETECTORS,
     ) -> None:
         self._catalog, self._evidence, self._clock, self._metrics = catalog, evidence, clock, metrics
         self._max_age_s = max_age_s
+        self._factories = detectors
         self._detectors: dict[str, tuple[Detector, ...]] = {}
 
     def look(self, frame: Frame) -> list[Detection]:
@@ -138,12 +140,15 @@ class PoseWatch:
                     vi="Quá nhiều góc quay khác nhau; kiểm tra pose_id của camera.",
                     en=f"more than {_MAX_POSES} poses: is pose_id a running number?",
                 )
-            known = self._detectors[frame.key] = build_detectors(self._catalog.cameras[frame.camera_id], frame.pose_id)
+            known = self._detectors[frame.key] = build_detectors(
+                self._catalog.cameras[frame.camera_id], frame.pose_id, detectors=self._factories
+            )
         return known
 
     def _observe(self, detector: Detector, image: BgrImage, frame: Frame) -> Observation:
         with self._metrics.stage(f"detect_{detector.name}"):
             observation = detector.observe(image, frame.captured_at)
+        self._metrics.watching(detector.name, frame.camera_id, frame.pose_id, observation.state, observation.note)
         for reason, count in observation.rejected.items():
             self._metrics.rejected.labels(detector.name, reason).inc(count)
         if observation.note:
@@ -176,6 +181,7 @@ class FramesRole:
         folder: Path,
         state: Path,
         limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
+        smoke_model: str = "free",
     ) -> None:
         self._broker, self._catalog, self._clock, self._metrics = broker, catalog, clock, metrics
         self._producer: AIOKafkaProducer | None = None
@@ -186,6 +192,7 @@ class FramesRole:
             clock=clock,
             metrics=metrics,
             max_age_s=limits.max_age_s,
+            detectors=detectors_with(smoke_model),
         )
         self._lanes = FrameLanes(
             work=self._work,

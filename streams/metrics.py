@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -34,10 +34,30 @@ class PipelineMetrics:
             ["detector", "reason"],
             registry=registry,
         )
+        self._watching = Gauge(
+            "ioc_detector_state",
+            "1: how a detector stands with a pose; anything but ok means that seeing nothing means little",
+            ["detector", "camera", "pose", "state", "reason"],
+            registry=registry,
+        )
+        self._watched: dict[tuple[str, str, str], tuple[str, str]] = {}
         self.incidents = Counter("ioc_incidents", "Incidents by kind and state", ["kind", "state"], registry=registry)
         self._stages = Histogram(
             "ioc_stage_seconds", "Time spent in a stage", ["stage"], buckets=_STAGE_BUCKETS, registry=registry
         )
+
+    def watching(self, detector: str, camera: str, pose: str, state: str, reason: str) -> None:
+        """Tells how a detector stands with a pose of a camera: one series for each, whatever it says."""
+        if reason == "repeated_frame":
+            return  # it looked at nothing: what it said of the frame before still holds
+        who = detector, camera, pose
+        said = self._watched.get(who)
+        if said == (state, reason):
+            return
+        if said is not None:
+            self._watching.remove(*who, *said)
+        self._watched[who] = state, reason
+        self._watching.labels(*who, state, reason).set(1)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -69,6 +69,7 @@ class Worker:
     store: where entity rows lie; each worker with `rocksdb` needs a state folder of its own.
     agent: what feeds events and incidents; `stock` where an upgrade of Faust broke `batch`.
     frame_limits: when a frame gives way or is refused.
+    smoke_model: free, hpwren, rule or the path of weights.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Worker:
         agent: AgentName = "batch",
         store: StoreName = "memory",
         frame_limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
+        smoke_model: str = "free",
     ) -> None:
         one_arena()
         use_slim_records()
@@ -105,6 +107,7 @@ class Worker:
                 agent=agent,
                 store=store,
                 frame_limits=frame_limits,
+                smoke_model=smoke_model,
             )
             for role in roles
         }
@@ -180,6 +183,7 @@ def _build(
     agent: AgentName,
     store: StoreName,
     frame_limits: FrameLimits,
+    smoke_model: str,
 ) -> _Role:
     """Makes one role. Imports wait until here: a worker without frames needs no OpenCV in memory."""
     folder = state / "faust" / role
@@ -219,6 +223,7 @@ def _build(
         folder=folder,
         state=state,
         limits=frame_limits,
+        smoke_model=smoke_model,
     )
 
 

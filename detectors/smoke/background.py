@@ -44,6 +44,11 @@ class ColourBackground:
         """Height × width × 3, uint8 BGR. ValueError before the first frame was learnt."""
         return median_of(tuple(self._recent))
 
+    @property
+    def last(self) -> BgrImage:
+        """The frame that was learnt last. IndexError before the first."""
+        return self._recent[-1]
+
     def learn(self, small: BgrImage, held: NDArray[np.bool_] | None = None) -> None:
         """Takes a frame (height × width × 3) in. What `held` marks enters the slow background ten times more slowly.
 

@@ -1,122 +1,79 @@
 """Smoke by day and by eye: a grey veil that appears over terrain, stays, and keeps changing.
 
-Each frame is compared, cell by cell, with a slow and a fast background of the same pose. Smoke adds grey light: the
-dark channel rises while saturation drops. Shadow is a factor (the dark channel falls, saturation stays), haze and
-exposure move the whole picture (taken out as gain and median), vehicles are small, clouds do not reach the terrain.
-One frame proves nothing: a region must come back in k of the last n frames.
+Each frame is laid over its pose's background and compared with it, cell by cell. Smoke adds grey light: the dark
+channel rises while saturation drops. Shadow is a factor (the dark channel falls, saturation stays), haze and exposure
+move the whole picture (taken out as gain and median), vehicles are small, clouds do not reach the terrain. What comes
+back is an early watch item; a small network that sees the frame beside its slow and its fast background confirms it.
 """
 
-from collections import deque
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import BgrImage, Candidate, Observation
+from detectors.base import BgrImage, Candidate, Observation, State
 from detectors.horizon import horizon_rows
-from detectors.preprocess import (
-    Plane,
-    as_bgr,
-    cells,
-    dark_channel,
-    downscale,
-    luma,
-    relative_contrast,
-    saturation,
-    shift_between,
-)
-from detectors.regions import Region, regions_of
-from ioc.detections import Tier
+from detectors.preprocess import Plane, as_bgr, downscale, luma
+from detectors.smoke.attention import Net, looked_at, squares
+from detectors.smoke.background import ColourBackground
+from detectors.smoke.candidates import covered, evidence, kept_regions, refusal_of
+from detectors.smoke.debug_view import drawn
+from detectors.smoke.guards import ClearView, Shift, light_oddity, shift_oddity, shift_of
+from detectors.smoke.masks import NO_MASKS, PoseMasks, Terrain, terrain_of
+from detectors.smoke.planes import Change, PlaneBackground, Planes, changes, measured
+from detectors.smoke.pooling import Confirmed, PlanePool, RegionPool
+from detectors.smoke.thresholds import SmokeThresholds
+from detectors.smoke.tiers import Judged, judged
 from ioc.opencv import cv2
 
-__all__ = ["SmokeDetector", "SmokeThresholds"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmokeThresholds:
-    """Every number of the rule. Brightness and saturation are 0–1, sizes are shares of the picture."""
-
-    # Found on 12 HPWREN sequences and 5 clean crops (8 sites, 484 frames) and on renderings. Each was varied alone by
-    # a quarter to a half each way: 7 to 9 of 12 first alarms stay right and 0 to 1 of 6 negatives alarms, so none sits
-    # on an edge but the one that says so.
-    working_width_px: int = 320  # the least at which a plume of 5 % of the width is still a dozen pixels
-    cell_px: int = (
-        4  # averaging 16 pixels brings sensor noise under `rise`; cells of 3 found 9 with 10 false for 8 with 4
-    )
-    rise: float = (
-        0.03  # dark channel; measured.md's rule. 0.025 finds one more and alarms one clean crop; 0.04 is the same
-    )
-    drop: float = 0.02  # saturation; measured.md's rule. 0.03 loses one sequence, 0.01 triples the false incidents
-    grey_drop: float = 0.10  # share of local contrast lost, where there is no colour; 0.05 is the same, 0.20 loses one
-    grey_saturation: float = 0.02  # mean saturation: infrared answers 0.001, the greyest colour sequence 0.16
-    colour_saturation: float = 0.06
-    slow_frames: int = 40  # 20 and 80 give the same
-    fast_frames: int = 5
-    warm_up_frames: int = 4
-    absorb: float = 0.1  # how fast a region enters the slow background, of the usual
-    least_cells: int = 4  # a labelled onset of 5 × 5 % is 12 cells; 6 loses one sequence and halves the false incidents
-    activity: float = (
-        0.008  # mean change of the dark channel against the last 5 frames: smoke keeps moving; 0.005–0.012
-    )
-    max_width: float = 0.45  # Pyronear refuses from 0.40; labelled plumes reach 0.43
-    into_terrain: float = (
-        0.03  # on an edge: clouds touch ridges (0.0: 11 false in 18 renderings), far fires too (0.04: −2)
-    )
-    below_terrain: float = 0.35  # the foreground: trees and cars near the mast
-    pool_frames: int = 6  # 4 of 6: measured.md
-    alarm_frames: int = 4
-    hold_frames: int = 2  # hysteresis: an alarm of the last two frames goes on with half
-    watch_frames: int = 2
-    reach: float = 0.01  # regions this near are one thing
-    max_gain: float = 1.3  # usual frames change by up to 8 %, another exposure by 20 % and more
-    max_cover: float = 0.25  # no labelled plume covers more
-    max_shift: float = 0.02  # the steady cameras here sway 0.004 at most
-    least_response: float = (
-        0.15  # of phase correlation: one view answers 0.40–1.0, half of unrelated views less than 0.11
-    )
-    least_spread: float = 0.02  # standard deviation of brightness: below it, fog, night or a covered lens
-    reset_frames: int = 3
+__all__ = ["SmokeDetector"]
 
 
 @dataclass(slots=True)
-class _Planes:
-    dark: Plane
-    grey: Plane  # saturation, or relative contrast where the picture has no colour
-    bright: Plane
-    blue: Plane
+class _View:
+    """What the detector last saw of a pose, for people to look at."""
+
+    change: Change
+    terrain: Terrain
+    rule: NDArray[np.bool_]
+    wanted: NDArray[np.bool_]
+    network: Plane | None
+    pooled: Plane | None
+    observation: Observation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    region: Region
-    first_seen_at: datetime
-    is_alarm: bool
-    hits: int
+@dataclass(slots=True)
+class _Pose:
+    """All that is remembered of a pose; forgotten as a whole."""
+
+    rule: PlaneBackground
+    colour: ColourBackground
+    is_colour: bool
+    regions: RegionPool
+    planes: PlanePool
+    open_alarms: tuple[Judged, ...] = ()
+    open_watches: tuple[Judged, ...] = ()
 
 
 class SmokeDetector:
     """The detector of one pose. Depends on the number of frames, never on the time between them."""
 
     name = "smoke"
-    version = "1.0.0"
+    version = "2.0.0"
 
-    def __init__(self, thresholds: SmokeThresholds | None = None) -> None:
+    def __init__(
+        self, thresholds: SmokeThresholds | None = None, *, network: Net | None = None, masks: PoseMasks | None = None
+    ) -> None:
         self.thresholds = thresholds or SmokeThresholds()
+        self._network, self._masks = network, masks or NO_MASKS
         self._last_at: datetime | None = None
         self._shape: tuple[int, int] | None = None
         self._odd_frames = 0
-        self._forget()
-
-    def _forget(self) -> None:
-        t = self.thresholds
-        self._count = 0
-        self._slow: _Planes | None = None
-        self._is_colour = True
-        self._has_switched = False
-        self._recent: deque[Plane] = deque(maxlen=t.fast_frames)
-        self._pool: deque[tuple[_Seen, ...]] = deque(maxlen=t.pool_frames - 1)
-        self._odd_frames = 0
+        self._pose: _Pose | None = None
+        self._clear = ClearView(forget=self.thresholds.forget_clear)
+        self._view: _View | None = None
 
     def observe(self, image: BgrImage, at: datetime) -> Observation:
         t = self.thresholds
@@ -129,166 +86,188 @@ class SmokeDetector:
             self._forget()
             note = "resolution_changed"
         self._shape = (picture.shape[0], picture.shape[1])
-        now = self._measure(downscale(picture, t.working_width_px))
-        if float(now.bright.std()) < t.least_spread:
-            return self._suspend("no_view")
-        if self._slow is None or self._count < t.warm_up_frames:
-            self._learn(now, None)
+        return self._looked(downscale(picture, t.network_width_px), at, note)
+
+    def _looked(self, picture: BgrImage, at: datetime, note: str) -> Observation:
+        t = self.thresholds
+        small = downscale(picture, t.working_width_px)
+        if float(luma(small).std()) < t.least_spread:
+            return self._suspended("no_view")
+        pose = self._pose
+        if pose is None or pose.rule.count < t.warm_up_frames:
+            self._warm_up(picture, small)
             return Observation(state="warming_up", note=note)
-        gain = float(np.median(now.bright)) / max(float(np.median(self._slow.bright)), 1e-3)
-        if odd := self._oddity(now, gain):
-            return self._suspend(odd)
-        rise, drop, fast = self._compare(now, gain)
-        mask = self._evidence(rise, drop)
+        now = measured(small, t.cell_px, is_colour=pose.is_colour)
+        gain = float(np.median(now.bright)) / max(float(np.median(pose.rule.slow.bright)), 1e-3)
+        if odd := light_oddity(now, gain, t.light, is_colour=pose.is_colour):
+            return self._suspended(odd)
+        shift = self._shift(pose, small)
+        if odd := shift_oddity(shift, least_response=t.least_response, max_shift=t.max_shift):
+            return self._suspended(odd)
+        if max(abs(shift.dx), abs(shift.dy)) > t.least_shift:
+            picture = _moved_back(picture, shift)
+            now = measured(downscale(picture, t.working_width_px), t.cell_px, is_colour=pose.is_colour)
+        return self._compared(pose, picture, now, gain, at)
+
+    def _compared(self, pose: _Pose, picture: BgrImage, now: Planes, gain: float, at: datetime) -> Observation:
+        t = self.thresholds
+        terrain = terrain_of(pose.rule.slow.blue, self._masks)
+        change = changes(now, pose.rule, gain=gain, is_colour=pose.is_colour)
+        mask = evidence(change, terrain, rise=t.rise, drop=t.drop if pose.is_colour else t.grey_drop)
         if float(mask.mean()) > t.max_cover:
-            return self._suspend("whole_frame_change")
+            return self._suspended("whole_frame_change")
         self._odd_frames = 0
-        regions, rejected = self._regions(mask, rise, drop, fast)
-        seen = self._pooled(regions, at)
-        self._learn(now, self._held(seen, mask))
-        return Observation(candidates=tuple(c for s in seen if (c := self._candidate(s))), rejected=rejected)
-
-    # -- one frame
-    def _measure(self, small: BgrImage) -> _Planes:
-        t = self.thresholds
-        side = t.cell_px
-        bright = luma(small)
-        colour = saturation(small)
-        if self._count == 0:
-            self._is_colour = float(colour.mean()) > t.grey_saturation
-        self._has_switched = (
-            float(colour.mean()) < t.grey_saturation if self._is_colour else float(colour.mean()) > t.colour_saturation
+        regions, rejected = kept_regions(mask, change, terrain, t.bounds)
+        seen = pose.regions.add(regions, at)
+        wanted, plane = self._asked(pose, picture, change, terrain)
+        alarms, watches = self._confirmed(pose, terrain, rejected)
+        found = judged(seen, alarms, watches, (*pose.open_alarms, *pose.open_watches), at, t, self._network is not None)
+        pose.open_alarms = tuple(one for one in found if one.tier == "alarm")
+        pose.open_watches = tuple(one for one in found if one.tier == "watch")
+        held = covered([*(s.region for s in seen), *(c.region for c in (*alarms, *watches))], mask.shape)
+        pose.rule.learn(now, held)
+        pose.colour.learn(picture, held)
+        state: State = "ok"
+        note = ""
+        if self._clear.share(now.bright) < t.least_clear:
+            state, note = "degraded", "visibility_degraded"
+        observation = Observation(
+            candidates=tuple(self._candidate(one, pose) for one in found),
+            rejected=dict(rejected),
+            state=state,
+            note=note,
         )
-        grey = colour if self._is_colour else relative_contrast(bright)
-        blue = small[:, :, 0].astype(np.float32) / np.float32(255)
-        return _Planes(cells(dark_channel(small), side), cells(grey, side), cells(bright, side), cells(blue, side))
+        pooled = pose.planes.pooled(t.alarm_frames, t.pool_frames)
+        self._view = _View(change, terrain, mask, wanted, plane, pooled, observation)
+        return observation
 
-    def _compare(self, now: _Planes, gain: float) -> tuple[Plane, Plane, Plane]:
-        assert self._slow is not None
-        dark = now.dark / np.float32(gain)
-        rise = dark - self._slow.dark
-        rise = rise - np.median(rise)
-        drop = self._slow.grey - now.grey
-        if not self._is_colour:
-            drop = drop / np.maximum(self._slow.grey, 0.02)
-        drop = drop - np.median(drop)
-        fast = np.median(np.stack(self._recent), axis=0)
-        quick = dark - fast
-        quick = np.abs(quick - np.median(quick))
-        return rise, drop, quick
-
-    def _evidence(self, rise: Plane, drop: Plane) -> NDArray[np.bool_]:
-        t = self.thresholds
-        rise3 = cv2.blur(rise, (3, 3))
-        drop3 = cv2.blur(drop, (3, 3))
-        return np.asarray((rise3 > t.rise) & (drop3 > (t.drop if self._is_colour else t.grey_drop)))
-
-    def _regions(
-        self, mask: NDArray[np.bool_], rise: Plane, drop: Plane, fast: Plane
-    ) -> tuple[list[Region], dict[str, int]]:
-        t = self.thresholds
-        assert self._slow is not None
-        terrain = horizon_rows(self._slow.blue)
-        height = mask.shape[0]
-        kept: list[Region] = []
-        rejected: dict[str, int] = {}
-        for region in regions_of(mask, rise):
-            base = region.bottom / height
-            line = float(np.median(terrain[region.left : region.right])) / height
-            has_sky = line > 0
-            if region.cells < t.least_cells:
-                reason = "too_small"
-            elif region.box.w > t.max_width:
-                reason = "too_wide"
-            elif has_sky and base < line + t.into_terrain:
-                reason = "above_terrain"
-            elif has_sky and base > line + t.below_terrain:
-                reason = "foreground"
-            elif float(fast[region.top : region.bottom, region.left : region.right].mean()) < t.activity:
-                reason = "still"
-            else:
-                kept.append(region)
-                continue
-            rejected[reason] = rejected.get(reason, 0) + 1
-        return kept, rejected
-
-    # -- over frames
-    def _pooled(self, regions: list[Region], at: datetime) -> tuple[_Seen, ...]:
-        t = self.thresholds
-        seen: list[_Seen] = []
-        for region in regions:
-            reach = region.box.grown(t.reach)
-            earlier = [[s for s in frame if s.region.box.overlaps(reach)] for frame in self._pool]
-            hits = 1 + sum(bool(frame) for frame in earlier)
-            same = [s for frame in earlier for s in frame]
-            was_alarm = bool(earlier) and any(s.is_alarm for frame in earlier[-2:] for s in frame)
-            need = t.hold_frames if was_alarm else t.alarm_frames
-            first = min([s.first_seen_at for s in same], default=at)
-            seen.append(_Seen(region=region, first_seen_at=first, is_alarm=hits >= need, hits=hits))
-        self._pool.append(tuple(seen))
-        return tuple(seen)
-
-    def _candidate(self, seen: _Seen) -> Candidate | None:
-        t = self.thresholds
-        if seen.hits < t.watch_frames:
+    def debug_view(self) -> BgrImage | None:
+        """Returns backgrounds, cues, masks and pooled score of the last frame that was compared, None before it."""
+        view, pose = self._view, self._pose
+        if view is None or pose is None:
             return None
-        tier: Tier = "alarm" if seen.is_alarm else "watch"
-        strength = min(1.0, seen.region.strength / (4 * t.rise))
-        cues = ("dark_channel_rise", "saturation_drop" if self._is_colour else "contrast_drop", "persistence")
+        return drawn(
+            picture=pose.colour.last,
+            slow=pose.colour.slow,
+            fast=pose.colour.fast,
+            rise=view.change.rise,
+            rule=view.rule,
+            wanted=view.wanted,
+            terrain=view.terrain,
+            network=view.network,
+            pooled=view.pooled,
+            observation=view.observation,
+        )
+
+    # -- the network
+    def _asked(
+        self, pose: _Pose, picture: BgrImage, change: Change, terrain: Terrain
+    ) -> tuple[NDArray[np.bool_], Plane | None]:
+        """Shows the network the squares where something could be, and pools its answer."""
+        t = self.thresholds
+        wanted = np.zeros(terrain.hidden.shape, dtype=bool)
+        if self._network is None:
+            return wanted, None
+        wanted = (cv2.blur(np.abs(change.rise), (3, 3)) > t.weak_rise) & ~terrain.hidden
+        rows = np.arange(len(terrain.hidden))[:, None]
+        wanted &= rows >= terrain.rows[None] - round(t.sky_margin * len(terrain.hidden))
+        size = -(-picture.shape[0] // 16), -(-picture.shape[1] // 16)
+        chosen = squares(wanted, *size, most=t.most_squares)
+        plane = looked_at(self._network, (picture, pose.colour.slow, pose.colour.fast), chosen)
+        pose.planes.add(plane)
+        return wanted, plane
+
+    def _confirmed(
+        self, pose: _Pose, terrain: Terrain, rejected: Counter[str]
+    ) -> tuple[list[Confirmed], list[Confirmed]]:
+        t = self.thresholds
+        if self._network is None:
+            return [], []
+        alarms = pose.planes.confirmed(
+            t.alarm_frames,
+            t.pool_frames,
+            enough=t.alarm_probability,
+            goes_on=t.alarm_goes_on,
+            open_boxes=[one.box for one in pose.open_alarms],
+        )
+        watches = pose.planes.confirmed(
+            *t.network_watch,
+            enough=t.watch_probability,
+            goes_on=t.watch_goes_on,
+            open_boxes=[one.box for one in pose.open_watches],
+        )
+        return self._placed(alarms, terrain, rejected), self._placed(watches, terrain, Counter())
+
+    def _placed(self, found: list[Confirmed], terrain: Terrain, rejected: Counter[str]) -> list[Confirmed]:
+        kept = []
+        for one in found:
+            reason = refusal_of(one.region, terrain, self.thresholds.network_bounds)
+            if reason:
+                rejected[reason] += 1
+            else:
+                kept.append(one)
+        return kept
+
+    def _candidate(self, one: Judged, pose: _Pose) -> Candidate:
+        t = self.thresholds
+        cues: tuple[str, ...] = ()
+        if one.hits:
+            cues += ("dark_channel_rise", "saturation_drop" if pose.is_colour else "contrast_drop")
+            cues += ("persistence",) if one.hits >= t.watch_frames else ()
+        if one.peak:
+            cues += (f"network_{round(one.peak * 100)}",)
+        rule = 0.5 * one.hits / t.pool_frames + 0.5 * one.strength
+        score = rule if self._network is None else 0.3 * rule + 0.7 * one.peak
         return Candidate(
             label="smoke",
-            tier=tier,
-            score=round(0.5 * seen.hits / t.pool_frames + 0.5 * strength, 4),
-            box=seen.region.box,
-            first_seen_at=seen.first_seen_at,
+            tier=one.tier,
+            score=round(min(1.0, score), 4),
+            box=one.box,
+            first_seen_at=one.first_seen_at,
             cues=cues,
         )
 
-    def _held(self, seen: tuple[_Seen, ...], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        held = np.zeros_like(mask)
-        for s in seen:
-            r = s.region
-            held[r.top : r.bottom, r.left : r.right] = True
-        return held
-
-    def _learn(self, now: _Planes, held: NDArray[np.bool_] | None) -> None:
-        """Mixes the frame into the slow background; what may be smoke enters more slowly, but it enters."""
+    # -- what is remembered
+    def _warm_up(self, picture: BgrImage, small: BgrImage) -> None:
         t = self.thresholds
-        self._recent.append(now.dark)
-        self._count += 1
-        if self._slow is None:
-            self._slow = _Planes(now.dark.copy(), now.grey.copy(), now.bright.copy(), now.blue.copy())
-            return
-        share = np.full(now.dark.shape, 1.0 / min(self._count, t.slow_frames), dtype=np.float32)
-        if held is not None:
-            share[held] *= np.float32(t.absorb)
-        for old, new in (
-            (self._slow.dark, now.dark),
-            (self._slow.grey, now.grey),
-            (self._slow.bright, now.bright),
-            (self._slow.blue, now.blue),
-        ):
-            old += share * (new - old)
+        if self._pose is None:
+            first = measured(small, t.cell_px, is_colour=True)
+            is_colour = first.mean_saturation > t.light.grey_saturation
+            if not is_colour:
+                first = measured(small, t.cell_px, is_colour=False)
+            self._pose = _Pose(
+                rule=PlaneBackground(first, slow_frames=t.slow_frames, fast_frames=t.fast_frames, absorb=t.absorb),
+                colour=ColourBackground(),
+                is_colour=is_colour,
+                regions=RegionPool(frames=t.pool_frames, alarm=t.alarm_frames, hold=t.hold_frames, reach=t.reach),
+                planes=PlanePool(frames=t.pool_frames),
+            )
+        else:
+            self._pose.rule.learn(measured(small, t.cell_px, is_colour=self._pose.is_colour), None)
+        self._pose.colour.learn(picture)
 
-    # -- what makes a frame unfit
-    def _oddity(self, now: _Planes, gain: float) -> str:
-        """Returns why this frame can't be compared with the background, "" where it can."""
-        t = self.thresholds
-        assert self._slow is not None
-        if self._has_switched:
-            return "day_night_switch"
-        if not 1 / t.max_gain < gain < t.max_gain:
-            return "exposure_jump"
-        dx, dy, response = shift_between(self._slow.bright, now.bright)
-        if response != 0.0 and response < t.least_response:  # 0 is the answer on pictures too small to tell
-            return "view_changed"
-        if response != 0.0 and max(abs(dx), abs(dy)) > t.max_shift * now.bright.shape[1]:
-            return "camera_moved"
-        return ""
+    def _shift(self, pose: _Pose, small: BgrImage) -> Shift:
+        width = self.thresholds.working_width_px // 2
+        known, now = luma(downscale(pose.colour.slow, width)), luma(downscale(small, width))
+        ridge = round(float(np.median(horizon_rows(pose.rule.slow.blue))) / len(pose.rule.slow.blue) * len(now))
+        return shift_of(known[ridge:], now[ridge:])  # clouds drift, the ground does not
 
-    def _suspend(self, note: str) -> Observation:
+    def _forget(self) -> None:
+        self._pose = None
+        self._view = None
+        self._odd_frames = 0
+
+    def _suspended(self, note: str) -> Observation:
         """Answers nothing; after a few such frames in a row everything is forgotten and the next frame starts anew."""
         self._odd_frames += 1
         if self._odd_frames >= self.thresholds.reset_frames:
             self._forget()
         return Observation(state="suspended", note=note, rejected={note: 1})
+
+
+def _moved_back(picture: BgrImage, shift: Shift) -> BgrImage:
+    """Returns the picture laid over its background: what left the view at one edge is repeated there."""
+    height, width = picture.shape[:2]
+    matrix = np.array([[1, 0, -shift.dx * width], [0, 1, -shift.dy * width]], dtype=np.float32)
+    laid = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(laid, dtype=np.uint8)

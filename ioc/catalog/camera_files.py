@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ioc.catalog.cameras import AZIMUTH_SD_DEG, RANGE_M, Camera, Pose
+from ioc.catalog.cameras import AZIMUTH_SD_DEG, RANGE_M, Camera, Mask, MaskKind, Pose
 from ioc.errors import ConfigurationError
 from ioc.geography import Geography
 from ioc.permits import Zone
@@ -27,6 +27,11 @@ class ZoneEntry(_File):
     name_en: str = ""
 
 
+class MaskEntry(_File):
+    kind: MaskKind
+    polygon: tuple[tuple[float, float], ...] = Field(min_length=3)
+
+
 class LandmarkEntry(_File):
     at: tuple[float, float]  # x, y in 0-1 of the picture
     lon: float
@@ -44,6 +49,7 @@ class PoseEntry(_File):
     terrain: tuple[tuple[float, float], ...] = ()  # row in 0-1, metres
     landmarks: dict[str, LandmarkEntry] = {}
     zones: dict[str, ZoneEntry] = {}
+    masks: dict[str, MaskEntry] = {}
 
 
 class CameraEntry(_File):
@@ -91,6 +97,8 @@ def _pose(path: Path, camera_id: str, pose_id: str, camera: CameraEntry, spec: P
     where = f"{path}: {camera_id}.poses.{pose_id}"
     for zone_id, zone in spec.zones.items():
         _refuse_outside(f"{where}.zones.{zone_id}.polygon", zone.polygon)
+    for mask_id, mask in spec.masks.items():
+        _refuse_outside(f"{where}.masks.{mask_id}.polygon", mask.polygon)
     for name, landmark in spec.landmarks.items():
         _refuse_outside(f"{where}.landmarks.{name}.at", [landmark.at])
         _refuse_misplaced(f"{where}.landmarks.{name}", landmark, camera)
@@ -119,6 +127,7 @@ def _pose(path: Path, camera_id: str, pose_id: str, camera: CameraEntry, spec: P
             )
             for zone_id, zone in spec.zones.items()
         ),
+        masks=tuple(Mask(kind=mask.kind, polygon=mask.polygon) for mask in spec.masks.values()),
     )
 
 

@@ -2,19 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from ioc.permits import Zone
 from ioc.places.bearings import View
 from ioc.places.landmarks import Landmark
 from ioc.places.terrain_line import TerrainPoint
 
-__all__ = ["AZIMUTH_SD_DEG", "RANGE_M", "Camera", "Pose"]
+__all__ = ["AZIMUTH_SD_DEG", "RANGE_M", "Camera", "Mask", "MaskKind", "Pose"]
 
 AZIMUTH_SD_DEG = 1.0
 """How well a pose is known where the catalogue does not say: an azimuth read from a map and a preset that returns to it
 within half a degree. `ioc calibrate` tells the real figure."""
 RANGE_M = 20_000.0
 """How far smoke is seen on a clear day where the catalogue does not say."""
+
+
+MaskKind = Literal["sky", "occlusion", "private"]
+"""sky: above the ridges, where smoke does not begin; occlusion: what stands before the camera; private: not to be
+looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """A part of a pose's picture, drawn by hand: corners (x, y) as shares of the picture."""
+
+    kind: MaskKind
+    polygon: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +50,7 @@ class Pose:
     terrain: tuple[TerrainPoint, ...] = ()
     landmarks: tuple[Landmark, ...] = ()
     zones: tuple[Zone, ...] = ()
+    masks: tuple[Mask, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

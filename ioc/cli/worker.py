@@ -79,6 +79,7 @@ async def _run(
         frame_limits=FrameLimits(late_s=settings.frame_late_s or None, max_age_s=settings.frame_max_age_s or None)
         if clock is system_clock
         else FrameLimits(),
+        smoke_model=settings.smoke_model,
     )
     print(f"ready http://{worker.address}", flush=True)
     return await worker.run(stop=stop)

@@ -105,7 +105,7 @@ class Bench:
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     bench = Bench()
-    monkeypatch.setattr(frames_to_detections, "build_detectors", lambda camera, pose_id: (bench.detector,))
+    monkeypatch.setattr(frames_to_detections, "build_detectors", lambda camera, pose_id, detectors: (bench.detector,))
     return bench
 
 

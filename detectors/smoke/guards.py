@@ -1,0 +1,69 @@
+"""What makes a frame unfit to be compared with its background, and what makes seeing nothing mean little. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.preprocess import Plane, shift_between
+from detectors.smoke.planes import Planes
+
+__all__ = ["ClearView", "Light", "Shift", "light_oddity", "shift_oddity", "shift_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Light:
+    """Bounds of what is usual from one frame to the next."""
+
+    max_gain: float
+    grey_saturation: float
+    colour_saturation: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """How far the picture lies off its background, in shares of the width; `response` 0 where it can't be told."""
+
+    dx: float
+    dy: float
+    response: float
+
+
+def light_oddity(now: Planes, gain: float, light: Light, *, is_colour: bool) -> str:
+    """Returns why this frame's light is another one's, "" where it is not."""
+    is_switched = (
+        now.mean_saturation < light.grey_saturation if is_colour else now.mean_saturation > light.colour_saturation
+    )
+    if is_switched:
+        return "day_night_switch"
+    return "" if 1 / light.max_gain < gain < light.max_gain else "exposure_jump"
+
+
+def shift_of(background: Plane, now: Plane) -> Shift:
+    """Returns the shift of `now`; both are brightness at one small size."""
+    dx, dy, response = shift_between(background, now)
+    width = now.shape[1]
+    return Shift(dx=dx / width, dy=dy / width, response=response)
+
+
+def shift_oddity(shift: Shift, *, least_response: float, max_shift: float) -> str:
+    """Returns why the view is another one, "" where it is the same, or moved by little enough to be laid over."""
+    if shift.response == 0.0:
+        return ""
+    if shift.response < least_response:
+        return "view_changed"
+    return "camera_moved" if max(abs(shift.dx), abs(shift.dy)) > max_shift else ""
+
+
+class ClearView:
+    """How much of the structure of its clearest hours a pose shows: fog, rain on the lens and night take it away."""
+
+    def __init__(self, *, forget: float) -> None:
+        self._forget = forget
+        self._clearest = 0.0
+
+    def share(self, bright: Plane) -> float:
+        """Takes a frame's brightness (cells, 0–1) in and returns its structure as a share, 0–1, of the clearest."""
+        steps = np.abs(np.diff(bright, axis=0)).sum() + np.abs(np.diff(bright, axis=1)).sum()
+        structure = float(steps) / bright.size
+        self._clearest = max(structure, self._clearest * (1 - self._forget))
+        return structure / self._clearest if self._clearest else 0.0
