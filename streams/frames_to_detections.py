@@ -113,6 +113,13 @@ class PoseWatch:
                 vi=f"captured_at đi trước đồng hồ {ahead_us // MICROSECONDS} giây; kiểm tra giờ của camera.",
                 en=f"captured_at is {ahead_us // MICROSECONDS} s ahead of the clock: check the camera's clock",
             )
+        if frame.captured_at.date() < self._catalog.accept_since:
+            raise InvalidRecord(
+                "time_too_old",
+                field="captured_at",
+                vi="captured_at trước mốc nhận dữ liệu (accept_since).",
+                en="captured_at is before the catalogue's accept_since",
+            )
         if self._max_age_s is not None and not frame.is_replay and -ahead_us > self._max_age_s * MICROSECONDS:
             raise InvalidRecord(
                 "frame_too_old",
@@ -121,13 +128,6 @@ class PoseWatch:
                 "của camera, hoặc phát lại với ce_replay=true.",
                 en=f"the frame is {-ahead_us // MICROSECONDS} s old, no longer the present: check the camera's clock, "
                 "or mark a replay with ce_replay=true",
-            )
-        if frame.captured_at.date() < self._catalog.accept_since:
-            raise InvalidRecord(
-                "time_too_old",
-                field="captured_at",
-                vi="captured_at trước mốc nhận dữ liệu (accept_since).",
-                en="captured_at is before the catalogue's accept_since",
             )
 
     def _of(self, frame: Frame) -> tuple[Detector, ...]:
