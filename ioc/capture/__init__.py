@@ -1,5 +1,7 @@
-"""Cameras to frames: an image folder, a video file or an HTTP snapshot address becomes records of `ioc.camera.frames`.
+"""Cameras to frames: RTSP streams, HTTP snapshot addresses, image folders and video files become `ioc.camera.frames`.
 
-`stills` holds the common shape, `pacing` the schedule, `folders`, `videos` and `snapshots` the sources, `publisher`
-the way to Kafka.
+`stills` holds the common shape, `pacing` the schedule, `publisher` the way to Kafka; `folders`, `videos` and
+`snapshots` are sources. Live cameras: `camera_file` says which, `live` is the source, `supervisor` starts and ends the
+children that `nursery` forks, `stream_reader` is what a child does, `child_wire` how they speak; `poses`, `status`,
+`heartbeats` and `checking` tell where a camera looks and how it is.
 """
