@@ -152,9 +152,12 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dismiss:
-    """There is nothing to do. New evidence does not open it again (an alarm opens a candidate); a person may."""
+    """There is nothing to do. New evidence does not open it again (an alarm opens a candidate); a person may.
 
-    verdict: Verdict
+    A person says what it was; a source that takes a candidate back has no verdict.
+    """
+
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +245,7 @@ def apply(life: Life, command: Command, actor: Actor, now: datetime) -> Changed 
         case See():
             return _see(life, command, now)
         case Clear():
-            return _close(life, Resolve(), actor, now) if life.is_live else _same(life)
+            return _cleared(life, actor, now)
         case Expire():
             return _expire(life, now)
         case Escalate():
@@ -360,6 +363,12 @@ def _see(life: Life, command: See, now: datetime) -> Changed:
     if life.state != "resolved" or life.closed_at is None or command.seen_at <= life.closed_at + command.reopen_after:
         return _same(life)
     return _opened(life, now, "resolved")
+
+
+def _cleared(life: Life, actor: Actor, now: datetime) -> Changed | Refusal:
+    if life.is_live:
+        return _close(life, Resolve(), actor, now)
+    return _close(life, Dismiss(), actor, now) if life.state == "candidate" else _same(life)
 
 
 def _expire(life: Life, now: datetime) -> Changed:

@@ -57,6 +57,7 @@ FALSE = Dismiss(verdict="false_positive")
             ["stop_escalation", "publish_verdict", "publish_dismissed"],
         ),
         (HELD, Clear(), SYSTEM, "resolved", ["stop_escalation", "publish_resolved"]),
+        (Life(state="candidate"), Clear(), SYSTEM, "dismissed", ["stop_escalation", "publish_dismissed"]),
         (OVER, Reopen(), OPERATOR, "open", ["publish_reopened", "start_escalation"]),
         (OVER, Clear(), SYSTEM, "resolved", []),
         (replace(OPEN, snoozed_until=NOW), Expire(), SYSTEM, "open", ["start_escalation"]),

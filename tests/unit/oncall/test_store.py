@@ -39,6 +39,18 @@ async def test_replay_in_one_batch_or_another_changes_nothing(tmp_path: Path) ->
         assert row.payload["revision"] == 3
 
 
+@pytest.mark.parametrize(("before", "state"), [("open", "resolved"), ("candidate", "dismissed")])
+async def test_what_its_source_takes_back_is_over_for_everybody(tmp_path: Path, before: str, state: str) -> None:
+    gone = incident(state="resolved", revision=2, joined_into="smoke-0000")
+    async with opened(tmp_path) as store:
+        await store.take([incident(state=before, revision=1), gone], PLAN, NOW)
+        (row,) = await store.newest(limit=5)
+        assert (row.life.state, row.life.closed_by, row.payload["joined_into"]) == (state, "system", "smoke-0000")
+        await store.take([incident(state="open", revision=3)], PLAN, NOW)
+        (row,) = await store.newest(limit=5)
+        assert row.life.state == ("open" if before == "candidate" else "resolved"), "within the patience for smoke"
+
+
 async def test_neither_is_written_when_the_outbox_refuses(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         with sqlite3.connect(tmp_path / "oncall.db") as other:
