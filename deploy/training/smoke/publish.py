@@ -28,11 +28,18 @@ def main() -> None:
     """Writes both files."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--name", required=True)
+    parser.add_argument("--name", default="", help="ships as detectors/smoke/models/NAME.onnx")
+    parser.add_argument("--out", type=Path, help="or goes to this file alone, as a fold does")
+    parser.add_argument("--at", type=float, default=0.5)
     args = parser.parse_args()
     net = SmokeNet()
     net.load_state_dict(torch.load(args.weights))
     net.eval()
+    with torch.no_grad():
+        net.answer.bias -= float(np.log(args.at / (1 - args.at)))
+    if args.out:
+        export(net, args.out)
+        return
     export(net, _ROOT / "detectors/smoke/models" / f"{args.name}.onnx")
     pictures = torch.from_numpy(drawn().transpose(0, 3, 1, 2).reshape(1, 9, 48, 80).copy()).float()
     with torch.no_grad():

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.horizon import horizon_rows
 from detectors.smoke.background import ColourBackground
 from detectors.smoke.network import CELL_PX, WORKING_WIDTH_PX, SmokeNetwork
 from ioc.opencv import cv2
@@ -27,6 +28,7 @@ __all__ = ["Frame", "Outcome", "Sequence", "composites", "judge", "real_sequence
 Boxes = list[tuple[float, float, float, float]]
 MERGE_FRAMES = 30
 WARM_UP = 4
+INTO_TERRAIN, BELOW_TERRAIN = -0.03, 0.35  # shares of the height; a cell of 16 pixels is 0.03 of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,8 @@ def judge(
     all_boxes = [box for frame in sequence.frames for box in frame.boxes]
     incidents: list[list[tuple[int, tuple[float, float, float, float]]]] = []
     first, detected, alarms = None, False, 0
+    coarse = _coarse_blue(sequence.frames[0].image)
+    line = horizon_rows(coarse) / coarse.shape[0]
     for number, (frame, answer) in enumerate(zip(sequence.frames, answers, strict=True)):
         mask = (answer > threshold).astype(np.uint8)
         pool.append(cv2.dilate(mask, np.ones((3, 3), np.uint8)))
@@ -174,6 +178,8 @@ def judge(
             if area < least or hits[marks == region].max() < k:
                 continue
             box = (left * 16 / width, top * 16 / height, (left + w) * 16 / width, (top + h) * 16 / height)
+            if not _stands_on_far_terrain(box, line):
+                continue
             alarms += 1
             if any(_meet(box, label) for label in frame.boxes):
                 detected = True
@@ -186,6 +192,19 @@ def judge(
                 incidents.append([(number, box)])
     false = sum(not any(_meet(box, label) for _, box in incident for label in all_boxes) for incident in incidents)
     return Outcome(detected, first, false, alarms)
+
+
+def _coarse_blue(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
+    return small[:, :, 0].astype(np.float32) / np.float32(255)
+
+
+def _stands_on_far_terrain(box: tuple[float, float, float, float], line: NDArray[np.float64]) -> bool:
+    """The rule's own limits: the base lies in the terrain and not in the foreground. Without a sky all is terrain."""
+    first = int(box[0] * len(line))
+    height = float(np.median(line[first : max(first + 1, int(box[2] * len(line)))]))
+    return height <= 0 or INTO_TERRAIN < box[3] - height < BELOW_TERRAIN
 
 
 def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
