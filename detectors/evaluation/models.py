@@ -12,6 +12,7 @@ from pathlib import Path
 
 from detectors.evaluation.running import MakeSmoke
 from detectors.smoke import SmokeDetector
+from detectors.smoke.choice import NetworkByThread, network_of
 from ioc.errors import ConfigurationError
 
 __all__ = ["Folds", "read_folds", "smoke_by_site"]
@@ -45,21 +46,20 @@ def read_folds(path: Path) -> Folds:
 def smoke_by_site(model: str, folds: Folds | None = None) -> MakeSmoke:
     """Returns what makes the detector of a site: by `folds`, else with `model` (free, hpwren, rule or a path).
 
+    Each file of weights is loaded once.
+
     Raises:
-        ConfigurationError: weights that can't be had or used.
+        ConfigurationError: (what is returned does) weights that can't be had or used.
     """
+    networks: dict[str, NetworkByThread | None] = {}
 
     def make(site: str) -> tuple[str, SmokeDetector]:
         chosen = model if folds is None else folds.sites.get(site, model)
-        return Path(chosen).name, _new(chosen)
+        if chosen not in networks:
+            networks[chosen] = network_of(chosen)
+        return Path(chosen).name, SmokeDetector(network=networks[chosen])
 
     return make
-
-
-def _new(model: str) -> SmokeDetector:
-    if model != "rule":
-        raise ConfigurationError(f"model {model!r} is not there; give rule")
-    return SmokeDetector()
 
 
 def _weights(folds: Path, name: str) -> str:

@@ -163,13 +163,11 @@ def _add_smoke(bench: typer.Typer) -> None:
         """What the smoke detector must reach: real fires, known onsets, nuisances, a quiet day, speed, latency."""
         from ioc.cli.bench_smoke import measure_smoke, parts_named
         from ioc.cli.bench_table import finish
+        from ioc.settings import load_settings
 
-        parts = parts_named(only)
-        finish(
-            "smoke",
-            measure_smoke(parts=parts, model=model or "rule", data=data, folds=folds, is_quick=is_quick),
-            json_,
-        )
+        parts, chosen = parts_named(only), model or load_settings().smoke_model
+        measures = measure_smoke(parts=parts, model=chosen, data=data, folds=folds, is_quick=is_quick)
+        finish("smoke", measures, json_)
 
 
 def _add_cameras(bench: typer.Typer) -> None:

@@ -140,7 +140,7 @@ def measure_onsets(data: Path, model: str, folds: Folds | None, *, each: int = _
         Fire(
             name=f"{backdrop.name}-plain",
             composite=Composite(backdrop, None, seed=FIRST_SEED + 500_000 + n),
-            frames=_PLAIN_FRAMES,
+            frames=_PLAIN_FRAMES * each // _EACH,
             onset=None,
             kind="plain",
         )

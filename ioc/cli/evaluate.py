@@ -37,8 +37,9 @@ def evaluate_smoke(
     out: OutOption = None,
     as_json: JsonOption = False,
     model: Annotated[
-        str, typer.Option("--model", help="free, hpwren, rule or a file of weights; else the setting smoke_model")
-    ] = "rule",
+        str | None,
+        typer.Option("--model", help="free, hpwren, rule or a file of weights; else the setting smoke_model"),
+    ] = None,
     folds: Annotated[
         Path | None,
         typer.Option("--folds", help="JSON of training: which weights judge which site (cross-validation)"),
@@ -51,10 +52,11 @@ def evaluate_smoke(
 ) -> None:
     """Detected sequences, false alarms per camera-hour and time of the smoke detector."""
     from detectors.evaluation.models import read_folds, smoke_by_site
+    from ioc.settings import load_settings
 
     _require_folder("--out", out)
     _require_folder("--report", report)
-    make = smoke_by_site(model, read_folds(folds) if folds else None)
+    make = smoke_by_site(model or load_settings().smoke_model, read_folds(folds) if folds else None)
     sequences = _sequences(manifest)
     if report is None:
         answer = _with_progress("smoke", sequences, make_smoke=make)

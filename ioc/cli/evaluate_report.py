@@ -22,7 +22,7 @@ from ioc.opencv import cv2
 __all__ = ["Reporter", "Shown"]
 
 _THUMB_WIDTH_PX = 360
-_VIEW_WIDTH_PX = 720
+_VIEW_WIDTH_PX = 960
 _QUALITY = 62
 _MOST_THUMBS = 18
 _MOST_VIEWS = 4

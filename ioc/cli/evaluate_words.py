@@ -21,7 +21,6 @@ _WORDS: Mapping[str, Both] = MappingProxyType(
         "anchored": ("có gốc trên mặt đất", "has its foot on the ground"),
         "anchor": ("có gốc trên mặt đất", "has its foot on the ground"),
         "persistence": ("tồn tại qua nhiều khung hình", "stays over several frames"),
-        "network": ("mạng nơ-ron xác nhận", "the network confirms"),
         # why a region was refused
         "small": ("quá nhỏ", "too small"),
         "too_small": ("quá nhỏ", "too small"),
@@ -46,7 +45,7 @@ _WORDS: Mapping[str, Both] = MappingProxyType(
         "whole_frame_change": ("cả ảnh thay đổi", "the whole picture changed"),
         "day_night_switch": ("chuyển ngày/đêm", "day/night switch"),
         "resolution_changed": ("đổi độ phân giải", "resolution changed"),
-        "fog": ("sương mù", "fog"),
+        "visibility_degraded": ("tầm nhìn giảm", "visibility degraded"),
         # tiers
         "watch": ("theo dõi", "watch"),
         "alarm": ("báo động", "alarm"),
@@ -56,4 +55,7 @@ _WORDS: Mapping[str, Both] = MappingProxyType(
 
 def said(key: str) -> Both:
     """Returns `key` in both languages; one that has no words yet is shown as it is."""
+    if key.startswith("network_"):  # with the percentage that it is sure of
+        share = key.removeprefix("network_")
+        return f"mạng nơ-ron tin {share} %", f"the network is {share} % sure"
     return _WORDS.get(key, (key.replace("_", " "),) * 2)
