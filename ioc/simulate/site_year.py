@@ -51,7 +51,7 @@ __all__ = ["FRAMES_PER_DAY", "FRAME_MINUTES", "SitePose", "SiteYear", "WorkTruth
 FRAME_MINUTES = (420, 600, 840, 1050)
 """Local times of a day's frames, in minutes: 7:00, 10:00, 14:00 and 17:30."""
 
-_DECADE = 10  # the sun's path is drawn anew every so many days
+_SUN_STEP_DAYS = 15  # the sun's path is drawn anew every so many days
 _STRENGTH = 170  # light gains are bytes: 170 stands for 1
 _TAG_POSE, _TAG_LAND, _TAG_SKY, _TAG_FRAME, _TAG_MACHINES = range(201, 206)
 Polygon = tuple[tuple[float, float], ...]
@@ -215,7 +215,7 @@ class SitePose:
         day, minute = self.moment(index)
         rng = self._chance(_TAG_FRAME, index)
         weather = self.weather(index)
-        light = self._light(day // _DECADE, index % FRAMES_PER_DAY)
+        light = self._light(day // _SUN_STEP_DAYS, index % FRAMES_PER_DAY)
         image, built = self._land(day)
         image = image.copy()
         self._populate(image, index, day, minute, rng)
@@ -268,13 +268,13 @@ class SitePose:
         """What stands before the plot and hides what is built on it."""
         return self._terrain.depth_km < (plot.z_m - plot.depth_m / 2 - 4) / 1000
 
-    def _daylight(self, decade: int, slot: int) -> Daylight:
-        sun = sun_at((decade * _DECADE) % 365 + 1, FRAME_MINUTES[slot])
+    def _daylight(self, step: int, slot: int) -> Daylight:
+        sun = sun_at((step * _SUN_STEP_DAYS) % 365 + 1, FRAME_MINUTES[slot])
         return daylight(sun, faces_deg=self._faces_deg)
 
-    def _drawn_sun_map(self, decade: int, slot: int) -> BgrImage:
+    def _drawn_sun_map(self, step: int, slot: int) -> BgrImage:
         """Light on each pixel under a clear sky, as bytes."""
-        light = self._light(decade, slot)
+        light = self._light(step, slot)
         gain = sun_share(self._terrain, light, 0.0)
         channels = [(gain * light.sun[c] + light.ambient[c]) * _STRENGTH for c in range(3)]
         return np.asarray(cv2.convertScaleAbs(cv2.merge(channels)), dtype=np.uint8)
@@ -334,7 +334,7 @@ class SitePose:
         self, built: NDArray[np.uint8], day: int, slot: int, weather: DayWeather, light: Daylight
     ) -> BgrImage:
         """Light on each pixel as bytes, of which `_STRENGTH` stands for 1."""
-        clear = self._sun_map(day // _DECADE, slot)
+        clear = self._sun_map(day // _SUN_STEP_DAYS, slot)
         overcast = max(weather.cloud, weather.rain, weather.fog) ** 2
         flat = (
             light.total[1] * _STRENGTH * (1 - 0.2 * weather.cloud)
@@ -357,11 +357,13 @@ class SitePose:
             tips = [(x + right * long, max(80.0, z + ahead * long)) for x, z in feet]
             points = np.array([self.projection.point(x, z) for x, z in (*feet, *tips)], dtype=np.float32)
             cv2.fillConvexPoly(mask, np.round(cv2.convexHull(points) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
-        if not mask.any():
+        x, y, width, height = cv2.boundingRect(mask)
+        if width == 0:
             return
-        free = cv2.bitwise_and(self._terrain.ground, cv2.bitwise_not(built))
-        darker = cv2.convertScaleAbs(strength, alpha=1 - 0.42 * (1 - overcast))
-        cv2.copyTo(darker, cv2.bitwise_and(mask, free), strength)
+        area = (slice(y, y + height), slice(x, x + width))
+        free = cv2.bitwise_and(self._terrain.ground[area], cv2.bitwise_not(built[area]))
+        darker = cv2.convertScaleAbs(strength[area], alpha=1 - 0.42 * (1 - overcast))
+        np.copyto(strength[area], darker, where=(cv2.bitwise_and(mask[area], free) > 127)[..., None])
 
     def _shaded(self, image: BgrImage, index: int, weather: DayWeather) -> BgrImage:
         """Shadows of clouds, where there are some and the sun is out."""

@@ -61,8 +61,10 @@ def draw_headlights(
             lamp = view.point(x + side + offset, z, 0.8)
             centre = (round(lamp[0] / 2), round(lamp[1] / 2))
             cv2.circle(glow, centre, max(1, round(size / 2)), colour, -1, cv2.LINE_AA)
+    # The wide halo is blurred small: it is soft, and a blur is dear.
     soft = cv2.GaussianBlur(glow, (0, 0), max(1.5, image.shape[1] / 320))
-    wide = cv2.GaussianBlur(glow, (0, 0), max(4.0, image.shape[1] / 90))
+    small = cv2.resize(glow, (glow.shape[1] // 4, glow.shape[0] // 4), interpolation=cv2.INTER_AREA)
+    wide = cv2.resize(cv2.GaussianBlur(small, (0, 0), max(1.2, image.shape[1] / 360)), glow.shape[1::-1])
     bloom = cv2.add(glow, cv2.add(soft, cv2.convertScaleAbs(wide, alpha=3.0)))
     if is_infrared:
         bloom = cv2.cvtColor(cv2.cvtColor(bloom, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)

@@ -172,8 +172,8 @@ def grid(columns: int, rows: int) -> tuple[Field, Field]:
 
 def veil(image: BgrImage, weight: NDArray[np.uint8], air: Colour) -> BgrImage:
     """Returns `image` with `weight` (0–255) of it replaced by the colour `air`."""
-    shares = cv2.merge([weight] * 3)
-    kept = cv2.multiply(image, cv2.bitwise_not(shares), scale=1 / 255)
+    clear = cv2.bitwise_not(weight)
+    kept = cv2.multiply(image, cv2.merge([clear, clear, clear]), scale=1 / 255)
     lit = cv2.merge([cv2.convertScaleAbs(weight, alpha=channel / 255) for channel in air])
     return np.asarray(cv2.add(kept, lit), dtype=np.uint8)
 
