@@ -136,5 +136,5 @@ def test_other_kinds_of_store_are_refused_without_showing_the_address(url: str) 
 
 @pytest.mark.parametrize("url", ["s3://", "s3://B!/x", "s3://user:secret@bucket", "s3://bucket/../other"])
 def test_a_bucket_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="evidence store .*s3:"):
+    with pytest.raises(ConfigurationError, match=r"evidence store .*s3:"):
         open_evidence(url)
