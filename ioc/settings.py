@@ -31,6 +31,45 @@ class Settings(BaseSettings):
         title="HTTP port",
         description="worker 9101, gateway 8080, oncall 8081, wall 8082; 0 picks a free one",
     )
+    evidence: str | None = Field(
+        None,
+        title="Evidence store",
+        description="a folder that every worker and on-call reach, or s3://bucket/prefix; not set: the folder evidence "
+        "in the state folder",
+    )
+    evidence_endpoint: str = Field(
+        "", title="Evidence endpoint", description="address of an object store of one's own (MinIO, Ceph); not set: AWS"
+    )
+    evidence_region: str = Field("us-east-1", title="Evidence region", description="the bucket's region")
+    evidence_key_id: str = Field(
+        "",
+        title="Evidence key",
+        description="access key id of the bucket; not set: AWS_* variables or the machine's role",
+    )
+    evidence_secret_file: Path | None = Field(
+        None, title="Evidence secret file", description="file that holds the access key's secret alone, mode 600 or 640"
+    )
+    evidence_days_true_positive: int = Field(
+        1825,
+        ge=1,
+        title="Evidence of true alarms",
+        description="days that stills are kept after the incident was closed",
+    )
+    evidence_days_other_smoke: int = Field(
+        365, ge=1, title="Evidence of other smoke", description="days: smoke, but no fire to put out"
+    )
+    evidence_days_unsure: int = Field(
+        365, ge=1, title="Evidence of doubtful alarms", description="days: nobody could tell what it was"
+    )
+    evidence_days_false_positive: int = Field(
+        180, ge=1, title="Evidence of false alarms", description="days: what detectors learn from"
+    )
+    evidence_days_no_verdict: int = Field(
+        365, ge=1, title="Evidence without a verdict", description="days: closed by its source, or taken back"
+    )
+    evidence_days_loose: int = Field(
+        30, ge=1, title="Loose stills", description="days that a still is kept which belongs to no incident"
+    )
     now: str | None = Field(None, title="Fixed clock", description="RFC 3339 time, for replays and tests")
     kafka_jars: Path | None = Field(
         None, title="Kafka jars", description="local folder of broker jars instead of fetching"

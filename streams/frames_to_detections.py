@@ -182,13 +182,14 @@ class FramesRole:
         state: Path,
         limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
         smoke_model: str = "free",
+        evidence: EvidenceStore | None = None,
     ) -> None:
         self._broker, self._catalog, self._clock, self._metrics = broker, catalog, clock, metrics
         self._producer: AIOKafkaProducer | None = None
         self._is_started = False  # Faust makes a consumer for whoever asks first: the HTTP thread must not
         self._watch = PoseWatch(
             catalog=catalog,
-            evidence=open_evidence(state / "evidence"),
+            evidence=evidence or open_evidence(state / "evidence"),
             clock=clock,
             metrics=metrics,
             max_age_s=limits.max_age_s,

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
+from ioc.adapters.evidence import EvidenceStore
 from ioc.catalog import Catalog
 from ioc.catalog.model import ENTITY_ROWS_TOPIC
 from ioc.clock import Clock
@@ -70,6 +71,7 @@ class Worker:
     agent: what feeds events and incidents; `stock` where an upgrade of Faust broke `batch`.
     frame_limits: when a frame gives way or is refused.
     smoke_model: free, hpwren, rule or the path of weights.
+    evidence: where stills are kept; None: the folder `evidence` in `state`.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Worker:
         store: StoreName = "memory",
         frame_limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
         smoke_model: str = "free",
+        evidence: EvidenceStore | None = None,
     ) -> None:
         one_arena()
         use_slim_records()
@@ -108,6 +111,7 @@ class Worker:
                 store=store,
                 frame_limits=frame_limits,
                 smoke_model=smoke_model,
+                evidence=evidence,
             )
             for role in roles
         }
@@ -184,6 +188,7 @@ def _build(
     store: StoreName,
     frame_limits: FrameLimits,
     smoke_model: str,
+    evidence: EvidenceStore | None,
 ) -> _Role:
     """Makes one role. Imports wait until here: a worker without frames needs no OpenCV in memory."""
     folder = state / "faust" / role
@@ -224,6 +229,7 @@ def _build(
         state=state,
         limits=frame_limits,
         smoke_model=smoke_model,
+        evidence=evidence,
     )
 
 

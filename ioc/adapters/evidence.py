@@ -20,7 +20,18 @@ from ioc.frames import MAX_FRAME_BYTES, sha256_hex
 if TYPE_CHECKING:  # the stubs have it, the module does not
     from obstore.store import S3Config
 
-__all__ = ["EvidenceStore", "S3Access", "evidence_reference", "first_line", "object_digest", "open_evidence"]
+    from ioc.settings import Settings
+
+__all__ = [
+    "EvidenceStore",
+    "S3Access",
+    "evidence_of",
+    "evidence_place",
+    "evidence_reference",
+    "first_line",
+    "object_digest",
+    "open_evidence",
+]
 
 _PREFIX = "evidence://sha256/"
 _REFERENCE = re.compile(r"evidence://sha256/([0-9a-f]{64})", re.ASCII)
@@ -154,6 +165,42 @@ def open_evidence(url_or_path: str | Path, s3: S3Access | None = None) -> Eviden
             f"evidence store {root}: the folder can't be made or opened ({first_line(error)}); "
             "give another folder or its owner's rights"
         ) from error
+
+
+def evidence_place(settings: "Settings") -> tuple[str | Path, S3Access]:
+    """Returns where the settings keep stills, and how an object store is reached.
+
+    Raises:
+        ConfigurationError: the secret can't be read, or a key without its secret.
+    """
+    access = S3Access(
+        endpoint=settings.evidence_endpoint,
+        region=settings.evidence_region,
+        key_id=settings.evidence_key_id,
+        secret=_secret(settings.evidence_secret_file),
+    )
+    if bool(access.key_id) != bool(access.secret):
+        raise ConfigurationError("set IOC_EVIDENCE_KEY_ID and IOC_EVIDENCE_SECRET_FILE together, or neither")
+    return settings.evidence or settings.state / "evidence", access
+
+
+def evidence_of(settings: "Settings") -> EvidenceStore:
+    """Returns the store of the settings; raises what `evidence_place` and `open_evidence` raise."""
+    return open_evidence(*evidence_place(settings))
+
+
+def _secret(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"IOC_EVIDENCE_SECRET_FILE {path}: the secret can't be read ({type(error).__name__}); check the file"
+        ) from None
+    if not text:
+        raise ConfigurationError(f"IOC_EVIDENCE_SECRET_FILE {path}: the file is empty; write the key's secret into it")
+    return text
 
 
 def _s3_store(url: str, access: S3Access) -> S3Store:

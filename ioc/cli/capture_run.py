@@ -102,7 +102,7 @@ def _run(
     import json
     import logging
 
-    from ioc.adapters.evidence import open_evidence
+    from ioc.adapters.evidence import evidence_of
     from ioc.adapters.kafka_access import kafka_access
     from ioc.capture.publisher import FramePublisher
     from ioc.catalog import load_catalog
@@ -114,7 +114,7 @@ def _run(
     publisher = FramePublisher(
         broker=kafka_access(site.settings, broker),
         province=province or load_catalog(site.settings.catalog).province,
-        evidence=open_evidence(site.settings.state / "evidence"),
+        evidence=evidence_of(site.settings),
         tally=source.tally,
         is_checked=not is_unchecked,
     )

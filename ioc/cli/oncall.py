@@ -59,6 +59,7 @@ def _oncall(
     """
     if context.invoked_subcommand is not None:
         return
+    from ioc.adapters.evidence import evidence_place
     from ioc.adapters.kafka_access import kafka_access
     from ioc.clock import clock_from_setting, system_clock
     from ioc.oncall.channels_setup import reaching_of
@@ -69,10 +70,12 @@ def _oncall(
     settings = load_settings(config)
     configure_logs(settings.log_level)
     province, partitions, unit_names, plan, load_plan, trouble = _catalog(settings)
+    place, access = evidence_place(settings)
     service = OncallConfig(
         broker=kafka_access(settings, broker),
         database_url=settings.oncall_database or sqlite_url(settings.state / "oncall.db"),
-        evidence=settings.state / "evidence",
+        evidence=place,
+        evidence_s3=access,
         province=province,
         public_url=settings.public_url if "public_url" in settings.model_fields_set else "",
         host=settings.http_host,

@@ -68,7 +68,7 @@ def _person(settings: "Settings", person_id: str) -> "Person":
 async def _tried(settings: "Settings", person: "Person", only: str) -> "list[Tried]":
     import aiohttp
 
-    from ioc.adapters.evidence import open_evidence
+    from ioc.adapters.evidence import evidence_of
     from ioc.clock import system_clock
     from ioc.oncall.channels import Channel, ConsoleChannel, webhook_target
     from ioc.oncall.channels_setup import people_channels, reaching_of, webhook_channel
@@ -84,7 +84,7 @@ async def _tried(settings: "Settings", person: "Person", only: str) -> "list[Tri
                 secret_setting="IOC_ONCALL_WEBHOOK_SECRET",  # noqa: S106  (the name of a setting)
             )
             channels.append(webhook_channel(target, reaching, session, system_clock))
-        channels += people_channels(reaching, session, open_evidence(settings.state / "evidence"))
+        channels += people_channels(reaching, session, evidence_of(settings))
         tester = ChannelTester(channels, public_url=settings.public_url, clock=system_clock)
         return await tester.test(person, only)
 

@@ -55,6 +55,7 @@ def register(app: typer.Typer) -> None:
 async def _run(
     roles: "Sequence[RoleName]", kafka: "KafkaAddress", settings: "Settings", catalog: "Catalog", clock: "Clock"
 ) -> bool:
+    from ioc.adapters.evidence import evidence_of
     from ioc.adapters.topics import ensure_topics
     from ioc.clock import system_clock
     from streams.frame_lanes import FrameLimits
@@ -80,6 +81,7 @@ async def _run(
         if clock is system_clock
         else FrameLimits(),
         smoke_model=settings.smoke_model,
+        evidence=evidence_of(settings),
     )
     print(f"ready http://{worker.address}", flush=True)
     return await worker.run(stop=stop)

@@ -13,7 +13,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
-from ioc.adapters.evidence import open_evidence
+from ioc.adapters.evidence import S3Access, open_evidence
 from ioc.adapters.http_service import address_of, bind
 from ioc.clock import Clock, system_clock
 from ioc.errors import ConfigurationError
@@ -74,7 +74,7 @@ class OncallConfig:
 
     broker: str
     database_url: str
-    evidence: Path
+    evidence: str | Path
     province: str
     host: str = "127.0.0.1"
     port: int = 8081
@@ -91,6 +91,7 @@ class OncallConfig:
     switch: SwitchConfig = field(default_factory=SwitchConfig)
     reaching: Reaching = field(default_factory=Reaching)
     read_token: str = ""
+    evidence_s3: S3Access | None = None
 
 
 @dataclass(slots=True)
@@ -153,7 +154,7 @@ async def run_oncall(
         stack.push_async_callback(store.close)
         session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
         is_announced = asyncio.Event()
-        evidence = open_evidence(config.evidence)
+        evidence = open_evidence(config.evidence, config.evidence_s3)
         channels = _channels(config, session, is_announced, clock)
         channels += people_channels(config.reaching, session, evidence)
         parts = _assemble(config, store, channels, OncallMetrics(registry or CollectorRegistry()), clock, facts_clock)

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from ioc.adapters.evidence import EvidenceStore, open_evidence
+from ioc.adapters.evidence import EvidenceStore, evidence_of
 from ioc.adapters.figures import page_of
 from ioc.adapters.http_service import address_of, bind, keep, serve
 from ioc.adapters.kafka_access import kafka_access
@@ -54,7 +54,7 @@ def wall_hub(catalog: Catalog, settings: Settings, clock: Clock) -> Hub:
         if not frame.dataref:
             return frame.jpeg
         if not evidence:  # a wall on a machine without the store still shows small frames
-            evidence.append(open_evidence(settings.state / "evidence"))
+            evidence.append(evidence_of(settings))
         return evidence[0].get(frame.dataref)
 
     def kpis(on: date) -> tuple[WallKpi, ...]:
