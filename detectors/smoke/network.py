@@ -35,6 +35,7 @@ class SmokeNetwork:
 
     def __init__(self, net: "cv2.dnn.Net", source: str) -> None:
         self._net = net
+        self._planes: Plane = np.empty((1, _CHANNELS, 0, 0), dtype=np.float32)
         self.source = source
 
     @classmethod
@@ -80,11 +81,19 @@ class SmokeNetwork:
         return answer
 
     def _forward(self, now: BgrImage, slow: BgrImage, fast: BgrImage) -> Plane:
-        pictures = [_padded(picture) for picture in (now, slow, fast)]
-        height, width = pictures[0].shape[:2]
-        # Three pictures of three planes lie in memory as one of nine.
-        blob = np.asarray(cv2.dnn.blobFromImages(pictures)).reshape(1, _CHANNELS, height, width)
-        self._net.setInput(blob)
+        height, width = now.shape[:2]
+        tall, wide = height + -height % CELL_PX, width + -width % CELL_PX
+        if self._planes.shape[2:] != (
+            tall,
+            wide,
+        ):  # kept: new memory of this size costs as much as the rest of the copy
+            self._planes = np.empty((1, _CHANNELS, tall, wide), dtype=np.float32)
+        planes = self._planes
+        for first, picture in zip((0, 3, 6), (now, slow, fast), strict=True):
+            planes[0, first : first + 3, :height, :width] = picture.transpose(2, 0, 1)
+        planes[:, :, height:, :width] = planes[:, :, height - 1 : height, :width]
+        planes[:, :, :, width:] = planes[:, :, :, width - 1 : width]
+        self._net.setInput(planes)
         return np.asarray(self._net.forward(), dtype=np.float32)
 
 
@@ -129,10 +138,3 @@ def _members(message: bytes, wanted: int) -> list[bytes]:
         if tag >> 3 == wanted:
             found.append(value)
     return found
-
-
-def _padded(picture: BgrImage) -> BgrImage:
-    below, right = -picture.shape[0] % CELL_PX, -picture.shape[1] % CELL_PX
-    if not below and not right:
-        return picture
-    return np.asarray(cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE), dtype=np.uint8)
