@@ -121,7 +121,9 @@ class SmokeDetector:
         seen = pose.regions.add(regions, at)
         wanted, plane = self._asked(pose, picture, change, terrain)
         alarms, watches = self._confirmed(pose, terrain, rejected)
-        found = judged(seen, alarms, watches, (*pose.open_alarms, *pose.open_watches), at, t, self._network is not None)
+        support = pose.planes.pooled(t.support_frames, t.pool_frames) if self._network is not None else None
+        earlier = (*pose.open_alarms, *pose.open_watches)
+        found = judged(seen, alarms, watches, earlier, at, t, support, has_network=self._network is not None)
         pose.open_alarms = tuple(one for one in found if one.tier == "alarm")
         pose.open_watches = tuple(one for one in found if one.tier == "watch")
         held = covered([*(s.region for s in seen), *(c.region for c in (*alarms, *watches))], mask.shape)
@@ -171,6 +173,8 @@ class SmokeDetector:
         wanted = (cv2.blur(np.abs(change.rise), (3, 3)) > t.weak_rise) & ~terrain.hidden
         rows = np.arange(len(terrain.hidden))[:, None]
         wanted &= rows >= terrain.rows[None] - round(t.sky_margin * len(terrain.hidden))
+        has_sky = terrain.rows[None] > 0
+        wanted &= ~has_sky | (rows <= terrain.rows[None] + round(t.bounds.below_terrain * len(terrain.hidden)))
         size = -(-picture.shape[0] // 16), -(-picture.shape[1] // 16)
         chosen = squares(wanted, *size, most=t.most_squares)
         plane = looked_at(self._network, (picture, pose.colour.slow, pose.colour.fast), chosen)
@@ -187,13 +191,13 @@ class SmokeDetector:
             t.alarm_frames,
             t.pool_frames,
             enough=t.alarm_probability,
-            goes_on=t.alarm_goes_on,
+            goes_on=t.goes_on * t.alarm_probability,
             open_boxes=[one.box for one in pose.open_alarms],
         )
         watches = pose.planes.confirmed(
             *t.network_watch,
             enough=t.watch_probability,
-            goes_on=t.watch_goes_on,
+            goes_on=t.goes_on * t.watch_probability,
             open_boxes=[one.box for one in pose.open_watches],
         )
         return self._placed(alarms, terrain, rejected), self._placed(watches, terrain, Counter())
@@ -201,7 +205,7 @@ class SmokeDetector:
     def _placed(self, found: list[Confirmed], terrain: Terrain, rejected: Counter[str]) -> list[Confirmed]:
         kept = []
         for one in found:
-            reason = refusal_of(one.region, terrain, self.thresholds.network_bounds)
+            reason = refusal_of(one.region, terrain, self.thresholds.bounds)
             if reason:
                 rejected[reason] += 1
             else:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from detectors.smoke.pooling import Confirmed, Seen
+from detectors.preprocess import Plane
+from detectors.smoke.pooling import Confirmed, Seen, greatest_in
 from detectors.smoke.thresholds import SmokeThresholds
 from ioc.detections import Box, Tier
 
@@ -31,11 +32,14 @@ def judged(
     earlier: Sequence[Judged],
     at: datetime,
     t: SmokeThresholds,
+    support: Plane | None,
+    *,
     has_network: bool,
 ) -> list[Judged]:
     """Returns the candidates of one frame, alarms first. `seen` is the rule's, `alarms` and `watches` the network's.
 
-    With a network an alarm is its own; without one the rule's k of n alarms.
+    With a network an alarm is its own, or the rule's k of n where the network's `support` is enough; without one the
+    rule's k of n alarms.
     """
     found: list[Judged] = []
     left = list(seen)
@@ -45,29 +49,53 @@ def judged(
             continue
         same = [s for s in left if s.region.box.overlaps(box)]
         left = [s for s in left if s not in same]
-        first = min([*(s.first_seen_at for s in same), *_firsts(box, earlier)], default=at)
-        found.append(
-            Judged(
-                box=box,
-                tier="alarm" if tier == "alarm" else "watch",
-                first_seen_at=first,
-                hits=max((s.hits for s in same), default=0),
-                strength=max((_strength(s, t) for s in same), default=0.0),
-                peak=confirmed.peak,
-            )
-        )
+        is_alarm = tier == "alarm" or any(_is_supported(s, box, support, t) for s in same)
+        found.append(_joined(confirmed, same, earlier, at, t, tier="alarm" if is_alarm else "watch"))
     for s in left:
         if s.hits < t.watch_frames or any(s.region.box.overlaps(one.box) for one in found):
             continue
-        tier_: Tier = "alarm" if s.is_alarm and not has_network else "watch"
+        box = s.region.box
+        is_alarm = _is_supported(s, box, support, t) if has_network else s.is_alarm
         found.append(
-            Judged(box=s.region.box, tier=tier_, first_seen_at=s.first_seen_at, hits=s.hits, strength=_strength(s, t))
+            Judged(
+                box=box,
+                tier="alarm" if is_alarm else "watch",
+                first_seen_at=s.first_seen_at,
+                hits=s.hits,
+                strength=_strength(s, t),
+                peak=_peak(support, box) if is_alarm else 0.0,
+            )
         )
-    return found
+    return sorted(found, key=lambda one: one.tier != "alarm")
 
 
-def _firsts(box: Box, earlier: Sequence[Judged]) -> list[datetime]:
-    return [one.first_seen_at for one in earlier if one.box.overlaps(box)]
+def _joined(
+    confirmed: Confirmed,
+    same: Sequence[Seen],
+    earlier: Sequence[Judged],
+    at: datetime,
+    t: SmokeThresholds,
+    *,
+    tier: Tier,
+) -> Judged:
+    box = confirmed.region.box
+    firsts = [*(s.first_seen_at for s in same), *(one.first_seen_at for one in earlier if one.box.overlaps(box))]
+    return Judged(
+        box=box,
+        tier=tier,
+        first_seen_at=min(firsts, default=at),
+        hits=max((s.hits for s in same), default=0),
+        strength=max((_strength(s, t) for s in same), default=0.0),
+        peak=confirmed.peak,
+    )
+
+
+def _is_supported(seen: Seen, box: Box, support: Plane | None, t: SmokeThresholds) -> bool:
+    return seen.is_alarm and _peak(support, box) >= t.support_probability
+
+
+def _peak(support: Plane | None, box: Box) -> float:
+    return greatest_in(support, box) if support is not None else 0.0
 
 
 def _strength(seen: Seen, t: SmokeThresholds) -> float:
