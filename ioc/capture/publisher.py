@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,7 @@ from ioc.capture.pacing import Pacer
 from ioc.capture.stills import CapturedStill, CaptureReport, Source, Tally
 from ioc.clock import Clock
 from ioc.errors import InvalidRecord, PermanentError, TransientError
+from ioc.evidence.privacy import Privacy
 from ioc.frames import FRAMES_TOPIC, INLINE_LIMIT_BYTES, Frame, encode_frame, inspect_jpeg, sha256_hex
 
 __all__ = ["FramePublisher", "publish_folder", "run_capture"]
@@ -48,9 +50,11 @@ class FramePublisher:
         tally: Tally,
         is_checked: bool = True,
         on_frame: Callable[[Frame], None] | None = None,
+        privacy: Privacy | None = None,
     ) -> None:
         self._broker, self._province, self._evidence, self._tally = broker, province, evidence, tally
         self._is_checked, self._on_frame = is_checked, on_frame
+        self._privacy = privacy or Privacy()
         self._room = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._pending: set[asyncio.Task[None]] = set()
         self._producer: AIOKafkaProducer | None = None
@@ -118,6 +122,12 @@ class FramePublisher:
             except InvalidRecord as error:
                 self._tally.reject(still.camera_id, error.reason, error.en)
                 return
+        if self._privacy.covers(still.camera_id, still.pose_id):
+            try:
+                still = await self._masked(still)
+            except InvalidRecord as error:
+                self._tally.reject(still.camera_id, error.reason, error.en)
+                return
         await self._room.acquire()
         try:
             frame = await self._frame(still)
@@ -127,6 +137,11 @@ class FramePublisher:
         task = asyncio.create_task(self._deliver(frame))
         self._pending.add(task)
         task.add_done_callback(self._settled)
+
+    async def _masked(self, still: CapturedStill) -> CapturedStill:
+        """What is private leaves the machine that has the camera in no form: neither on Kafka nor in the store."""
+        jpeg = await asyncio.to_thread(self._privacy.masked, still.camera_id, still.pose_id, still.jpeg)
+        return replace(still, jpeg=jpeg)
 
     async def _frame(self, still: CapturedStill) -> Frame:
         is_large = len(still.jpeg) > INLINE_LIMIT_BYTES

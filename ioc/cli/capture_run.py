@@ -107,16 +107,19 @@ def _run(
     from ioc.capture.publisher import FramePublisher
     from ioc.catalog import load_catalog
     from ioc.cli import logs
+    from ioc.evidence.privacy import Privacy
 
+    catalog = load_catalog(site.settings.catalog)
     logs.configure_logs(site.settings.log_level)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own sentences say what it would
     for_s = None if for_ is None else parse_duration_s(for_, "--for")
     publisher = FramePublisher(
         broker=kafka_access(site.settings, broker),
-        province=province or load_catalog(site.settings.catalog).province,
+        province=province or catalog.province,
         evidence=evidence_of(site.settings),
         tally=source.tally,
         is_checked=not is_unchecked,
+        privacy=Privacy(catalog.cameras),
     )
     work = None if beside is None else beside(source, publisher, site)
     report = asyncio.run(_until_stopped(source, publisher, for_s, count, work))

@@ -19,6 +19,7 @@ from ioc.agencies import agency_named
 from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.errors import ConfigurationError
+from ioc.evidence.privacy import Privacy
 from ioc.frames import Frame
 from ioc.kpis.figures import OTHER
 from ioc.settings import Settings
@@ -49,8 +50,12 @@ _INCIDENTS = (
 def wall_hub(catalog: Catalog, settings: Settings, clock: Clock) -> Hub:
     """Returns the hub of a province; nothing runs yet."""
     evidence: list[EvidenceStore] = []
+    privacy = Privacy(catalog.cameras)  # `ioc capture` has masked them; who publishes in another way may not have
 
     def pixels(frame: Frame) -> bytes:
+        return privacy.masked(frame.camera_id, frame.pose_id, kept(frame))
+
+    def kept(frame: Frame) -> bytes:
         if not frame.dataref:
             return frame.jpeg
         if not evidence:  # a wall on a machine without the store still shows small frames

@@ -152,5 +152,9 @@ def test_a_private_area_is_gone_from_the_still_and_the_rest_is_not() -> None:
 
 
 def test_a_still_that_can_not_be_read_is_not_stored_unmasked() -> None:
-    with pytest.raises(ValueError, match="can't be masked"):
-        masked_jpeg(b"\xff\xd8\xff no picture", [((0, 0), (1, 0), (1, 1))])
+    ok, data = cv2.imencode(".jpg", np.zeros((180, 320, 3), np.uint8))
+    assert ok
+    whole = data.tobytes()
+    for broken in (b"\xff\xd8\xff no picture", whole[: len(whole) // 2], b""):
+        with pytest.raises(InvalidRecord):
+            masked_jpeg(broken, [((0, 0), (1, 0), (1, 1))])
