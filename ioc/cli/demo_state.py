@@ -161,9 +161,14 @@ class _Totals:
 def read_oncall(facts: Facts, answer: dict[str, Any]) -> None:
     """Takes the incidents from on-call's answer.
 
-    Those that were told as long over are history for the figures, and nothing that this run has found.
+    Those that were told as long over are history for the figures, and nothing that this run has found. One that turned
+    out to be part of another (a fire that a second camera saw too) is counted with that one.
     """
-    incidents = [i for i in answer["incidents"] if not str(i["incident_id"]).startswith(_SIMULATED_PAST)]
+    incidents = [
+        incident
+        for incident in answer["incidents"]
+        if not str(incident["incident_id"]).startswith(_SIMULATED_PAST) and not incident.get("joined_into")
+    ]
     facts.incidents = [
         {
             name: incident.get(name)

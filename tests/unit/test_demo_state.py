@@ -74,10 +74,11 @@ def incident(incident_id: str, **fields: Any) -> dict[str, Any]:
     return {"incident_id": incident_id, "kind": "smoke", "state": "open", **told, **fields}
 
 
-def test_incidents_told_as_long_over_are_not_what_the_run_found() -> None:
+def test_incidents_told_as_long_over_or_joined_to_another_are_not_what_the_run_found() -> None:
     facts = Facts()
     simulated = incident("sim-7-001", first_notified_at="2026-11-01T00:00:00+00:00", state="resolved")
-    answer = {"incidents": [simulated, incident("smoke-cam-01")], "outbox_pending": 0}
+    same_fire = incident("smoke-cam-02", state="resolved", joined_into="smoke-cam-01")
+    answer = {"incidents": [simulated, same_fire, incident("smoke-cam-01")], "outbox_pending": 0}
     read_oncall(facts, answer)
     summary = DemoState(phase="ended", seconds=1, planned_s=None, facts=facts).as_json()
     assert summary["incidents"] == {"construction": 0, "smoke": 1}
