@@ -19,13 +19,13 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## run a whole province in a box: broker, workers, cameras, departments, alerts
 	$(BIN)/ioc demo $(ARGS)
 test: $(READY) ## all tests, on a real embedded Kafka
-	deploy/ensure-tools && deploy/ensure-asyncapi && deploy/ensure-grafana-schema && if [ -n "$(ARGS)" ]; then $(BIN)/pytest $(ARGS); else $(BIN)/pytest -n 2 tests/unit tests/contract tests/golden && $(BIN)/pytest -n 2 --dist loadfile tests/recount tests/integration tests/e2e; fi
+	deploy/ensure-tools && deploy/ensure-asyncapi && deploy/ensure-grafana-schema && deploy/ensure-rtsp && if [ -n "$(ARGS)" ]; then $(BIN)/pytest $(ARGS); else $(BIN)/pytest -n 2 tests/unit tests/contract tests/golden && $(BIN)/pytest -n 2 --dist loadfile tests/recount tests/integration tests/e2e; fi
 check: $(READY) ## format, lint, types, imports, published contracts
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/ioc catalog compat --catalog ioc/catalog/lam-dong
 $(PEERS_READY): deploy/peers/requirements.txt deploy/peers/constraints.txt
 	$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet --disable-pip-version-check --constraint deploy/peers/constraints.txt --requirement deploy/peers/requirements.txt && touch $@
 bench: $(READY) $(PEERS_READY) ## measure against the floors, with the peers in the same run (exit 1 below a floor)
-	$(BIN)/ioc bench all $(ARGS)
+	deploy/ensure-rtsp && $(BIN)/ioc bench all $(ARGS)
 faults: $(READY) ## the longer fault tests: kill -9, broker restarts
 	$(BIN)/pytest tests/faults $(ARGS)
 clean: ## remove what the targets made
