@@ -32,6 +32,7 @@ from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Detection
 from ioc.errors import InvalidRecord, TransientError
 from ioc.events import FUTURE_TOLERANCE_US
 from ioc.frames import FRAMES_TOPIC, Frame, decode_frame, sha256_hex
+from ioc.places.bearings import bearing_of
 from ioc.rejections import foreign_source, internal_error, unknown_camera
 from ioc.windows import MICROSECONDS, microseconds_of
 from streams.apps import build_frames_app
@@ -163,7 +164,7 @@ class PoseWatch:
         found = []
         for index, candidate in enumerate(observation.candidates):
             self._metrics.detections.labels(detector.name, candidate.tier, frame.camera_id).inc()
-            azimuth_deg = _azimuth(candidate, pose.azimuth_deg, pose.fov_deg)
+            azimuth_deg = None if view is None else round(bearing_of(view, candidate.box).azimuth_deg, 1)
             found.append(_detection(detector, candidate, index, frame, reference, azimuth_deg))
         return found
 
@@ -351,13 +352,6 @@ async def _look_patiently(watch: PoseWatch, frame: Frame) -> list[Detection]:
             logger.warning("%s: %s; trying again in %g s", frame.key, error, pause_s)
             await asyncio.sleep(pause_s)
     return await asyncio.to_thread(watch.look, frame)
-
-
-def _azimuth(candidate: Candidate, middle_deg: float | None, fov_deg: float | None) -> float | None:
-    """The bearing of the middle of the box; a pinhole's true tangent is within a degree of this for a 60° view."""
-    if middle_deg is None or fov_deg is None:
-        return middle_deg
-    return round((middle_deg + (candidate.box.cx - 0.5) * fov_deg) % 360, 1)
 
 
 def _detection(

@@ -202,7 +202,7 @@ def test_a_good_frame_becomes_detections_with_evidence_and_bearing(bench: Bench)
     assert bench.evidence.get(detection.frame_ref) == JPEG
     assert detection.frame_sha256 == sha256_hex(JPEG)
     assert detection.persisted_s == 30
-    assert detection.azimuth_deg == 340.0, "the pose looks at 325° with 60° of view; the box is a quarter to the right"
+    assert detection.azimuth_deg == 341.1, "325° + atan(½ tan 30°): a box a quarter to the right in 60° of view"
     assert bench.frames("cam-01", "analysed") == 1
     value = bench.registry.get_sample_value
     assert value("ioc_detections_total", {"detector": "fire", "tier": "alarm", "camera": "cam-01"}) == 1
