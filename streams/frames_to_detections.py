@@ -160,7 +160,7 @@ class PoseWatch:
         if not observation.candidates:
             return []
         reference = self._evidence.put(frame.jpeg)
-        pose = self._catalog.cameras[frame.camera_id].pose(frame.pose_id)
+        view = self._catalog.cameras[frame.camera_id].view(frame.pose_id)
         found = []
         for index, candidate in enumerate(observation.candidates):
             self._metrics.detections.labels(detector.name, candidate.tier, frame.camera_id).inc()
