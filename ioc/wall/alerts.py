@@ -58,7 +58,8 @@ PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
         name_vi="Dịch vụ không trả lời",
         name_en="Service does not answer",
         runbook="service-down",
-        expr='up{job=~"ioc-.+"} == 0',
+        # Cameras are captured where they are: a capture that never ran at this address is not missed.
+        expr='up{job=~"ioc-.+"} == 0 unless max_over_time(up{job="ioc-capture"}[7d]) == 0',
         lasts=timedelta(minutes=1),
         severity="critical",
         description_vi="Prometheus không đọc được {{ $labels.job }} tại {{ $labels.instance }}. "
@@ -146,6 +147,20 @@ PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
         "trông coi. Kiểm tra nguồn, đường truyền và tiến trình thu hình.",
         description_en="Camera {{ $labels.camera }} has sent no frame for over 5 minutes: nobody watches its area. "
         "Check its power, its line and the capture process.",
+    ),
+    PipelineAlert(
+        alert="IocCameraOffline",
+        name_vi="Camera mất kết nối",
+        name_en="Camera is offline",
+        runbook="camera-blind",
+        # Capture knows within seconds why no picture comes; the camera that is blind for another reason is found above.
+        expr="max by (camera) (ioc_capture_online) == 0",
+        lasts=timedelta(minutes=2),
+        severity="warning",
+        description_vi="Tiến trình thu hình không lấy được ảnh của camera {{ $labels.camera }} đã hơn 2 phút. "
+        "Chạy `ioc capture check --only {{ $labels.camera }}`: lệnh nói vì sao và phải làm gì.",
+        description_en="Capture has had no picture of camera {{ $labels.camera }} for over 2 minutes. "
+        "Run `ioc capture check --only {{ $labels.camera }}`: it says why, and what to do.",
     ),
     PipelineAlert(
         alert="IocDeadLettersRising",

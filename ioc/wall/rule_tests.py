@@ -164,6 +164,11 @@ CAUSES: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]] = {
         {'ioc_frames_total{camera="c",outcome="analysed"}': "5x99"},
         {'ioc_frames_total{camera="c",outcome="analysed"}': "0+1x99"},
     ),
+    # One of two capture services has the camera.
+    "IocCameraOffline": (
+        {'ioc_capture_online{camera="c",instance="a"}': "0x99"},
+        {'ioc_capture_online{camera="c",instance="a"}': "0x99", 'ioc_capture_online{camera="c",instance="b"}': "1x99"},
+    ),
     "IocDeadLettersRising": (
         {'ioc_events_total{topic="t",outcome="rejected"}': "0+2x99"},
         {'ioc_events_total{topic="t",outcome="rejected"}': "7x99"},

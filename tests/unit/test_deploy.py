@@ -86,6 +86,7 @@ COMPOSE_SCHEMA: dict[str, Any] = {
                             "retries",
                             "start_period",
                         ),
+                        "extra_hosts": {"type": "array", "items": {"const": "host.docker.internal:host-gateway"}},
                         "read_only": {"const": True},
                         "tmpfs": _STRINGS,
                         "cap_drop": _STRINGS,
@@ -371,6 +372,9 @@ def test_prometheus_differs_between_compose_and_native_only_in_addresses() -> No
     for name, port in OUR_PORTS.items():
         assert [f"127.0.0.1:{port}"] in [group["targets"] for group in native]
         assert [f"{name}:{port}"] in [group["targets"] for group in other]
+    assert ["127.0.0.1:9102"] in [group["targets"] for group in native]
+    assert ["host.docker.internal:9102"] in [group["targets"] for group in other]
+    assert services()["prometheus"]["extra_hosts"], "capture runs on the host"
 
 
 def config_mounts(service: str) -> list[str]:
