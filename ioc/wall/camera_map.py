@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ioc.catalog.cameras import Camera, Pose
+from ioc.catalog.cameras import Camera
+from ioc.places.bearings import cone
 
 __all__ = ["GAZETTEER", "GROUND", "centre", "gazetteer", "ground"]
 
@@ -17,9 +18,7 @@ GROUND: Final = "public/maps/ioc-cameras.geojson"
 GAZETTEER: Final = "public/maps/ioc-gazetteer.json"
 """Where Grafana serves the files, relative to its root: deploy/grafana/maps is mounted there file by file."""
 
-_REACH_KM: Final = 5.0  # what a view's sector is drawn to; how far smoke is seen depends on the day
-_KM_PER_DEGREE: Final = 111.32
-_STEP_DEG: Final = 10.0
+_REACH_M: Final = 5_000.0  # what a view is drawn to; how far smoke is seen depends on the day
 _GRID_DEG: Final = 0.1
 
 
@@ -37,43 +36,28 @@ def _placed(cameras: Sequence[Camera]) -> list[tuple[Camera, float, float]]:
 
 
 def ground(cameras: Sequence[Camera]) -> str:
-    """GeoJSON text: a grid of tenths of a degree, each declared view as a sector of 5 km, each camera as a point."""
+    """GeoJSON text: a grid of tenths of a degree, each declared view to 5 km, each camera as a point."""
     features = [*_grid(cameras)]
     for camera, lon, lat in _placed(cameras):
         features += [
-            _feature("Polygon", [_sector(lon, lat, pose)], camera, pose.pose_id)
-            for pose in camera.poses.values()
-            if pose.azimuth_deg is not None and pose.fov_deg is not None
+            _feature(cone(view, _REACH_M), camera, pose_id)
+            for pose_id in camera.poses
+            if (view := camera.view(pose_id)) is not None
         ]
-        features.append(_feature("Point", [round(lon, 5), round(lat, 5)], camera, ""))
+        features.append(_feature(_point(lon, lat), camera, ""))
     return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False, indent=1) + "\n"
 
 
-def _feature(kind: str, coordinates: object, camera: Camera, pose_id: str) -> dict[str, object]:
+def _feature(geometry: object, camera: Camera, pose_id: str) -> dict[str, object]:
     return {
         "type": "Feature",
         "properties": {"camera": camera.camera_id, "name": camera.name_vi, "pose": pose_id},
-        "geometry": {"type": kind, "coordinates": coordinates},
+        "geometry": geometry,
     }
 
 
-def _sector(lon: float, lat: float, pose: Pose) -> list[list[float]]:
-    """A closed ring, counter-clockwise as RFC 7946 wants it: clockwise bearings backwards, then the camera again."""
-    azimuth, width = pose.azimuth_deg or 0.0, pose.fov_deg or 0.0
-    steps = max(1, math.ceil(width / _STEP_DEG))
-    bearings = [azimuth + width / 2 - width * step / steps for step in range(steps + 1)]
-    middle = [round(lon, 5), round(lat, 5)]
-    return [middle, *(_away(lon, lat, bearing) for bearing in bearings), middle]
-
-
-def _away(lon: float, lat: float, bearing_deg: float) -> list[float]:
-    """The place `_REACH_KM` away; flat earth, which is off by metres here."""
-    angle = math.radians(bearing_deg)
-    north, east = _REACH_KM * math.cos(angle), _REACH_KM * math.sin(angle)
-    return [
-        round(lon + east / (_KM_PER_DEGREE * math.cos(math.radians(lat))), 5),
-        round(lat + north / _KM_PER_DEGREE, 5),
-    ]
+def _point(lon: float, lat: float) -> dict[str, object]:
+    return {"type": "Point", "coordinates": [round(lon, 5), round(lat, 5)]}
 
 
 def _grid(cameras: Sequence[Camera]) -> Iterator[dict[str, object]]:
