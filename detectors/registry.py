@@ -1,9 +1,11 @@
 """Which detectors watch a pose: a list of plug-ins by name."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 
 from detectors.base import Detector
+from detectors.camera_health import CameraHealthDetector
 from detectors.construction import ConstructionDetector
 from detectors.smoke import SmokeDetector
 from detectors.smoke.choice import RULE, network_of
@@ -12,8 +14,8 @@ from ioc.catalog.cameras import Camera, Pose
 
 __all__ = ["DETECTORS", "DetectorFactory", "build_detectors", "detectors_with"]
 
-DetectorFactory = Callable[[Pose], Detector | None]
-"""Returns a new detector for a pose, or None where it has nothing to watch there."""
+DetectorFactory = Callable[[Camera, Pose], Detector | None]
+"""Returns a new detector for a pose of a camera, or None where it has nothing to watch there."""
 
 
 def detectors_with(smoke_model: str) -> Mapping[str, DetectorFactory]:
@@ -26,10 +28,10 @@ def detectors_with(smoke_model: str) -> Mapping[str, DetectorFactory]:
     """
     network = network_of(smoke_model)
 
-    def smoke(pose: Pose) -> Detector:
+    def smoke(camera: Camera, pose: Pose) -> Detector:
         return SmokeDetector(network=network, masks=_masks(pose))
 
-    return MappingProxyType({"smoke": smoke, "construction": _construction})
+    return MappingProxyType({"smoke": smoke, "construction": _construction, "camera_health": _camera_health})
 
 
 def _masks(pose: Pose) -> PoseMasks:
@@ -40,8 +42,12 @@ def _masks(pose: Pose) -> PoseMasks:
     )
 
 
-def _construction(pose: Pose) -> Detector | None:
+def _construction(camera: Camera, pose: Pose) -> Detector | None:
     return ConstructionDetector(pose.zones) if pose.zones else None
+
+
+def _camera_health(camera: Camera, pose: Pose) -> Detector:
+    return CameraHealthDetector(grace=timedelta(seconds=camera.health_grace_s))
 
 
 DETECTORS = detectors_with(RULE)
@@ -55,4 +61,4 @@ def build_detectors(
     if not camera.is_active:
         return ()
     pose = camera.pose(pose_id)
-    return tuple(detector for build in detectors.values() if (detector := build(pose)) is not None)
+    return tuple(detector for build in detectors.values() if (detector := build(camera, pose)) is not None)

@@ -12,8 +12,9 @@ __all__ = ["DETECTIONS_TOPIC", "DETECTION_TYPE", "Box", "Detection", "Tier", "bo
 DETECTIONS_TOPIC = "ioc.camera.detections"
 DETECTION_TYPE = "vn.ioc.camera.detection.v1"
 
-Tier = Literal["watch", "alarm"]
-"""`watch` is early and unconfirmed (shown, nobody is called); `alarm` is what becomes an alert."""
+Tier = Literal["watch", "alarm", "clear"]
+"""`watch` is early and unconfirmed (shown, nobody is called); `alarm` is what becomes an alert; `clear` says that what
+the same detector alarmed for at this pose under this label is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ioc.catalog.cameras import AZIMUTH_SD_DEG, RANGE_M, Camera, Mask, MaskKind, Pose
+from ioc.catalog.cameras import AZIMUTH_SD_DEG, HEALTH_GRACE_S, RANGE_M, Camera, Mask, MaskKind, Pose
 from ioc.errors import ConfigurationError
 from ioc.geography import Geography
 from ioc.permits import Zone
@@ -60,6 +60,7 @@ class CameraEntry(_File):
     lat: float | None = Field(None, ge=-90, le=90)
     height_m: float | None = Field(None, ge=-100, le=9000)
     range_m: float = Field(RANGE_M, ge=100, le=100_000)
+    health_grace_s: float = Field(HEALTH_GRACE_S, ge=0, le=86_400)
     active: bool = True
     poses: dict[str, PoseEntry] = {}
 
@@ -87,6 +88,7 @@ def cameras_of(path: Path, declared: Mapping[str, CameraEntry], geography: Geogr
             lat=spec.lat,
             height_m=spec.height_m,
             range_m=spec.range_m,
+            health_grace_s=spec.health_grace_s,
             is_active=spec.active,
             poses={pose_id: _pose(path, camera_id, pose_id, spec, pose) for pose_id, pose in spec.poses.items()},
         )

@@ -9,14 +9,15 @@ from ioc.places.bearings import View
 from ioc.places.landmarks import Landmark
 from ioc.places.terrain_line import TerrainPoint
 
-__all__ = ["AZIMUTH_SD_DEG", "RANGE_M", "Camera", "Mask", "MaskKind", "Pose"]
+__all__ = ["AZIMUTH_SD_DEG", "HEALTH_GRACE_S", "RANGE_M", "Camera", "Mask", "MaskKind", "Pose"]
 
 AZIMUTH_SD_DEG = 1.0
 """How well a pose is known where the catalogue does not say: an azimuth read from a map and a preset that returns to it
 within half a degree. `ioc calibrate` tells the real figure."""
 RANGE_M = 20_000.0
 """How far smoke is seen on a clear day where the catalogue does not say."""
-
+HEALTH_GRACE_S = 120.0
+"""How long a camera may be at fault before somebody is told: a person wipes the lens, a crew turns it away."""
 
 MaskKind = Literal["sky", "occlusion", "private"]
 """sky: above the ridges, where smoke does not begin; occlusion: what stands before the camera; private: not to be
@@ -56,7 +57,8 @@ class Pose:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
     """A registered camera. `admin_unit` is the statistical code of its commune, "" where unknown; `height_m` is the
-    lens's above sea level, `range_m` how far it sees smoke on a clear day."""
+    lens's above sea level, `range_m` how far it sees smoke on a clear day. A fault of the camera that lasts for
+    `health_grace_s` is told."""
 
     camera_id: str
     name_vi: str
@@ -66,6 +68,7 @@ class Camera:
     lat: float | None = None
     height_m: float | None = None
     range_m: float = RANGE_M
+    health_grace_s: float = HEALTH_GRACE_S
     is_active: bool = True
     poses: Mapping[str, Pose]
 

@@ -104,7 +104,8 @@ def _covered(fault: CameraFault) -> _Lay:
     def lay(image: BgrImage, age: int, chance: np.random.Generator) -> BgrImage:
         cover, shade = mask(*image.shape[:2])
         light = 0.04 + 0.96 * min(1.3, float(image.mean()) / 110)
-        cloth = np.clip(colour * shade * light, 0, 255) * (1 - lets_through) + lets_through * float(image.mean())
+        cloth = np.clip(_tone(colour, image) * shade * light, 0, 255) * (1 - lets_through)
+        cloth += lets_through * float(image.mean())
         grain = chance.normal(0, 1.4, image.shape[:2]).astype(np.float32)[..., None]
         return _clipped(image * (1 - cover) + (cloth + grain) * cover)
 
@@ -144,7 +145,7 @@ def _sprayed(fault: CameraFault) -> _Lay:
     def lay(image: BgrImage, age: int, chance: np.random.Generator) -> BgrImage:
         cover = mask(*image.shape[:2]) * np.float32(0.97)
         light = 0.06 + 0.94 * min(1.3, float(image.mean()) / 110)
-        return _clipped(image * (1 - cover) + np.clip(colour * light, 0, 255) * cover)
+        return _clipped(image * (1 - cover) + np.clip(_tone(colour, image) * light, 0, 255) * cover)
 
     return lay
 
@@ -181,6 +182,12 @@ def _moved(fault: CameraFault) -> _Lay:
         return _bgr(cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101))
 
     return lay
+
+
+def _tone(colour: NDArray[np.float32], image: BgrImage) -> NDArray[np.float32]:
+    """What is grey in the scene is grey before the lens too: an infrared camera knows no colour."""
+    is_grey = bool((image[::8, ::8].max(axis=2) == image[::8, ::8].min(axis=2)).all())
+    return np.full(3, colour.mean(), np.float32) if is_grey else colour
 
 
 def _over_exposed(fault: CameraFault) -> _Lay:

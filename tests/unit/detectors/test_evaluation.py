@@ -273,9 +273,9 @@ def test_construction_watches_only_poses_with_zones() -> None:
     zone = Zone(zone_id="z", kind="residential", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
     poses = {"p0": Pose(pose_id="p0", zones=(zone,)), "p1": Pose(pose_id="p1")}
     camera = Camera(camera_id="c", name_vi="c", poses=poses)
-    assert [detector.name for detector in build_detectors(camera, "p0")] == ["smoke", "construction"]
-    assert [detector.name for detector in build_detectors(camera, "p1")] == ["smoke"]
-    assert [detector.name for detector in build_detectors(camera, "swept")] == ["smoke"]
+    assert [detector.name for detector in build_detectors(camera, "p0")] == ["smoke", "construction", "camera_health"]
+    assert [detector.name for detector in build_detectors(camera, "p1")] == ["smoke", "camera_health"]
+    assert [detector.name for detector in build_detectors(camera, "swept")] == ["smoke", "camera_health"]
     assert build_detectors(Camera(camera_id="c", name_vi="c", is_active=False, poses=poses), "p0") == ()
 
 

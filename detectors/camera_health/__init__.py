@@ -1,0 +1,5 @@
+"""Is the camera itself all right: frozen, covered, blurred, turned away, blinded, dirty — or is it only the weather?"""
+
+from detectors.camera_health.detector import CameraHealthDetector, HealthThresholds
+
+__all__ = ["CameraHealthDetector", "HealthThresholds"]
