@@ -44,9 +44,9 @@ class Registration:
     quality: float
 
 
-def features_of(grey: Grey) -> Features:
-    """Returns up to 800 SIFT features; none on a flat picture."""
-    keypoints, descriptors = cv2.SIFT.create(nfeatures=_FEATURES).detectAndCompute(grey, None)
+def features_of(grey: Grey, *, most: int = _FEATURES) -> Features:
+    """Returns up to `most` SIFT features; none on a flat picture."""
+    keypoints, descriptors = cv2.SIFT.create(nfeatures=most).detectAndCompute(grey, None)
     if descriptors is None:
         return Features(points=np.zeros((0, 2), np.float32), descriptors=np.zeros((0, 128), np.float32))
     points = np.array([keypoint.pt for keypoint in keypoints], dtype=np.float32)

@@ -1,0 +1,5 @@
+"""Building and obstruction seen from fixed cameras; new surfaces between two aerial pictures."""
+
+from detectors.construction.detector import ConstructionDetector, ConstructionThresholds
+
+__all__ = ["ConstructionDetector", "ConstructionThresholds"]
