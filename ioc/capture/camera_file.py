@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ioc.capture.pacing import parse_duration_s
 from ioc.capture.poses import DailyStop, PatrolStop
 from ioc.capture.stills import check_id
+from ioc.catalog.yaml_files import RepeatedKey, parsed
 from ioc.errors import ConfigurationError
 
 __all__ = [
@@ -150,27 +151,6 @@ class _File(_Entry):
     every: Duration = 5.0
     jpeg_scale: int = Field(3, ge=2, le=31)
     cameras: dict[str, _CameraEntry] = Field(min_length=1)
-
-
-class _NoDoubles(yaml.SafeLoader):
-    """YAML lets the last of two equal keys win in silence; a camera would be lost."""
-
-
-def _mapping(loader: _NoDoubles, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise _Double(str(key), key_node.start_mark.line + 1)
-        seen.add(key)
-    return dict(loader.construct_mapping(node, deep=True))
-
-
-class _Double(Exception):
-    pass
-
-
-_NoDoubles.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def read_cameras(
@@ -336,11 +316,10 @@ def _read(path: Path) -> _File:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigurationError(f"{path}: can't be read ({reason}); check its rights and its encoding") from None
     try:
-        content = yaml.load(text, Loader=_NoDoubles)  # noqa: S506  (a safe loader)
-    except _Double as double:
-        key, line = double.args
+        content = parsed(text)
+    except RepeatedKey as repeated:
         raise ConfigurationError(
-            f"{path}, line {line}: {key!r} stands twice; each camera has one id, and an id of its own"
+            f"{path}, line {repeated.line}: {repeated.key!r} stands twice; each camera has one id, and an id of its own"
         ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

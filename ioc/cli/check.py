@@ -13,8 +13,6 @@ from ioc.cli.options import CatalogOption, ConfigOption, JsonOption
 from ioc.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import yaml
-
     from ioc.catalog import Catalog
 
 __all__ = ["CatalogReport", "examine", "register"]
@@ -100,15 +98,16 @@ def examine(folder: Path, today: date = date.max, now: datetime | None = None) -
     Raises:
         ConfigurationError: the first problem; a sentence that names the file and the key.
     """
+    from ioc.capture.camera_file import CAMERA_FILE, read_cameras
     from ioc.catalog import load_catalog
     from ioc.cli import check_figures, check_oncall
     from ioc.clock import system_clock
     from ioc.gateway.open311_services import load_report_services
 
-    for path in _files(folder):
-        _refuse_repeated_keys(path)
     catalog = load_catalog(folder)
     load_report_services(catalog)
+    if (folder / CAMERA_FILE).exists():
+        read_cameras(folder / CAMERA_FILE, registered=catalog.cameras)
     check_figures.refuse_short_memory(catalog)
     cameras = catalog.cameras.values()
     zones = [sum(len(pose.zones) for pose in camera.poses.values()) for camera in cameras]
@@ -152,57 +151,6 @@ def _summary(report: CatalogReport) -> str:
 # ---- files -----------------------------------------------------------------------------------------------------------
 
 
-def _files(folder: Path) -> list[Path]:
-    return [*sorted(folder.glob("*.yaml")), *sorted((folder / "kpis").glob("*.yaml"))]
-
-
-def _refuse_repeated_keys(path: Path) -> None:
-    """YAML's loader keeps the last of two entries with one name: the first zone or camera would be gone in silence."""
-    import yaml
-
-    from ioc.catalog.yaml_files import composed
-
-    try:
-        root = composed(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError):
-        return  # the catalogue's loader has the sentence for it
-    except OSError as error:
-        raise ConfigurationError(f"{path} can't be read: {error.strerror}; mend its rights, or remove it") from None
-    except RecursionError:
-        raise ConfigurationError(f"{path} is nested too deeply; no file of a catalogue needs that") from None
-    if root is None:
-        return
-    for place, key, line in _repeated_keys(root):
-        under = f" under {place}" if place else ""
-        raise ConfigurationError(
-            f"{path}: {key}: written twice{under} (again in line {line}); give each a name of its own, or remove one"
-        )
-
-
-def _repeated_keys(root: "yaml.Node") -> Iterator[tuple[str, str, int]]:
-    """Yields (place, key, line) of every key that its mapping holds already; a node with an anchor is seen once."""
-    import yaml
-
-    seen: set[int] = set()
-    waiting: list[tuple[str, yaml.Node]] = [("", root)]
-    while waiting:
-        place, node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            waiting += [(place, item) for item in node.value]
-        if not isinstance(node, yaml.MappingNode):
-            continue
-        keys: set[tuple[str, str]] = set()
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in keys:
-                    yield place, key.value, key.start_mark.line + 1
-                keys.add((key.tag, key.value))
-                waiting.append((f"{place}.{key.value}" if place else key.value, value))
-
-
 def _unread_files(folder: Path) -> Iterator[str]:
     """Files that look like the catalogue's and are not read: a KPI saved as .yml would be missed by nobody."""
     names = (
@@ -211,6 +159,7 @@ def _unread_files(folder: Path) -> Iterator[str]:
         "event_types",
         "entities",
         "cameras",
+        "capture",
         "imports",
         "oncall",
         "permits",
@@ -221,6 +170,8 @@ def _unread_files(folder: Path) -> Iterator[str]:
     )
     read = {f"{name}.yaml" for name in names}
     for path in sorted(folder.glob("*.y*ml")):
+        if path.is_dir():
+            raise ConfigurationError(f"{path} can't be read: it is a folder; move it out of the catalogue")
         if path.name not in read:
             yield f"{path}: is not read; the catalogue's files are {', '.join(sorted(read))} and kpis/*.yaml"
     for path in sorted((folder / "kpis").glob("*.yml")):

@@ -26,6 +26,9 @@ _CAMERAS = """\
 # Camera quan sát tầm cao: none yet. Take the # from the example, and write one entry for each camera.
 # admin_unit: the statistical code of its commune. azimuth_deg: of the middle of the picture, clockwise from north;
 # fov_deg: its width. zones: where building is watched; polygons are [x, y] in 0–1 of the picture.
+# `ioc calibrate` solves azimuth_deg, fov_deg, tilt_deg, roll_deg and azimuth_sd_deg of a pose from landmarks; terrain
+# gives distances of one camera, masks what is not looked at; height_m and range_m are the camera's. All of them:
+# deploy/docs/cameras-place.md. Where its stream is: capture.yaml, deploy/docs/cameras.md.
 #
 # cam-01:
 #   name_vi: {name}

@@ -355,6 +355,16 @@ def every_kpi_by_day(folder: Path) -> None:
             added("cameras.yaml", "cam-01: {name_vi: B}\n"), r"cameras\.yaml: cam-01: written twice", id="camera twice"
         ),
         pytest.param(
+            added("capture.yaml", "cameras: {cam-99: {url: 'rtsp://10.1.2.3/live'}}\n"),
+            r"capture\.yaml: cameras\.cam-99: is not in cameras\.yaml",
+            id="a stream of a camera that nobody registered",
+        ),
+        pytest.param(
+            added("capture.yaml", "cameras:\n  cam-01: {url: 'rtsp://a/b'}\n  cam-01: {url: 'rtsp://a/c'}\n"),
+            r"capture\.yaml, line 3: 'cam-01' stands twice",
+            id="two streams of one camera",
+        ),
+        pytest.param(
             changed("kpis/camera_online.yaml", "ioc_camera_online_ratio", "ioc_wan_channels_up_ratio"),
             r"kpis: wan_channels_up and camera_online have the same metric",
             id="a metric of two KPIs",
