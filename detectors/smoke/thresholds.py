@@ -48,12 +48,12 @@ class SmokeThresholds:
     weak_rise: float = 0.02
     most_squares: int = 6
     sky_margin: float = 0.06
-    # With the free weights, which have seen no site of the twelve: alarm 0.50–0.60 with support 0.2–0.33 gives 10 of 12
-    # with 1 to 4 false in 8 h; alarm 0.66 gives 8 without a false one; the network alone 7, the rule alone 8.
-    alarm_probability: float = 0.55  # 4 of 6 frames, as the rule
-    support_probability: float = 0.25  # of 2 of 6 frames: enough where the rule alarms too
+    # With the free weights, which have seen no site of the twelve: alarm 0.3–0.5 with support 0.15–0.2 gives 9 or 10 of
+    # 12 with 1 false in 8 h; support 0.1 has 3 false, alarm 0.2 too. The network alone 7, the rule alone 8.
+    alarm_probability: float = 0.35  # 4 of 6 frames, as the rule
+    support_probability: float = 0.15  # of 2 of 6 frames: enough where the rule alarms too
     support_frames: int = 2
-    watch_probability: float = 0.4
+    watch_probability: float = 0.2
     network_watch: tuple[int, int] = (2, 3)
     goes_on: float = 0.6  # hysteresis: of each probability, where it is open already and all over its region
 
