@@ -21,8 +21,10 @@ from detectors.base import BgrImage, Candidate, Detector, Observation
 from detectors.canary import CanaryDetector
 from detectors.preprocess import decode_jpeg
 from detectors.registry import DETECTORS, DetectorFactory, build_detectors, detectors_with
+from detectors.smoke.network import WORKING_WIDTH_PX  # no detector looks at more
 from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.adapters.kafka_access import kafka_arguments
+from ioc.adapters.recent_stills import RecentStills
 from ioc.canary import is_canary
 from ioc.catalog import Catalog
 from ioc.clock import Clock
@@ -31,12 +33,17 @@ from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
 from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Detection
 from ioc.errors import InvalidRecord, TransientError
 from ioc.events import FUTURE_TOLERANCE_US
+from ioc.evidence.privacy import Privacy
+from ioc.evidence.recording import AT_HAND
 from ioc.frames import FRAMES_TOPIC, Frame, decode_frame, sha256_hex
 from ioc.places.bearings import bearing_of
 from ioc.rejections import foreign_source, internal_error, unknown_camera
 from ioc.windows import MICROSECONDS, microseconds_of
 from streams.apps import build_frames_app
 from streams.batch_role import app_ended, assigned
+from streams.case_keeping import CaseKeeper
+from streams.case_metrics import CaseMetrics
+from streams.case_news import CaseNews
 from streams.frame_lanes import FrameLanes, FrameLimits, WaitingFrame
 from streams.metrics import PipelineMetrics
 
@@ -48,6 +55,7 @@ APP_ID = "ioc-frames"
 _RETRY_PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # then the frame is a dead letter: the next ones matter more
 _MAX_POSES = 2_000  # background models are a few MB each
 _MOST_SIDE_BY_SIDE = 16
+_SETTLE_S = 3.0
 
 
 class PoseWatch:
@@ -62,9 +70,12 @@ class PoseWatch:
         metrics: PipelineMetrics,
         max_age_s: float | None = None,
         detectors: Mapping[str, DetectorFactory] = DETECTORS,
+        cases: CaseKeeper | None = None,
     ) -> None:
         self._catalog, self._evidence, self._clock, self._metrics = catalog, evidence, clock, metrics
         self._max_age_s = max_age_s
+        self._privacy = Privacy(catalog.cameras)
+        self._cases = cases
         self._factories = detectors
         self._detectors: dict[str, tuple[Detector, ...]] = {}
 
@@ -81,16 +92,19 @@ class PoseWatch:
         self._check(frame)
         with self._metrics.stage("frame_decode"):
             jpeg = self._evidence.get(frame.dataref) if frame.dataref else frame.jpeg
-            sha256 = sha256_hex(jpeg)
-            if frame.sha256 and frame.sha256.lower() != sha256:
+            if frame.sha256 and frame.sha256.lower() != sha256_hex(jpeg):
                 raise InvalidRecord(
                     "hash_mismatch",
                     field="sha256",
                     vi="Ảnh không khớp mã băm sha256 của nó.",
                     en="the picture does not match its sha256",
                 )
-            image = decode_jpeg(jpeg)
-        frame = replace(frame, sha256=sha256, jpeg=jpeg)
+            # Detectors see what is kept: the box and the picture of an alarm are of one still.
+            jpeg = self._privacy.masked(frame.camera_id, frame.pose_id, jpeg)
+            image = decode_jpeg(jpeg, least_width_px=WORKING_WIDTH_PX)
+        frame = replace(frame, sha256=sha256_hex(jpeg), jpeg=jpeg)
+        if self._cases is not None:
+            self._cases.still(frame.key, frame.captured_at, jpeg)
         detections: list[Detection] = []
         is_repeated = False
         for detector in self._of(frame):
@@ -188,9 +202,15 @@ class FramesRole:
         self._broker, self._catalog, self._clock, self._metrics = broker, catalog, clock, metrics
         self._producer: AIOKafkaProducer | None = None
         self._is_started = False  # Faust makes a consumer for whoever asks first: the HTTP thread must not
+        store, kept = evidence or open_evidence(state / "evidence"), CaseMetrics(metrics.registry)
+        recent = RecentStills(state / "recent-stills", keep=AT_HAND)
+        self._cases = CaseKeeper(evidence=store, recent=recent, metrics=kept)
+        self._news = CaseNews(self._cases, broker=broker, clock=clock, metrics=kept)
+        self._reading_news: asyncio.Task[None] | None = None
         self._watch = PoseWatch(
             catalog=catalog,
-            evidence=evidence or open_evidence(state / "evidence"),
+            evidence=store,
+            cases=self._cases,
             clock=clock,
             metrics=metrics,
             max_age_s=limits.max_age_s,
@@ -237,12 +257,24 @@ class FramesRole:
         self.app.finalize()
         await self.app.start()
         self._is_started = True
+        self._reading_news = asyncio.create_task(self._news.run(), name="news of incidents")
 
     async def stop(self) -> None:
+        if self._reading_news is not None:
+            self._reading_news.cancel()
+            await asyncio.gather(self._reading_news, return_exceptions=True)
         await self.app.stop()  # waits until what was read is acknowledged
         await self._lanes.close()
+        await self._settle_cases()
         if self._producer is not None:
             await self._producer.stop()
+
+    async def _settle_cases(self) -> None:
+        try:
+            await asyncio.to_thread(self._cases.settle, _SETTLE_S)
+        except TimeoutError:
+            logger.warning("the evidence store is too slow: stills of incidents are lost at the end")
+        self._cases.close()
 
     async def failed(self) -> None:
         ends = [asyncio.create_task(way) for way in (app_ended(self.app), self._lanes.broken())]

@@ -1,4 +1,4 @@
-"""The last ten minutes of every pose, on this machine's disk: what was there before an incident, at hand at once.
+"""The last minutes of every pose, on this machine's disk: what was there before an incident, at hand at once.
 
 One file a still, named by its time, in a folder a pose: whoever looks into the folder sees what the camera saw. A
 restart finds them again. What can't be written is told and forgotten: a full disk must not stop detection.
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"(\d{8}T\d{6}_\d{3})\.jpg")
 _TIME = "%Y%m%dT%H%M%S"
-_MOST_OF_A_POSE = 700  # ten minutes at one a second, and some
+_MOST_OF_A_POSE = 1000  # fifteen minutes at one a second, and some
 
 
 class RecentStills:
@@ -37,7 +37,8 @@ class RecentStills:
             part = folder / (name + ".part")
             part.write_bytes(jpeg)
             os.replace(part, folder / name)
-            names.append(name)
+            if not names or names[-1] != name:  # the same still is told again where its frame is tried again
+                names.append(name)
             self._forget_old(folder, names, at)
         except OSError as error:
             if not self._is_complaining:

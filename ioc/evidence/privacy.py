@@ -23,7 +23,7 @@ class Privacy:
     Safe to share between threads.
     """
 
-    def __init__(self, cameras: Mapping[str, Camera] = {}) -> None:  # noqa: B006  (never written)
+    def __init__(self, cameras: Mapping[str, Camera] = {}) -> None:
         self._areas = {
             (camera_id, pose_id): areas
             for camera_id, camera in cameras.items()

@@ -7,10 +7,12 @@ later ones once a minute: a fire of a day must not fill the disk.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-__all__ = ["AFTER", "BEFORE", "Recording", "Recordings"]
+__all__ = ["AFTER", "AT_HAND", "BEFORE", "Recording", "Recordings"]
 
 BEFORE = timedelta(minutes=10)
 AFTER = timedelta(minutes=10)
+AT_HAND = BEFORE + timedelta(minutes=5)
+"""How long every still of a pose is kept at hand: an incident is told some frames after its first one."""
 _EVERY_FRAME = timedelta(minutes=10)
 _THEN_EVERY = timedelta(minutes=1)
 _LONGEST = timedelta(days=3)  # an incident that nobody closes must not fill the disk
@@ -40,19 +42,26 @@ class Recordings:
     def __init__(self) -> None:
         self._by_pose: dict[str, dict[str, Recording]] = {}
 
-    def told(self, pose: str, incident_id: str, *, first_at: datetime, last_at: datetime) -> Recording | None:
-        """Takes an incident's news; returns its recording where it is new: the stills before it are wanted now."""
+    def told(
+        self, pose: str, incident_id: str, *, first_at: datetime, last_at: datetime, is_begun: bool = True
+    ) -> Recording | None:
+        """Takes an incident's news; returns its recording where it is new: the stills before it are wanted now.
+
+        `is_begun` False: it is over; only one that is known is recorded on, to its end.
+        """
         of_pose = self._by_pose.setdefault(pose, {})
         known = of_pose.get(incident_id)
         if known is not None:
             of_pose[incident_id] = replace(known, until=max(known.until, last_at + AFTER))
+            return None
+        if not is_begun:
             return None
         if len(of_pose) >= _MOST:
             del of_pose[min(of_pose, key=lambda each: of_pose[each].until)]
         of_pose[incident_id] = Recording(incident_id=incident_id, first_at=first_at, until=last_at + AFTER)
         return of_pose[incident_id]
 
-    def ended(self, pose: str, incident_id: str) -> None:
+    def forget(self, pose: str, incident_id: str) -> None:
         self._by_pose.get(pose, {}).pop(incident_id, None)
 
     def taken(self, pose: str, at: datetime) -> tuple[str, ...]:

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
 
@@ -9,8 +10,11 @@ from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.capture import publisher as publishing
 from ioc.capture.publisher import MAX_IN_FLIGHT, FramePublisher, run_capture
 from ioc.capture.stills import CapturedStill, CaptureReport, Tally
+from ioc.catalog.cameras import Camera, Mask, Pose
 from ioc.errors import PermanentError, TransientError
+from ioc.evidence.privacy import Privacy
 from ioc.frames import FRAMES_TOPIC, INLINE_LIMIT_BYTES, MAX_FRAME_BYTES, Frame, decode_frame, sha256_hex
+from ioc.opencv import cv2
 from tests.unit.capture.pictures import jpeg, png
 from tests.unit.capture.timekeeping import BEGIN
 
@@ -92,6 +96,7 @@ async def publish(
     is_checked: bool = True,
     on_frame: Callable[[Frame], None] | None = None,
     stop: asyncio.Event | None = None,
+    privacy: Privacy | None = None,
     **run: float,
 ) -> CaptureReport:
     publisher = FramePublisher(
@@ -101,6 +106,7 @@ async def publish(
         tally=source.tally,
         is_checked=is_checked,
         on_frame=on_frame,
+        privacy=privacy,
     )
     return await run_capture(source, publisher, stop=stop or asyncio.Event(), **run)  # type: ignore[arg-type]  # a table
 
@@ -138,6 +144,27 @@ async def test_a_large_still_travels_as_a_claim_check(
     assert bool(frame.dataref) is is_claim_check
     assert (evidence.get(frame.dataref) if is_claim_check else frame.jpeg) == still
     assert frame.sha256 == sha256_hex(still)
+
+
+AREA = Mask(kind="private", polygon=((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)))
+PRIVATE = Privacy({"cam-01": Camera(camera_id="cam-01", name_vi="", poses={"p0": Pose(pose_id="p0", masks=(AREA,))})})
+
+
+@pytest.mark.parametrize(("width", "is_claim_check"), [(320, False), (1600, True)])
+async def test_what_is_private_is_on_no_frame_and_in_no_store(
+    producer: type[FakeProducer], width: int, is_claim_check: bool
+) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (width // 2, width, 3), np.uint8)
+    evidence, still = open_evidence("memory:"), bytes(cv2.imencode(".jpg", noise)[1].tobytes())
+    assert (len(still) > INLINE_LIMIT_BYTES) is is_claim_check
+    report = await publish(Stills(still, jpeg()), evidence=evidence, privacy=PRIVATE)
+    ((key, value, headers),) = producer.instances[0].sent
+    frame = decode_frame(key, value, headers)
+    kept = evidence.get(frame.dataref) if frame.dataref else frame.jpeg
+    assert kept == PRIVATE.masked("cam-01", "p0", still) != still
+    assert frame.sha256 == sha256_hex(kept)
+    assert bool(frame.dataref) is is_claim_check
+    assert report.cameras["cam-01"].rejected == {"undecodable_jpeg": 1}, "what can't be masked is not published"
 
 
 HOSTILE = {

@@ -49,12 +49,13 @@ def test_what_is_over_wants_nothing() -> None:
     recordings.told(POSE, "i1", first_at=at(0), last_at=at(0))
     recordings.told(POSE, "i2", first_at=at(1), last_at=at(9))
     assert recordings.taken(POSE, at(8)) == ("i1", "i2")
-    recordings.ended(POSE, "i2")
-    assert recordings.taken(POSE, at(9)) == ("i1",)
+    assert recordings.told(POSE, "i2", first_at=at(1), last_at=at(9), is_begun=False) is None, "a known one goes on"
+    assert recordings.told(POSE, "i3", first_at=at(1), last_at=at(9), is_begun=False) is None
+    assert recordings.taken(POSE, at(12)) == ("i2",)
     assert recordings.taken(POSE, at(40)) == ()
 
 
-# ---- the last ten minutes --------------------------------------------------------------------------------------------
+# ---- the last minutes ------------------------------------------------------------------------------------------------
 
 
 def test_the_last_ten_minutes_are_at_hand_also_after_a_restart(tmp_path: Path) -> None:
