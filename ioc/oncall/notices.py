@@ -197,7 +197,8 @@ def evidence_sha256(incident: Incident) -> str:
 
 
 def map_link(incident: Incident) -> str:
-    """A `geo:` address (RFC 5870) that a phone opens in its own map, "" without a position."""
+    """A `geo:` address (RFC 5870) that a phone opens in its own map, "" without a position. It is the camera's where
+    the incident is not located."""
     if incident.lat is None or incident.lon is None:
         return ""
     return f"geo:{incident.lat:.5f},{incident.lon:.5f}"
@@ -217,8 +218,9 @@ def runbook_url(incident: Incident, public_url: str) -> str:
 def webhook_body(notice: Notice) -> dict[str, object]:
     """The JSON of the webhook (Standard Webhooks: type, timestamp, data). The same for every try."""
     incident, about = notice.incident, notice.about
+    told = incident.as_json()
     data: dict[str, object] = {
-        "incident": incident.as_json(),
+        "incident": told,
         "place": {
             "name_vi": incident.place_vi,
             "name_en": incident.place_en or incident.place_vi,
@@ -229,6 +231,7 @@ def webhook_body(notice: Notice) -> dict[str, object]:
             "lat": incident.lat,
             "azimuth_deg": incident.azimuth_deg,
             "map": notice.map_link,
+            **{name: told[name] for name in ("located_by", "uncertainty_m", "ellipse", "place_reason", "sightings")},
         },
         "evidence": {
             "ref": incident.evidence,

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from ioc.incidents import Incident
+from ioc.place_words import place_words
 
 __all__ = [
     "KIND_WORDS",
@@ -16,6 +17,7 @@ __all__ = [
     "Language",
     "Links",
     "headline",
+    "is_of_camera",
     "kind_words",
     "lines",
     "local_time",
@@ -32,6 +34,15 @@ KIND_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "smoke": ("Nghi có khói, cháy", "Suspected smoke or fire"),
         "construction": ("Nghi xây dựng không phép, sai phép", "Suspected building without or against a permit"),
+        "offline": ("Camera mất kết nối: không có hình", "Camera offline: no pictures"),
+        "frozen": ("Camera đứng hình", "Camera frozen"),
+        "covered": ("Camera bị che hoặc bị phun sơn", "Camera covered or sprayed"),
+        "blurred": ("Camera bị mờ, mất nét", "Camera blurred, out of focus"),
+        "moved": ("Camera lệch khỏi góc quay", "Camera moved off its pose"),
+        "over_exposed": ("Camera chói, thừa sáng", "Camera over-exposed"),
+        "under_exposed": ("Camera tối, thiếu sáng", "Camera under-exposed"),
+        "dirty_lens": ("Ống kính camera bị bẩn", "Camera lens dirty"),
+        "clock_skew": ("Đồng hồ camera sai giờ", "Camera clock wrong"),
     }
 )
 _RULE_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -129,6 +140,11 @@ def kind_words(kind: str) -> tuple[str, str]:
     return KIND_WORDS.get(kind, (kind.replace("_", " "), kind.replace("_", " ")))
 
 
+def is_of_camera(incident: Incident) -> bool:
+    """Whether the incident's coordinates are only those of the camera that sees it."""
+    return bool(incident.camera_id) and incident.located_by == "camera"
+
+
 def local_time(moment: datetime) -> str:
     """Vietnamese wall time, `15:04:05 22/11/2026`."""
     return moment.astimezone(VIETNAM).strftime("%H:%M:%S %d/%m/%Y")
@@ -217,8 +233,7 @@ def _lines_vi(incident: Incident, unit: str, links: Links) -> list[str]:
         found.append(f"Ở đâu: {_place(incident.place_vi, incident, unit)}")
     elif unit:
         found.append(f"Ở đâu: {unit}")
-    if links.map_link:
-        found.append(f"Bản đồ: {links.map_link}{_bearing(incident, 'hướng nhìn')}")
+    found += _where(incident, links, "vi")
     found.append(f"Từ lúc: {local_time(incident.first_frame_at)} (giờ Việt Nam)")
     if _is_seen(incident):
         score = f"{incident.peak_score:.2f}".replace(".", ",")
@@ -240,8 +255,7 @@ def _lines_en(incident: Incident, unit: str, links: Links) -> list[str]:
         found.append(f"Where: {_place(incident.place_en or incident.place_vi, incident, unit)}")
     elif unit:
         found.append(f"Where: {unit}")
-    if links.map_link:
-        found.append(f"Map: {links.map_link}{_bearing(incident, 'looking')}")
+    found += _where(incident, links, "en")
     found.append(f"Since: {local_time(incident.first_frame_at)} (Vietnam time)")
     if _is_seen(incident):
         score = f"{incident.peak_score:.2f}"
@@ -272,8 +286,19 @@ def _place(name: str, incident: Incident, unit: str) -> str:
     return " — ".join(parts)
 
 
-def _bearing(incident: Incident, words: str) -> str:
-    return "" if incident.azimuth_deg is None else f", {words} {incident.azimuth_deg % 360:.0f}°"
+def _where(incident: Incident, links: Links, language: Language) -> list[str]:
+    """The link to the map, which says what it shows, and how the place was found."""
+    n, found = _index(language), []
+    if links.map_link and is_of_camera(incident):
+        found.append(f"{('Vị trí camera', 'Camera at')[n]}: {links.map_link}{_bearing(incident, n)}")
+    elif links.map_link:
+        found.append(f"{('Bản đồ', 'Map')[n]}: {links.map_link}")
+    words = plain(place_words(incident)[n])
+    return [*found, words] if words else found
+
+
+def _bearing(incident: Incident, n: int) -> str:
+    return "" if incident.azimuth_deg is None else f", {('hướng nhìn', 'looking')[n]} {incident.azimuth_deg % 360:.0f}°"
 
 
 def _cues(incident: Incident) -> str:

@@ -8,7 +8,7 @@ from ioc.incidents import Incident
 from ioc.oncall.checklists import ChecklistStep
 from ioc.oncall.lifecycle import VERDICTS
 from ioc.oncall.notices import UnitNames, evidence_sha256, map_link, runbook_url
-from ioc.oncall.notices_lines import local_time, plain
+from ioc.oncall.notices_lines import is_of_camera, local_time, plain
 from ioc.oncall.pages import Frame, hidden_csrf, incident_path, page, pick, place_of, title_of, user_text
 from ioc.oncall.pages_code_words import VERDICT_WORDS
 from ioc.oncall.pages_inbox import Shown, clock_time, standing, tags
@@ -16,6 +16,7 @@ from ioc.oncall.pages_map import map_svg
 from ioc.oncall.pages_timeline import notices_table, timeline
 from ioc.oncall.pages_words import WORDS
 from ioc.oncall.store_reading import IncidentView, TickRow
+from ioc.place_words import place_words
 
 __all__ = ["IncidentShown", "facts_list", "incident_page", "picture"]
 
@@ -46,7 +47,7 @@ def incident_page(frame: Frame, seen: IncidentShown, names: UnitNames) -> str:
         '<div class="columns"><div class="column">'
         f'<section class="first">{picture(frame, shown.incident, path)}</section>'
         f'<section class="third"><div id="facts" data-live>{facts_list(frame, shown, names)}</div>'
-        f"{_map(frame, shown.incident)}</section>"
+        f'<div id="map" data-live>{_map(frame, shown.incident)}</div></section>'
         f'<section class="fourth"><div id="checklist" data-live>{_checklist(frame, seen)}</div></section></div>'
         f'<div class="column"><section class="second noprint"><div id="actions" data-live>{_actions(frame, seen)}</div>'
         f'</section><section class="fifth"><h2>{word("timeline")}</h2><div id="timeline" data-live>'
@@ -79,6 +80,9 @@ def facts_list(frame: Frame, shown: Shown, names: UnitNames) -> str:
     unit = plain(pick(names(row.unit), frame.language)) if row.unit else ""
     place = place_of(incident, frame.language)
     facts = [(word("where"), user_text(", ".join(part for part in (place, unit) if part)))]
+    located = pick(place_words(incident), frame.language)
+    if located:
+        facts.append((word("position"), user_text(located)))
     if incident.camera_id:
         bearing = f", {word('bearing')} {incident.azimuth_deg % 360:.0f}°" if incident.azimuth_deg is not None else ""
         facts.append((word("camera"), f"{user_text(f'{incident.camera_id}, {incident.pose_id}')}{bearing}"))
@@ -111,11 +115,14 @@ def _map(frame: Frame, incident: Incident) -> str:
     if not link:
         return ""
     where = link.removeprefix("geo:")
-    label = f"{WORDS[frame.language]['map']}: {where}"
+    is_camera = is_of_camera(incident)
+    label = f"{WORDS[frame.language]['camera_at' if is_camera else 'map']}: {where}"
+    shown = f"{frame.word('camera_at')}: " if is_camera else ""
+    note = "cone_note" if is_camera else "ellipse_note" if incident.ellipse else ""
     return (
-        f"<h2>{frame.word('map')}</h2>{map_svg(incident.azimuth_deg, language=frame.language, label=label)}"
-        f'<p><code>{escape(where)}</code> · <a href="{escape(link)}">{frame.word("open_map")}</a></p>'
-        f'<p class="soft">{frame.word("cone_note")}</p>'
+        f"<h2>{frame.word('map')}</h2>{map_svg(incident, language=frame.language, label=label)}"
+        f'<p>{shown}<code>{escape(where)}</code> · <a href="{escape(link)}">{frame.word("open_map")}</a></p>'
+        + (f'<p class="soft">{frame.word(note)}</p>' if note else "")
     )
 
 

@@ -47,6 +47,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "sure": "Độ tin",
         "times_seen": "lần phát hiện",
         "map": "Bản đồ",
+        "camera_at": "Vị trí camera",
+        "position": "Định vị",
         "open_map": "Mở trong ứng dụng bản đồ",
         "told": "Báo tin",
         "told_yes": "đã báo",
@@ -104,6 +106,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "camera": "Camera",
         "bearing": "hướng nhìn",
         "cone_note": "Hình quạt là hướng camera nhìn; vị trí đám cháy nằm trong đó, chưa rõ cách bao xa. "
+        "Không phải bản đồ đường sá.",
+        "ellipse_note": "Đám cháy nằm trong hình elip (95 %); các tia là hướng nhìn của từng camera. "
         "Không phải bản đồ đường sá.",
         "no_position": "Không có tọa độ.",
         "id": "Mã sự cố",
@@ -212,6 +216,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "sure": "How sure",
         "times_seen": "detections",
         "map": "Map",
+        "camera_at": "Camera at",
+        "position": "Position",
         "open_map": "Open in a map application",
         "told": "Alert",
         "told_yes": "sent",
@@ -269,6 +275,8 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "camera": "Camera",
         "bearing": "looking",
         "cone_note": "The fan is where the camera looks: the fire lies in it, how far away is not known. "
+        "This is no road map.",
+        "ellipse_note": "The fire lies in the ellipse (95 %); the rays are the bearings of the cameras. "
         "This is no road map.",
         "no_position": "There are no coordinates.",
         "id": "Incident",

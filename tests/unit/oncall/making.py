@@ -13,13 +13,14 @@ import orjson
 from prometheus_client import CollectorRegistry
 
 from ioc.detections import Box
-from ioc.incidents import INCIDENT_TYPE, Incident
+from ioc.incidents import INCIDENT_TYPE, Incident, Sighting
 from ioc.oncall.channels import Receipt
 from ioc.oncall.delivery import Outlet
 from ioc.oncall.delivery_notices import notice_outlet
 from ioc.oncall.metrics import OncallMetrics
 from ioc.oncall.notices import Notice
 from ioc.oncall.store import Store, open_store, sqlite_url
+from ioc.places.ellipse import Ellipse
 
 NOW = datetime(2026, 11, 22, 1, 30, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"only for tests, known to all, 32").decode()
@@ -50,6 +51,33 @@ SMOKE = Incident(
     runbook="/runbooks/smoke",
     cues=("dark_channel", "saturation"),
 )
+
+
+def sighting(camera_id: str, azimuth_deg: float | None, **changes: Any) -> Sighting:
+    known = Sighting(
+        camera_id=camera_id,
+        pose_id="north",
+        azimuth_deg=azimuth_deg,
+        azimuth_sd_deg=None if azimuth_deg is None else 1.0,
+        box=SMOKE.box,
+        first_frame_at=SMOKE.first_frame_at,
+        last_seen_at=SMOKE.last_seen_at,
+        peak_score=0.8,
+        evidence=SMOKE.evidence,
+        evidence_sha256=DIGEST,
+    )
+    return replace(known, **changes)
+
+
+LOCATED: dict[str, Any] = {
+    "lon": 108.45,
+    "lat": 12.06,
+    "located_by": "crossing",
+    "uncertainty_m": 270.0,
+    "ellipse": Ellipse(semi_major_m=270.0, semi_minor_m=90.0, azimuth_deg=40.0),
+    "sightings": (sighting("lang-biang-1", 15.0), sighting("robin", 300.0)),
+}
+"""What an incident has more once two cameras see it."""
 
 
 def incident(**changes: Any) -> Incident:

@@ -4,7 +4,7 @@ import pytest
 
 from ioc.oncall.notices import KIND_WORDS, Notice, compose, console_block, local_time, runbook_url, webhook_body
 from ioc.oncall.web import runbook_markdown
-from tests.unit.oncall.making import DIGEST, NOW, SMOKE, incident, unit_names
+from tests.unit.oncall.making import DIGEST, LOCATED, NOW, SMOKE, incident, unit_names
 
 
 def notice(**changes: object) -> Notice:
@@ -17,7 +17,7 @@ def test_vietnamese_message_says_what_where_since_when_how_sure_and_what_to_do()
     assert notice().message_vi.splitlines() == [
         "[KHẨN CẤP] NGHI CÓ KHÓI, CHÁY",
         "Ở đâu: Chòi canh Lang Biang — Phường Lang Biang — camera lang-biang-1, north",
-        "Bản đồ: geo:12.04530,108.44150, hướng nhìn 15°",
+        "Vị trí camera: geo:12.04530,108.44150, hướng nhìn 15°",
         "Từ lúc: 08:28:30 22/11/2026 (giờ Việt Nam)",
         "Độ tin: 0,82 qua 5 lần phát hiện (dark_channel, saturation)",
         f"Ảnh: https://ioc.example.vn/oncall/evidence/{DIGEST}",
@@ -30,13 +30,40 @@ def test_english_message_says_the_same() -> None:
     assert notice().message_en.splitlines() == [
         "[CRITICAL] Suspected smoke or fire",
         "Where: Lang Biang watchtower — Lang Biang ward — camera lang-biang-1, north",
-        "Map: geo:12.04530,108.44150, looking 15°",
+        "Camera at: geo:12.04530,108.44150, looking 15°",
         "Since: 08:28:30 22/11/2026 (Vietnam time)",
         "How sure: score 0.82 over 5 detections (dark_channel, saturation)",
         f"Picture: https://ioc.example.vn/oncall/evidence/{DIGEST}",
         "What to do: https://ioc.example.vn/oncall/runbooks/smoke?lang=en",
         "Incident: smoke-0001",
     ]
+
+
+def test_a_located_fire_has_its_own_place_how_sure_it_is_and_who_sees_it() -> None:
+    told = notice(**LOCATED)
+    vi, en = told.message_vi.splitlines(), told.message_en.splitlines()
+    assert vi[2:4] == [
+        "Bản đồ: geo:12.06000,108.45000",
+        "Vị trí 12.06000, 108.45000 (± 270 m với 95 %), giao hướng nhìn của 2 camera: lang-biang-1, robin.",
+    ]
+    assert en[2:4] == [
+        "Map: geo:12.06000,108.45000",
+        "At 12.06000, 108.45000 (± 270 m with 95 %), where the bearings of 2 cameras cross: lang-biang-1, robin.",
+    ]
+    place = webhook_body(told)["data"]["place"]  # type: ignore[index]
+    assert (place["located_by"], place["uncertainty_m"]) == ("crossing", 270.0)
+    assert place["ellipse"] == {"semi_major_m": 270.0, "semi_minor_m": 90.0, "azimuth_deg": 40.0}
+    assert [(each["camera_id"], each["azimuth_deg"]) for each in place["sightings"]] == [
+        ("lang-biang-1", 15.0),
+        ("robin", 300.0),
+    ]
+
+
+def test_why_there_is_no_position_is_said() -> None:
+    told = notice(place_reason="one_bearing", maybe_same=("smoke-0002\n[x]",))
+    assert "Chưa định vị được: " in told.message_vi
+    assert "No position yet: " in told.message_en
+    assert "smoke-0002 [x]" in told.message_en, "an id from outside forges no line"
 
 
 def test_construction_names_the_broken_rule() -> None:
@@ -48,7 +75,7 @@ def test_construction_names_the_broken_rule() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     told = notice(lon=None, lat=None, azimuth_deg=None, admin_unit="", place_vi="", place_en="", evidence="", cues=())
-    assert "Bản đồ" not in told.message_vi
+    assert "geo:" not in told.message_vi
     assert "Ở đâu: lang-biang-1" in told.message_vi
     assert "Ảnh: không có" in told.message_vi
     assert (told.map_link, told.evidence_url) == ("", "")

@@ -18,7 +18,7 @@ from ioc.oncall.pages_words import WORDS, age
 from ioc.oncall.store_reading import AuditRow, CommentRow, InboxRow, IncidentView, NoticeRow, TickRow
 from ioc.oncall.web import runbook_markdown
 from ioc.oncall.web_reading import Choices, Wanted
-from tests.unit.oncall.making import DIGEST, NOW, incident, unit_names
+from tests.unit.oncall.making import DIGEST, LOCATED, NOW, incident, sighting, unit_names
 
 SCRIPT = '<script>alert("x")</script>"\'><img src=x onerror=alert(1)>'
 TURNED = "safe\u202etxt.exe\u2066"
@@ -227,11 +227,46 @@ def test_report_has_the_times_and_the_verdict() -> None:
     [(0.0, "L160.0 22.0"), (90.0, "L298.0 160.0"), (-90.0, "L22.0 160.0"), (540.0, "L160.0 298.0")],
 )
 def test_map_turns_the_fan_clockwise_from_north(azimuth_deg: float, tip: str) -> None:
-    assert f'class="axis" d="M160.0 160.0{tip}"' in map_svg(azimuth_deg, language="vi", label="x")
+    assert f'class="axis" d="M160.0 160.0{tip}"' in map_svg(incident(azimuth_deg=azimuth_deg), language="vi", label="x")
 
 
 def test_map_without_a_bearing_has_no_fan() -> None:
-    assert "fan" not in map_svg(None, language="en", label="x")
+    assert "fan" not in map_svg(incident(azimuth_deg=None), language="en", label="x")
+
+
+def test_map_of_a_located_fire_has_its_ellipse_and_every_bearing_from_its_cameras_side() -> None:
+    drawn = map_svg(incident(**LOCATED), language="vi", label="x")
+    assert 'rx="24.8" ry="74.5" transform="rotate(40.0 160.0 160.0)"' in drawn, "90 and 270 m of 500 m"
+    assert re.findall(r">([\d,]+ k?m)</text>", drawn) == ["100 m", "300 m", "500 m"]
+    assert "M279.5 229.0L160.0 160.0" in drawn, "who looks to 300° stands at 120°"
+    assert "robin</text>" in drawn
+    assert 'class="fire"' in drawn
+
+
+@pytest.mark.parametrize(
+    ("long_m", "rings"),
+    [(20, ["20 m", "60 m", "100 m"]), (1500, ["500 m", "1.5 km", "2.5 km"]), (90_000, ["10 km", "30 km", "50 km"])],
+)
+def test_rings_of_the_map_fit_the_ellipse(long_m: float, rings: list[str]) -> None:
+    wide = replace(LOCATED["ellipse"], semi_major_m=long_m)
+    drawn = map_svg(incident(**{**LOCATED, "ellipse": wide}), language="en", label="x")
+    assert re.findall(r">([\d.]+ k?m)</text>", drawn) == rings
+
+
+def test_map_without_a_place_has_a_fan_as_wide_as_each_bearing_of_its_camera_is_known() -> None:
+    seen = (sighting("lang-biang-1", 90.0, azimuth_sd_deg=5.0), sighting("robin", 300.0))
+    drawn = map_svg(incident(sightings=seen), language="en", label="x")
+    assert drawn.count('class="fan"') == 1, "where robin stands is not known"
+    assert "L295.9 136.0" in drawn, "from 80° to 100°"
+
+
+def test_page_says_whose_place_the_coordinates_are() -> None:
+    assert "Vị trí camera: <code>" in incident_html(incident())
+    located = incident_html(incident(**LOCATED))
+    assert "Vị trí camera: <code>" not in located
+    assert "<dt>Định vị</dt>" in located
+    assert "Vị trí 12.06000, 108.45000 (± 270 m với 95 %)" in located
+    assert "hình elip" in located
 
 
 @pytest.mark.parametrize(
