@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ioc.oncall.kinds import ALERTS_SILENT, ALERTS_TRUNCATED, CANARY_SILENT, CONFIG_BROKEN, TEST
+from ioc.places.ellipse import Ellipse
 from ioc.wall.panels import Language
 
 __all__ = ["CANDIDATE", "LIVE", "MAX_ALERTS", "MAX_CANDIDATES", "Alert", "alerts_of", "kind_name"]
@@ -14,6 +15,7 @@ MAX_ALERTS = 100
 LIVE = ("open", "acknowledged")
 CANDIDATE = "candidate"
 MAX_CANDIDATES = 20
+_MAX_BEARINGS = 12  # of one incident on the map
 _SEVERITIES = {"critical": 0, "warning": 1, "info": 2}
 _KINDS: Mapping[str, tuple[str, str]] = {
     "smoke": ("Nghi khói, cháy", "Smoke or fire"),  # shorter than a notice's: read from three metres
@@ -29,7 +31,8 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """One incident that is not over, or an early sight that nobody is called for. `owner`: who has it, "" while nobody
-    has taken it."""
+    has taken it. `bearings`: (camera, azimuth) of every sighting. `ellipse`: where it is with 95 %, around `lon` and
+    `lat`; None while these are only the camera's."""
 
     incident_id: str
     kind: str
@@ -45,7 +48,8 @@ class Alert:
     is_exercise: bool
     lon: float | None
     lat: float | None
-    azimuth_deg: float | None
+    bearings: tuple[tuple[str, float], ...]
+    ellipse: Ellipse | None
 
     def place(self, language: Language) -> str:
         return self.place_vi if language == "vi" else self.place_en or self.place_vi
@@ -111,7 +115,8 @@ def _alert(row: Mapping[str, Any]) -> Alert | None:
         is_exercise=bool(told.get("is_exercise") or told.get("exercise")),
         lon=lon,
         lat=lat,
-        azimuth_deg=_number(row.get("azimuth_deg")),
+        bearings=_bearings(row),
+        ellipse=_ellipse(row.get("ellipse")) if row.get("located_by") in ("crossing", "terrain") else None,
     )
 
 
@@ -122,6 +127,24 @@ def _text(row: Mapping[str, Any], name: str) -> str:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _bearings(row: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    """Of the sightings; the incident's own, which is of its first frame, where it tells none."""
+    sightings = row.get("sightings")
+    told = [each for each in sightings if isinstance(each, dict)] if isinstance(sightings, list) else []
+    found = [(_text(each, "camera_id"), _number(each.get("azimuth_deg"))) for each in told or [row]]
+    known = dict.fromkeys((camera, azimuth_deg) for camera, azimuth_deg in found if azimuth_deg is not None)
+    return tuple(known)[:_MAX_BEARINGS]
+
+
+def _ellipse(told: Any) -> Ellipse | None:
+    if not isinstance(told, dict):
+        return None
+    long_m, short_m, azimuth_deg = (_number(told.get(name)) for name in ("semi_major_m", "semi_minor_m", "azimuth_deg"))
+    if long_m is None or short_m is None or azimuth_deg is None:
+        return None
+    return Ellipse(semi_major_m=long_m, semi_minor_m=short_m, azimuth_deg=azimuth_deg)
 
 
 def _point(geo: Any) -> tuple[float | None, float | None]:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from geographiclib.geodesic import Geodesic
+
+from ioc.places.ellipse import Ellipse, ellipse_polygon
 from ioc.wall.live.alerts import Alert
 from ioc.wall.live.cameras import CameraView
 from ioc.wall.live.palette import PALETTE
@@ -99,29 +102,65 @@ def camera_layers(views: Iterable[CameraView]) -> list[Layer]:
 
 
 def incident_layers(alerts: Iterable[Alert], views: Iterable[CameraView]) -> list[Layer]:
-    """A point where an incident lies, or the cone in which its camera sees it; an exercise is dashed, an early sight
-    dotted and in the colour of information."""
-    places = {view.camera.camera_id: view.camera for view in views}
+    """Where incidents lie: one that was located as a full point with its ellipse and the bearing of every camera that
+    sees it; else a hollow point in the cones of its cameras. An exercise is dashed, an early sight dotted and in the
+    colour of information."""
+    places = {
+        view.camera.camera_id: (view.camera.lon, view.camera.lat)
+        for view in views
+        if view.camera.lon is not None and view.camera.lat is not None
+    }
     layers = []
     for number, alert in enumerate(alerts, 1):
-        color = PALETTE.bad if alert.severity == "critical" else PALETTE.warn
-        dash = {"dashArray": "8 8"} if alert.is_exercise else {}
-        if alert.is_candidate:
-            color, dash = PALETTE.info, {"dashArray": "2 8"}
-        key = f"inc:{alert.incident_id}:{alert.state}:{alert.severity}:{number}"
-        camera = places.get(alert.camera_id)
-        if camera is not None and camera.lon is not None and camera.lat is not None and alert.azimuth_deg is not None:
-            points = cone(camera.lon, camera.lat, alert.azimuth_deg)
-            style = {"color": color, "weight": 3, "fillColor": color, "fillOpacity": 0.25, "interactive": False, **dash}
-            layers.append(Layer(key=f"{key}:cone", factory="polygon", arguments=[points, style]))
-            lat, lon = points[2]
+        rays = [(*places[camera], azimuth_deg) for camera, azimuth_deg in alert.bearings if camera in places]
+        key = f"inc:{alert.incident_id}:{alert.state}:{alert.severity}:{number}:{alert.lon},{alert.lat}"
+        style = _incident_style(alert)
+        if alert.ellipse is not None and alert.lon is not None and alert.lat is not None:
+            lon, lat, fill = alert.lon, alert.lat, style["color"]
+            layers += _located(key, alert, alert.ellipse, rays, style)
+        elif rays:
+            cones = [cone(*ray) for ray in rays]
+            lat, lon = cones[0][2]
+            fill = PALETTE.ground
+            filled = {**style, "weight": 3, "fillColor": style["color"], "fillOpacity": 0.25, "interactive": False}
+            layers += [
+                Layer(key=f"{key}:cone{n or ''}:{points[2]}", factory="polygon", arguments=[points, filled])
+                for n, points in enumerate(cones)
+            ]
         elif alert.lon is not None and alert.lat is not None:
-            lon, lat = alert.lon, alert.lat
+            lon, lat, fill = alert.lon, alert.lat, PALETTE.ground
         else:
             continue
-        style = {"radius": 14, "color": color, "weight": 4, "fillColor": PALETTE.ground, "fillOpacity": 1, **dash}
-        layers.append(Layer(key=key, factory="circleMarker", arguments=[[lat, lon], style]))
-        layers.append(_label(f"{key}:n", lat, lon, str(number), "center", "wall-incident-number"))
+        point = {**style, "radius": 14, "weight": 4, "fillColor": fill, "fillOpacity": 1}
+        name = "wall-incident-number" + (" wall-located" if alert.ellipse is not None else "")
+        layers.append(Layer(key=f"{key}:{lat},{lon}", factory="circleMarker", arguments=[[lat, lon], point]))
+        layers.append(_label(f"{key}:{lat},{lon}:n", lat, lon, str(number), "center", name))
+    return layers
+
+
+def _incident_style(alert: Alert) -> dict[str, Any]:
+    if alert.is_candidate:
+        return {"color": PALETTE.info, "dashArray": "2 8"}
+    color = PALETTE.bad if alert.severity == "critical" else PALETTE.warn
+    return {"color": color, **({"dashArray": "8 8"} if alert.is_exercise else {})}
+
+
+def _located(
+    key: str, alert: Alert, ellipse: Ellipse, rays: Sequence[tuple[float, float, float]], style: Mapping[str, Any]
+) -> list[Layer]:
+    """The bearings to where they pass the fire, and the ellipse of 95 % around it."""
+    assert alert.lon is not None
+    assert alert.lat is not None
+    key = f"{key}:{ellipse}"
+    outline = ellipse_polygon(alert.lon, alert.lat, ellipse)["coordinates"][0]
+    filled = {**style, "weight": 3, "fillColor": style["color"], "fillOpacity": 0.25, "interactive": False}
+    thin = {**style, "weight": 2, "interactive": False}
+    layers = [Layer(key=f"{key}:ellipse", factory="polygon", arguments=[[[y, x] for x, y in outline], filled])]
+    for lon, lat, azimuth_deg in rays:
+        reach_m = float(Geodesic.WGS84.Inverse(lat, lon, alert.lat, alert.lon)["s12"]) + ellipse.semi_major_m
+        end = Geodesic.WGS84.Direct(lat, lon, azimuth_deg, reach_m)
+        points = [[lat, lon], [round(float(end["lat2"]), 6), round(float(end["lon2"]), 6)]]
+        layers.append(Layer(key=f"{key}:ray:{points}", factory="polyline", arguments=[points, thin]))
     return layers
 
 

@@ -263,3 +263,38 @@ def test_the_map_holds_cameras_and_cones_on_a_ground_of_our_own() -> None:
     assert tip == [11.9, 108.4]
     assert left[0] > middle[0] > right[0], "it looks east"
     assert middle[1] == pytest.approx(108.51, abs=0.01)
+
+
+def test_the_map_shows_a_located_fire_with_its_ellipse_and_a_ray_from_every_camera_that_sees_it() -> None:
+    views = [
+        replace(board().views(NOW)[0], camera=replace(CAMERA, camera_id=f"cam-0{n}", lon=108.4 + n / 10))
+        for n in (1, 2)
+    ]
+    located = {
+        **INCIDENT,
+        "located_by": "crossing",
+        "geo": {"type": "Point", "coordinates": [108.55, 11.95]},
+        "ellipse": {"semi_major_m": 300.0, "semi_minor_m": 90.0, "azimuth_deg": 0.0},
+        "sightings": [
+            {"camera_id": "cam-01", "azimuth_deg": 44.5},
+            {"camera_id": "cam-02", "azimuth_deg": 315.5},
+            {"camera_id": "cam-77", "azimuth_deg": 10.0},
+            {"camera_id": "cam-02", "azimuth_deg": None},
+        ],
+    }
+    layers = incident_layers(alerts_of({"incidents": [located]}), views)
+    assert [layer.factory for layer in layers] == ["polygon", "polyline", "polyline", "circleMarker", "tooltip"]
+    ellipse, ray, _, point, label = (layer.arguments for layer in layers)
+    lats = [lat for lat, _ in ellipse[0]]
+    assert (max(lats) - min(lats)) * 111_000 == pytest.approx(600, abs=10)
+    assert ray[0][0] == [11.9, 108.5]
+    assert ray[0][1] == pytest.approx([11.95, 108.55], abs=0.005)
+    assert point[0] == [11.95, 108.55]
+    assert point[1]["fillColor"] == point[1]["color"], "a located fire is a full point"
+    assert "wall-located" in label[1]["className"]
+    for broken in ({"ellipse": None}, {"located_by": "camera"}, {"ellipse": {"semi_major_m": "x"}}, {"sightings": "x"}):
+        drawn = incident_layers(alerts_of({"incidents": [{**located, **broken}]}), views)
+        assert [layer.factory for layer in drawn][-2:] == ["circleMarker", "tooltip"], broken
+    moved = {**located, "geo": {"type": "Point", "coordinates": [108.56, 11.95]}}
+    keys = {layer.key for layer in layers}
+    assert keys.isdisjoint(layer.key for layer in incident_layers(alerts_of({"incidents": [moved]}), views))
