@@ -132,8 +132,8 @@ def _number(value: Any) -> float | None:
 def _bearings(row: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
     """Of the sightings; the incident's own, which is of its first frame, where it tells none."""
     sightings = row.get("sightings")
-    told = [each for each in sightings if isinstance(each, dict)] if isinstance(sightings, list) else []
-    found = [(_text(each, "camera_id"), _number(each.get("azimuth_deg"))) for each in told or [row]]
+    told = [each for each in sightings if isinstance(each, dict)] if isinstance(sightings, list) else None
+    found = [(_text(each, "camera_id"), _number(each.get("azimuth_deg"))) for each in told or (row,)]
     known = dict.fromkeys((camera, azimuth_deg) for camera, azimuth_deg in found if azimuth_deg is not None)
     return tuple(known)[:_MAX_BEARINGS]
 
