@@ -295,8 +295,8 @@ def _fill(places: Any, texts: Any) -> None:
 
 
 def _legend(language: Language) -> str:
-    vi = "● camera có hình   ○ camera mất hình   ◯ sự cố (số thứ tự), hướng nhìn; ◉ đã định vị, elip 95 %; nét chấm: chưa xác nhận"
-    en = "● camera sees   ○ camera is blind   ◯ incident (its number), bearing; ◉ located, ellipse 95 %; dotted: unconfirmed"
+    vi = "● camera có hình   ○ mất hình   ◯ sự cố (số thứ tự), hướng nhìn; ◉ đã định vị, elip 95 %; chấm: chưa xác nhận"
+    en = "● camera sees   ○ is blind   ◯ incident (its number), bearing; ◉ located, ellipse 95 %; dotted: unconfirmed"
     return pick(language, vi, en)
 
 
