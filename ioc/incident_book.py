@@ -52,6 +52,8 @@ class IncidentBook:
     ) -> list[Incident]:
         """Returns the incidents to tell after `detection`; `view` is None where the pose's geometry is not declared."""
         pose = f"{detection.camera_id}:{detection.pose_id}"
+        if detection.tier == "clear":
+            return self._cleared(pose, detection)
         before = self.pose(pose)
         after, told = observe(
             before,
@@ -71,6 +73,23 @@ class IncidentBook:
         if told.state == "open" and kind_of(told.kind).is_joined:
             return self._opened(told.incident_id)
         return [self._tell(self._of(told.incident_id))]
+
+    def _cleared(self, pose: str, detection: Detection) -> list[Incident]:
+        """What this pose alone sees is over where its detector says so; nobody is told twice, nor of what never was."""
+        if kind_of(detection.label).is_joined:
+            return []
+        over = [
+            t
+            for t in self.pose(pose)
+            if t.incident.kind == detection.label and t.incident.last_seen_at <= detection.frame_at
+        ]
+        told = [
+            self._composed(t, [t])
+            for known in over
+            for t in [replace(known, incident=_over(known.incident, detection.frame_at))]
+        ]
+        self._set(pose, tuple(t for t in self.pose(pose) if t not in over))
+        return told
 
     # ---- what is told ------------------------------------------------------------------------------------------------
 
@@ -256,6 +275,10 @@ class IncidentBook:
                 del self._joined[t.head]
         self._poses[pose] = tracked
         self.changed.add(pose)
+
+
+def _over(incident: Incident, at: datetime) -> Incident:
+    return replace(incident, state="resolved", revision=incident.revision + 1, last_seen_at=at)
 
 
 def _seen(t: Tracked) -> Seen:

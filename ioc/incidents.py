@@ -1,14 +1,16 @@
 """Incidents: detections of one thing over time. Pure: detections in, changed incidents out.
 
     candidate ──(an alarm)──▶ open ──(on-call)──▶ acknowledged ──▶ resolved or dismissed
+                               └──(a detector's `clear`)──▶ resolved
 
 Detections of one kind at one place of one pose are the same incident while they are less than the kind's quiet time
 apart. The state here ends at `open`; what people do with an incident is on-call's. What several cameras see of one fire
-becomes one incident in `ioc.incident_book`: only that tells `resolved`, of an incident that was joined to another.
+becomes one incident in `ioc.incident_book`: only that tells `resolved`, of an incident that was joined to another or
+that is over by itself (a camera's fault).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
@@ -19,9 +21,11 @@ from ioc.detections import Box, box_fields, require_offsets
 from ioc.places.ellipse import Ellipse
 
 __all__ = [
+    "CAMERA_FAULTS",
     "INCIDENTS_TOPIC",
     "INCIDENT_TYPE",
     "KINDS",
+    "OFFLINE",
     "REPUBLISH",
     "Incident",
     "Kind",
@@ -31,6 +35,7 @@ __all__ = [
     "Sighting",
     "State",
     "kind_of",
+    "runbook_of",
 ]
 
 INCIDENTS_TOPIC = "ioc.incidents"
@@ -160,20 +165,29 @@ class Kind:
     """How incidents of one kind behave. `quiet`: unseen for this long, the next sight is another incident.
 
     `is_by_zone`: one zone is one thing, wherever in it the box lies (a plot, whose house grows storey by storey).
-    `is_joined`: what several cameras see of one is one incident.
+    `is_joined`: what several cameras see of one is one incident. `runbook`: its page, "" where it is named as the kind.
     """
 
     severity: Severity
     quiet: timedelta
     is_by_zone: bool = False
     is_joined: bool = False
+    runbook: str = ""
 
+
+CAMERA_FAULTS = ("frozen", "covered", "blurred", "moved", "over_exposed", "under_exposed", "dirty_lens", "clock_skew")
+OFFLINE = "offline"
+"""No pictures come from a camera."""
+# Its detector says when a fault is over; one that nobody cleared (the worker was restarted meanwhile) stands for long.
+_FAULT = Kind(severity="warning", quiet=timedelta(days=7), runbook="camera-fault")
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "smoke": Kind(severity="critical", quiet=timedelta(minutes=30), is_joined=True),
         # A site stands still over night and over a weekend of fog; it is the same site on Monday.
         "construction": Kind(severity="warning", quiet=timedelta(days=7), is_by_zone=True),
+        **dict.fromkeys(CAMERA_FAULTS, _FAULT),
+        OFFLINE: replace(_FAULT, runbook="camera-blind"),
     }
 )
 _OTHER_KIND = Kind(severity="warning", quiet=timedelta(minutes=30))
@@ -195,3 +209,8 @@ class Place:
 def kind_of(label: str) -> Kind:
     """How incidents of this kind behave; one that nobody described is a warning."""
     return KINDS.get(label, _OTHER_KIND)
+
+
+def runbook_of(kind: str) -> str:
+    """The name of the page that says what to do about an incident of this kind."""
+    return kind_of(kind).runbook or kind

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from ioc.detections import Box, Detection
-from ioc.incidents import REPUBLISH, Incident, Kind, Place, kind_of
+from ioc.incidents import REPUBLISH, Incident, Kind, Place, kind_of, runbook_of
 from ioc.places.crossing import Sight
 
 __all__ = ["Tracked", "observe"]
@@ -121,7 +121,7 @@ def _new(detection: Detection, kind: Kind, place: Place, permit_rule: str, permi
         detections=1,
         evidence=detection.frame_ref,
         evidence_sha256=detection.frame_sha256,
-        runbook=f"/runbooks/{detection.label}",
+        runbook=f"/runbooks/{runbook_of(detection.label)}",
         zone_id=detection.zone_id,
         permit_rule=permit_rule,
         permit_id=permit_id,

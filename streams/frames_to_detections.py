@@ -25,6 +25,7 @@ from detectors.smoke.network import WORKING_WIDTH_PX  # no detector looks at mor
 from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.adapters.kafka_access import kafka_arguments
 from ioc.adapters.recent_stills import RecentStills
+from ioc.camera_coverage import CoverageLedger
 from ioc.canary import is_canary
 from ioc.catalog import Catalog
 from ioc.clock import Clock
@@ -41,6 +42,7 @@ from ioc.rejections import foreign_source, internal_error, unknown_camera
 from ioc.windows import MICROSECONDS, microseconds_of
 from streams.apps import build_frames_app
 from streams.batch_role import app_ended, assigned
+from streams.camera_tending import CameraTender
 from streams.case_keeping import CaseKeeper
 from streams.case_metrics import CaseMetrics
 from streams.case_news import CaseNews
@@ -71,11 +73,12 @@ class PoseWatch:
         max_age_s: float | None = None,
         detectors: Mapping[str, DetectorFactory] = DETECTORS,
         cases: CaseKeeper | None = None,
+        coverage: CoverageLedger | None = None,
     ) -> None:
         self._catalog, self._evidence, self._clock, self._metrics = catalog, evidence, clock, metrics
         self._max_age_s = max_age_s
         self._privacy = Privacy(catalog.cameras)
-        self._cases = cases
+        self._cases, self._coverage = cases, coverage
         self._factories = detectors
         self._detectors: dict[str, tuple[Detector, ...]] = {}
 
@@ -164,6 +167,8 @@ class PoseWatch:
         with self._metrics.stage(f"detect_{detector.name}"):
             observation = detector.observe(image, frame.captured_at)
         self._metrics.watching(detector.name, frame.camera_id, frame.pose_id, observation.state, observation.note)
+        if self._coverage is not None and not observation.rejected.get("repeated_frame"):
+            self._coverage.looked(frame.key, detector.name, observation.state, observation.note, at=self._clock())
         for reason, count in observation.rejected.items():
             self._metrics.rejected.labels(detector.name, reason).inc(count)
         if observation.note:
@@ -207,6 +212,10 @@ class FramesRole:
         self._cases = CaseKeeper(evidence=store, recent=recent, metrics=kept)
         self._news = CaseNews(self._cases, broker=broker, clock=clock, metrics=kept)
         self._reading_news: asyncio.Task[None] | None = None
+        is_live = limits.max_age_s is not None
+        self._tender = CameraTender(
+            catalog, clock=clock, metrics=metrics, send=self._send, parts=self._parts, is_live=is_live
+        )
         self._watch = PoseWatch(
             catalog=catalog,
             evidence=store,
@@ -215,6 +224,7 @@ class FramesRole:
             metrics=metrics,
             max_age_s=limits.max_age_s,
             detectors=detectors_with(smoke_model),
+            coverage=self._tender.coverage,
         )
         self._lanes = FrameLanes(
             work=self._work,
@@ -257,9 +267,14 @@ class FramesRole:
         self.app.finalize()
         await self.app.start()
         self._is_started = True
+        self._tender.start()
         self._reading_news = asyncio.create_task(self._news.run(), name="news of incidents")
 
+    def _parts(self) -> set[int]:
+        return {tp.partition for tp in assigned(self.app)}
+
     async def stop(self) -> None:
+        await self._tender.stop()
         if self._reading_news is not None:
             self._reading_news.cancel()
             await asyncio.gather(self._reading_news, return_exceptions=True)
@@ -294,6 +309,8 @@ class FramesRole:
             await self._reject(message, error)
             event.ack()
             return
+        if not is_canary(frame, self._catalog.province):
+            self._tender.saw(frame, published_s=message.timestamp, part=message.partition)
         await self._lanes.put(
             WaitingFrame(
                 key=frame.key.encode(),
@@ -312,6 +329,7 @@ class FramesRole:
     def _skip(self, waiting: WaitingFrame) -> None:
         camera_id = waiting.frame.camera_id
         self._metrics.frames.labels(camera_id if camera_id in self._catalog.cameras else "unknown", "skipped").inc()
+        self._tender.coverage.skipped(waiting.frame.key, self._clock())
         waiting.event.ack()
 
     async def _look(self, message: Any, frame: Frame) -> None:

@@ -8,7 +8,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["LagCollector", "OutcomesCollector", "PipelineMetrics"]
+from ioc.camera_coverage import CoverageLedger
+
+__all__ = ["CoverageCollector", "LagCollector", "OutcomesCollector", "PipelineMetrics"]
 
 OutcomesSource = Callable[[], Mapping[str, Mapping[str, int]]]
 LagSource = Callable[[], Mapping[str, int]]
@@ -97,6 +99,35 @@ class OutcomesCollector(Collector):
                     events.add_metric([topic, outcome], count)
         yield events
         yield rerouted
+
+
+class CoverageCollector(Collector):
+    """What of the expected minutes the detectors have looked at, asked for at scrape time."""
+
+    def __init__(self, ledger: CoverageLedger) -> None:
+        self._ledger = ledger
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        ratio = GaugeMetricFamily(
+            "ioc_camera_coverage_ratio",
+            "Share of the expected minutes of the last hour that a detector really looked at",
+            labels=["camera", "detector"],
+        )
+        for (camera, detector), share in sorted(self._ledger.shares().items()):
+            if share.expected:
+                ratio.add_metric([camera, detector], share.ratio)
+        uncovered = CounterMetricFamily(
+            "ioc_camera_uncovered_minutes",
+            "Expected minutes of poses that a detector did not look at, by reason",
+            labels=["camera", "detector", "reason"],
+        )
+        for key, minutes in sorted(self._ledger.uncovered().items()):
+            uncovered.add_metric(key, minutes)
+        yield ratio
+        yield uncovered
 
 
 class LagCollector(Collector):

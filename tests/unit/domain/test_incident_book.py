@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ioc import incident_book
-from ioc.detections import Detection
+from ioc.detections import Box, Detection, Tier
 from ioc.incident_book import IncidentBook
 from ioc.incidents import KINDS, Incident, Place
 from ioc.place_words import place_words
@@ -273,3 +273,40 @@ def test_every_incident_counts_its_revisions_without_a_gap() -> None:
         revisions = [incident.revision for incident in province.told if incident.incident_id == name]
         assert revisions == list(range(1, len(revisions) + 1)), name
     assert all(Incident.from_json(told.as_json()).as_json() == told.as_json() for told in province.told)
+
+
+# ---- what is over by itself ------------------------------------------------------------------------------------------
+
+
+def fault(minute: float, tier: Tier = "alarm", label: str = "covered") -> Detection:
+    """What the whole picture of a camera shows."""
+    return smoke(
+        "cam-a", FIRE, minute, label=label, tier=tier, box=Box(0.5, 0.5, 1.0, 1.0), detection_id=f"{label}{minute}"
+    )
+
+
+def test_a_camera_fault_that_is_over_is_resolved_once_and_the_next_one_is_another_incident() -> None:
+    province = Province()
+    (opened,) = province.see(fault(0))
+    assert (opened.severity, opened.runbook) == ("warning", "/runbooks/camera-fault")
+    (over,) = province.see(fault(3), fault(6, "clear"))
+    assert (over.incident_id, over.state, over.revision) == (opened.incident_id, "resolved", 2)
+    assert over.last_seen_at > opened.last_seen_at
+    assert province.see(fault(7, "clear")) == []
+    (again,) = province.see(fault(9))
+    assert again.incident_id != opened.incident_id
+
+
+def test_a_clear_ends_its_own_kind_only_and_never_a_fire() -> None:
+    province = Province()
+    (fire,) = province.see(smoke("cam-a", FIRE))
+    (covered,) = province.see(fault(0))
+    assert province.see(fault(1, "clear", "moved"), fault(1, "clear", "smoke")) == []
+    assert set(province.standing()) == {fire.incident_id, covered.incident_id}
+
+
+def test_a_clear_from_before_the_fault_does_not_end_it() -> None:
+    province = Province()
+    (opened,) = province.see(fault(5))
+    assert province.see(fault(1, "clear")) == []
+    assert set(province.standing()) == {opened.incident_id}
