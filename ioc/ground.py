@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely import Polygon
+from shapely import Polygon, box
 from shapely import transform as mapped
 
 from ioc.errors import ConfigurationError
@@ -138,6 +138,23 @@ class GroundMap:
             outline = cast(Polygon, outline.convex_hull)
         return Footprint(outline=outline, error_m=self.error_m)
 
+    def in_picture(self, outline: Polygon) -> tuple[tuple[float, float], ...]:
+        """Returns the part of an outline (longitude, latitude) that the picture shows, as corners in shares (0–1).
+
+        Of what a picture's edge cuts in pieces the largest; empty where nothing of it is in the picture.
+        """
+        corners = self._plane.to_metres(np.array(outline.exterior.coords[:-1], dtype=np.float64))
+        side = math.copysign(1.0, float(_depths(self._to_picture, np.zeros((1, 2)))[0]))
+        before = _before_the_camera(corners, side * self._to_picture[2])
+        if len(before) < 3:
+            return ()
+        shown = Polygon(_apply(self._to_picture, before)).buffer(0).intersection(box(0, 0, 1, 1))
+        parts = [part for part in getattr(shown, "geoms", [shown]) if isinstance(part, Polygon) and part.area > 0]
+        if not parts:
+            return ()
+        found = max(parts, key=lambda part: part.area)
+        return tuple((float(x), float(y)) for x, y in found.exterior.coords[:-1])
+
     def _ground_of(self, picture: Points) -> Points | None:
         if not (self._horizon_side * _depths(self._to_ground, picture) > 1e-9).all():
             return None
@@ -198,6 +215,21 @@ def _homography(source: Points, target: Points) -> Points:
 
 def _depths(matrix: Points, points: Points) -> Points:
     return np.asarray(points @ matrix[2, :2] + matrix[2, 2], dtype=np.float64)
+
+
+def _before_the_camera(corners: Points, row: Points) -> Points:
+    """A ring of n × 2 points cut at the line where `row` (a homography's last) says that depth is next to nothing."""
+    depths = corners @ row[:2] + row[2]
+    least = 1e-3 * float(np.abs(depths).max())
+    kept: list[Points] = []
+    for index in range(len(corners)):
+        here, there = corners[index - 1], corners[index]
+        depth, next_depth = depths[index - 1] - least, depths[index] - least
+        if (depth > 0) != (next_depth > 0):
+            kept.append(here + (there - here) * (depth / (depth - next_depth)))
+        if next_depth > 0:
+            kept.append(there)
+    return np.array(kept, dtype=np.float64).reshape(-1, 2)
 
 
 def _apply(matrix: Points, points: Points) -> Points:

@@ -1,14 +1,18 @@
 """What cameras.yaml may hold, and what it becomes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import time
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from shapely import Polygon
 
 from ioc.catalog.cameras import AZIMUTH_SD_DEG, HEALTH_GRACE_S, RANGE_M, Camera, Mask, MaskKind, Pose
-from ioc.errors import ConfigurationError
+from ioc.errors import ConfigurationError, InvalidRecord
 from ioc.geography import Geography
-from ioc.permits import Zone
+from ioc.ground import ControlPoint, GroundMap
+from ioc.permits import Zone, read_outline
 from ioc.places.landmarks import Landmark, reversed_place
 from ioc.places.terrain_line import TerrainPoint, check_terrain
 
@@ -19,12 +23,26 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_TIME_OF_DAY = r"^([01]\d|2[0-3]):[0-5]\d$"  # a text: unquoted, YAML reads 06:00 as 360
+
+
 class ZoneEntry(_File):
     kind: str
-    polygon: tuple[tuple[float, float], ...] = Field(min_length=3)
+    polygon: tuple[tuple[float, float], ...] = ()  # x, y in 0-1 of the picture
+    outline: dict[str, Any] | None = None  # or on the ground: a GeoJSON Polygon
     parcel_id: str = ""
     name_vi: str = ""
     name_en: str = ""
+    work_from: str = Field("06:00", pattern=_TIME_OF_DAY)
+    work_until: str = Field("21:00", pattern=_TIME_OF_DAY)
+    dwell_s: float = Field(1800.0, ge=0, le=30 * 86_400)
+    agency: str = ""
+
+
+class ControlPointEntry(_File):
+    at: tuple[float, float]  # x, y in 0-1 of the picture
+    lon: float
+    lat: float
 
 
 class MaskEntry(_File):
@@ -48,6 +66,7 @@ class PoseEntry(_File):
     azimuth_sd_deg: float = Field(AZIMUTH_SD_DEG, gt=0, le=20)
     terrain: tuple[tuple[float, float], ...] = ()  # row in 0-1, metres
     landmarks: dict[str, LandmarkEntry] = {}
+    control_points: tuple[ControlPointEntry, ...] = ()
     zones: dict[str, ZoneEntry] = {}
     masks: dict[str, MaskEntry] = {}
 
@@ -65,11 +84,14 @@ class CameraEntry(_File):
     poses: dict[str, PoseEntry] = {}
 
 
-def cameras_of(path: Path, declared: Mapping[str, CameraEntry], geography: Geography) -> dict[str, Camera]:
+def cameras_of(
+    path: Path, declared: Mapping[str, CameraEntry], geography: Geography, agencies: Collection[str] = ()
+) -> dict[str, Camera]:
     """Returns the cameras that `path` declares.
 
     Raises:
-        ConfigurationError: a unit or a place that can't be, a point outside the picture, a terrain line that is none.
+        ConfigurationError: a unit or a place that can't be, a point outside the picture, a terrain line or a ground map
+            that is none, an outline that crosses itself or lies outside the picture, an agency that nobody declared.
     """
     cameras: dict[str, Camera] = {}
     for camera_id, spec in declared.items():
@@ -90,15 +112,16 @@ def cameras_of(path: Path, declared: Mapping[str, CameraEntry], geography: Geogr
             range_m=spec.range_m,
             health_grace_s=spec.health_grace_s,
             is_active=spec.active,
-            poses={pose_id: _pose(path, camera_id, pose_id, spec, pose) for pose_id, pose in spec.poses.items()},
+            poses={
+                pose_id: _pose(f"{path}: {camera_id}.poses.{pose_id}", pose_id, spec, pose, agencies)
+                for pose_id, pose in spec.poses.items()
+            },
         )
     return cameras
 
 
-def _pose(path: Path, camera_id: str, pose_id: str, camera: CameraEntry, spec: PoseEntry) -> Pose:
-    where = f"{path}: {camera_id}.poses.{pose_id}"
-    for zone_id, zone in spec.zones.items():
-        _refuse_outside(f"{where}.zones.{zone_id}.polygon", zone.polygon)
+def _pose(where: str, pose_id: str, camera: CameraEntry, spec: PoseEntry, agencies: Collection[str]) -> Pose:
+    ground = _ground(f"{where}.control_points", spec.control_points)
     for mask_id, mask in spec.masks.items():
         _refuse_outside(f"{where}.masks.{mask_id}.polygon", mask.polygon)
     for name, landmark in spec.landmarks.items():
@@ -119,18 +142,55 @@ def _pose(path: Path, camera_id: str, pose_id: str, camera: CameraEntry, spec: P
             for name, mark in spec.landmarks.items()
         ),
         zones=tuple(
-            Zone(
-                zone_id=zone_id,
-                kind=zone.kind,
-                polygon=zone.polygon,
-                parcel_id=zone.parcel_id,
-                name_vi=zone.name_vi,
-                name_en=zone.name_en,
-            )
-            for zone_id, zone in spec.zones.items()
+            _zone(f"{where}.zones.{zone_id}", zone_id, zone, ground, agencies) for zone_id, zone in spec.zones.items()
         ),
         masks=tuple(Mask(kind=mask.kind, polygon=mask.polygon) for mask in spec.masks.values()),
+        ground=ground,
     )
+
+
+def _ground(where: str, points: tuple[ControlPointEntry, ...]) -> GroundMap | None:
+    if not points:
+        return None
+    try:
+        return GroundMap([ControlPoint(x=point.at[0], y=point.at[1], lon=point.lon, lat=point.lat) for point in points])
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+
+
+def _zone(where: str, zone_id: str, spec: ZoneEntry, ground: GroundMap | None, agencies: Collection[str]) -> Zone:
+    if spec.agency and spec.agency not in agencies:
+        raise ConfigurationError(f"{where}.agency: {spec.agency!r} is not in agencies.yaml; declare it there")
+    return Zone(
+        zone_id=zone_id,
+        polygon=_zone_polygon(where, spec, ground),
+        work_from=time.fromisoformat(spec.work_from),
+        work_until=time.fromisoformat(spec.work_until),
+        **spec.model_dump(include={"kind", "parcel_id", "name_vi", "name_en", "dwell_s", "agency"}),
+    )
+
+
+def _zone_polygon(where: str, spec: ZoneEntry, ground: GroundMap | None) -> tuple[tuple[float, float], ...]:
+    if bool(spec.polygon) == bool(spec.outline):
+        raise ConfigurationError(f"{where}: give either polygon (in the picture) or outline (GeoJSON, on the ground)")
+    if spec.outline is None:
+        if len(spec.polygon) < 3:
+            raise ConfigurationError(f"{where}.polygon: {len(spec.polygon)} corners; three or more make a zone")
+        _refuse_outside(f"{where}.polygon", spec.polygon)
+        if not Polygon(spec.polygon).is_valid:
+            raise ConfigurationError(
+                f"{where}.polygon: the zone crosses itself; give the corners in their order around it"
+            )
+        return spec.polygon
+    if ground is None:
+        raise ConfigurationError(f"{where}.outline: a zone on the ground needs the pose's control_points")
+    try:
+        shown = ground.in_picture(read_outline(spec.outline, field="outline"))
+    except InvalidRecord as error:
+        raise ConfigurationError(f"{where}: {error.en}") from None
+    if not shown:
+        raise ConfigurationError(f"{where}.outline: nothing of it is in the picture; is it another pose's?")
+    return shown
 
 
 def _refuse_outside(where: str, points: "list[tuple[float, float]] | tuple[tuple[float, float], ...]") -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ioc.ground import GroundMap
 from ioc.permits import Zone
 from ioc.places.bearings import View
 from ioc.places.landmarks import Landmark
@@ -38,7 +39,7 @@ class Pose:
 
     `tilt_deg` (up is positive) and `roll_deg` (clockwise seen from behind) are of the camera, `aspect` is the picture's
     width over its height; `azimuth_sd_deg` says how well the azimuth is known. `terrain` goes from the nearest ground
-    up to the skyline.
+    up to the skyline. `ground` maps the picture to the ground where control points are declared.
     """
 
     pose_id: str
@@ -52,6 +53,7 @@ class Pose:
     landmarks: tuple[Landmark, ...] = ()
     zones: tuple[Zone, ...] = ()
     masks: tuple[Mask, ...] = ()
+    ground: GroundMap | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,4 +175,5 @@ class PermitEntry(_File):
     valid_from: date
     valid_to: date
     status: Literal["valid", "suspended", "revoked", "expired"] = "valid"
-    floors: int | None = None
+    floors: int | None = Field(None, ge=0, le=200)
+    outline: dict[str, Any] | None = None  # the parcel, a GeoJSON Polygon

@@ -25,12 +25,12 @@ from ioc.catalog.model import OWN_TOPICS, Catalog
 from ioc.catalog.oncall import OncallFile, plan_of
 from ioc.catalog.units import UnitsFile, geography_of, units_of
 from ioc.catalog.yaml_files import read_checked
-from ioc.errors import ConfigurationError
+from ioc.errors import ConfigurationError, InvalidRecord
 from ioc.event_types import EventType
 from ioc.geography import Geography
 from ioc.kpis.sources import Promises
 from ioc.oncall_plan import Plan
-from ioc.permits import Permit
+from ioc.permits import Permit, read_outline
 from ioc.publishers import Publisher
 
 __all__ = ["load_catalog", "load_plan"]
@@ -54,7 +54,8 @@ def load_catalog(folder: Path) -> Catalog:
     entities = entities_of(entities_path, columns, event_types)
     kpis, examples = read_kpis(folder, event_types, entities)
     publishers = _publishers(folder, province.province, event_types)
-    cameras = _cameras(folder, geography)
+    agencies = _agencies(folder)
+    cameras = _cameras(folder, geography, agencies)
     catalog = Catalog(
         folder=str(folder),
         province=province.province,
@@ -73,7 +74,7 @@ def load_catalog(folder: Path) -> Catalog:
         publishers=publishers,
         oncall=load_plan(folder, geography, cameras),
         imports=_imports(folder, province.province, event_types, publishers),
-        agencies=_agencies(folder),
+        agencies=agencies,
     )
     try:
         catalog.engine()  # compiles every expression: a wrong one stops us here, not at the first event
@@ -186,17 +187,23 @@ def load_plan(folder: Path, geography: Geography, cameras: Mapping[str, Camera])
         raise ConfigurationError(f"{path}: {error}") from None
 
 
-def _cameras(folder: Path, geography: Geography) -> dict[str, Camera]:
+def _cameras(folder: Path, geography: Geography, agencies: Mapping[str, Agency]) -> dict[str, Camera]:
     path = folder / "cameras.yaml"
-    return cameras_of(path, read_checked(path, dict[str, CameraEntry]), geography)
+    return cameras_of(path, read_checked(path, dict[str, CameraEntry]), geography, agencies)
 
 
 def _permits(folder: Path) -> tuple[Permit, ...]:
     path = folder / "permits.yaml"
-    declared = read_checked(path, dict[str, PermitEntry])
-    for permit_id, spec in declared.items():
-        if spec.valid_to < spec.valid_from:
-            raise ConfigurationError(
-                f"{path}: {permit_id}: valid_to {spec.valid_to} is before valid_from {spec.valid_from}"
-            )
-    return tuple(Permit(permit_id=permit_id, **spec.model_dump()) for permit_id, spec in declared.items())
+    return tuple(
+        _permit(f"{path}: {key}", key, spec) for key, spec in read_checked(path, dict[str, PermitEntry]).items()
+    )
+
+
+def _permit(where: str, permit_id: str, spec: PermitEntry) -> Permit:
+    if spec.valid_to < spec.valid_from:
+        raise ConfigurationError(f"{where}: valid_to {spec.valid_to} is before valid_from {spec.valid_from}")
+    try:
+        outline = None if spec.outline is None else read_outline(spec.outline, field="outline")
+    except InvalidRecord as error:
+        raise ConfigurationError(f"{where}: {error.en}") from None
+    return Permit(permit_id=permit_id, outline=outline, **spec.model_dump(exclude={"outline"}))

@@ -128,6 +128,7 @@ def examine(folder: Path, today: date = date.max, now: datetime | None = None) -
         warnings=(
             *_cameras_in_no_unit(catalog, today),
             *_permits_out_of_sight(catalog),
+            *_double_permits(catalog),
             *check_figures.kpis_without_examples(catalog),
             *check_figures.feeds_unnamed(catalog),
             *check_figures.columns_unused(catalog),
@@ -195,6 +196,16 @@ def _cameras_in_no_unit(catalog: "Catalog", today: date) -> Iterator[str]:
                 f"{catalog.folder}/cameras.yaml: {camera.camera_id}.admin_unit: {camera.admin_unit} is not in force on "
                 f"{today}; " + (f"{heir} took over from it" if heir else "name the unit where it stands now")
             )
+
+
+def _double_permits(catalog: "Catalog") -> Iterator[str]:
+    from ioc.permits import PermitRegistry
+
+    for parcel_id, numbers in PermitRegistry(catalog.permits).doubles():
+        yield (
+            f"{catalog.folder}/permits.yaml: {', '.join(numbers)}: more than one permit is valid for parcel "
+            f"{parcel_id} on the same day; work is judged by the one that covers most"
+        )
 
 
 def _permits_out_of_sight(catalog: "Catalog") -> Iterator[str]:

@@ -433,7 +433,8 @@ def test_what_is_odd_and_harmless_is_a_warning(small: Path) -> None:
     (folder / "camera.yaml").touch()
     permits = "\n".join(f"P{n}: {{parcel_id: x, valid_from: 2026-01-01, valid_to: 2026-12-31}}" for n in range(8))
     (folder / "permits.yaml").write_text(permits, encoding="utf-8")
-    unseen, stray, misnamed = (told for told in examine(folder).warnings if told not in before)
+    unseen, double, stray, misnamed = (told for told in examine(folder).warnings if told not in before)
     assert "8 of 8 permits (P0, P1, P2, P3, P4 …)" in unseen
+    assert "permits.yaml: P0, P1, P2, P3, P4, P5, P6, P7: more than one permit is valid for parcel x" in double
     assert "camera.yaml: is not read" in stray
     assert "new.yml: is not read; name it new.yaml" in misnamed

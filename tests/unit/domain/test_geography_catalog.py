@@ -186,6 +186,20 @@ MISTAKES: dict[str, list[tuple[str, str, str, str]]] = {  # by file: right, wron
     "permits.yaml": [
         ("valid_to: 2027-01-14", "valid_to: soon", "GPXD-2026-0117.valid_to", "date"),
         ("floors: 3", "status: maybe", "GPXD-2026-0117.status", "'revoked'"),
+        ("valid_to: 2027-01-14", "valid_to: 2025-01-14", "GPXD-2026-0117", "valid_to 2025-01-14 is before valid_from"),
+        ("floors: 3", "floors: -1", "GPXD-2026-0117.floors", "greater than or equal to 0"),
+        (
+            "floors: 3",
+            "outline: {type: Polygon, coordinates: [[[11.94, 108.44], [11.94, 108.45], [11.95, 108.45]]]}",
+            "GPXD-2026-0117",
+            "outline has latitude before longitude",
+        ),
+        (
+            "floors: 3",
+            "outline: {type: Polygon, coordinates: [[[108.1, 11], [108.2, 11.1], [108.2, 11], [108.1, 11.1]]]}",
+            "GPXD-2026-0117",
+            "outline crosses itself",
+        ),
     ],
 }
 
