@@ -173,6 +173,7 @@ class Kind:
     is_by_zone: bool = False
     is_joined: bool = False
     runbook: str = ""
+    reach: float = 0.03  # a registered box shivers by a few pixels
 
 
 CAMERA_FAULTS = ("frozen", "covered", "blurred", "moved", "over_exposed", "under_exposed", "dirty_lens", "clock_skew")
@@ -183,7 +184,8 @@ _FAULT = Kind(severity="warning", quiet=timedelta(days=7), runbook="camera-fault
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "smoke": Kind(severity="critical", quiet=timedelta(minutes=30), is_joined=True),
+        # A plume leans, and its upper part drifts off: puffs beside it are the same fire, and nobody is called twice.
+        "smoke": Kind(severity="critical", quiet=timedelta(minutes=30), is_joined=True, reach=0.12),
         # A site stands still over night and over a weekend of fog; it is the same site on Monday.
         "construction": Kind(severity="warning", quiet=timedelta(days=7), is_by_zone=True),
         **dict.fromkeys(CAMERA_FAULTS, _FAULT),

@@ -12,7 +12,6 @@ from ioc.places.crossing import Sight
 
 __all__ = ["Tracked", "observe"]
 
-MERGE_MARGIN = 0.03  # of the picture: a plume leans with the wind, a registered box shivers by a few pixels
 _NOBODY: Mapping[str, datetime] = MappingProxyType({})
 
 
@@ -75,7 +74,7 @@ def _match(
     tracked: Sequence[Tracked], detection: Detection, kind: Kind, last_seen: Mapping[str, datetime]
 ) -> Tracked | None:
     """The incident that the detection belongs to: an open one before a candidate, then the nearest."""
-    area = detection.box.grown(MERGE_MARGIN)
+    area = detection.box.grown(kind.reach)
     is_zone_enough = kind.is_by_zone and bool(detection.zone_id)
     fits = [
         t

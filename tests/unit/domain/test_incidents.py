@@ -139,10 +139,17 @@ def test_a_box_that_shivers_beside_the_last_is_the_same_place() -> None:
     assert states(published) == [("open", 1), ("open", 2)]
 
 
+def test_a_puff_that_drifts_off_its_plume_is_no_second_fire_and_another_fire_is() -> None:
+    plume, puff, other = Box(0.40, 0.4, 0.1, 0.12), Box(0.56, 0.24, 0.08, 0.1), Box(0.75, 0.4, 0.1, 0.1)
+    _, published = told_of(seen("10:00", box=plume), seen("10:01", box=puff), seen("10:02", box=other))
+    assert states(published) == [("open", 1), ("open", 1)]
+    assert published[1].box == other
+
+
 def test_an_open_incident_is_preferred_to_a_candidate_at_the_same_place() -> None:
-    left, right = Box(0.40, 0.5, 0.08, 0.1), Box(0.56, 0.5, 0.08, 0.1)
+    left, right = Box(0.30, 0.5, 0.08, 0.1), Box(0.62, 0.5, 0.08, 0.1)
     _, published = told_of(
-        seen("10:00", tier="watch", box=left), seen("10:00", box=right), seen("10:06", box=Box(0.47, 0.5, 0.1, 0.1))
+        seen("10:00", tier="watch", box=left), seen("10:00", box=right), seen("10:06", box=Box(0.46, 0.5, 0.1, 0.1))
     )
     assert states(published) == [("candidate", 1), ("open", 1), ("open", 2)]
 
