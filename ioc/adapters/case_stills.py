@@ -5,7 +5,7 @@ listing is the case. Stills without any such name are let go after some days (`s
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -31,10 +31,11 @@ class CaseStill:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep let go: incidents, and stills."""
+    """What a sweep let go, or would have: incidents, stills, and the bytes of these."""
 
     cases: int
     stills: int
+    size_bytes: int = 0
 
 
 class CaseStills:
@@ -67,35 +68,41 @@ class CaseStills:
         """Returns the ids of the incidents that have stills."""
         return tuple(sorted({name.split("/")[1] for name in self._names("cases/")}))
 
-    def forget(self, incident_id: str) -> None:
-        """Takes an incident's stills away from it; those that no other incident has go with the next sweep."""
-        self._delete(list(self._names(f"cases/{_checked(incident_id)}/")))
-
-    def sweep(self, expired: Iterable[str], *, now: datetime, loose: timedelta) -> Swept:
+    def sweep(
+        self,
+        expired: Iterable[str],
+        *,
+        now: datetime,
+        loose: timedelta,
+        named: Collection[str] = (),
+        is_dry: bool = False,
+    ) -> Swept:
         """Forgets the incidents of `expired`, then deletes stills that no incident has and that are older than `loose`.
 
-        A still is noted after it is stored, so one that is younger than `loose` may be about to be: it stays.
+        A still is noted after it is stored, so one that is younger than `loose` may be about to be: it stays. `named`
+        are hashes that somebody else needs. `is_dry`: only says what would go.
         """
-        gone = [incident_id for incident_id in expired if _ID.fullmatch(incident_id)]
-        for incident_id in gone:
-            self.forget(incident_id)
-        kept = {name.rsplit("-", 1)[-1] for name in self._names("cases/")}
-        loosened = [
-            name
-            for name, modified in self._listed("sha256/")
+        gone = {incident_id for incident_id in expired if _ID.fullmatch(incident_id)}
+        noted = list(self._names("cases/"))
+        kept = {name.rsplit("-", 1)[-1] for name in noted if name.split("/")[1] not in gone} | set(named)
+        loosened = {
+            name: size_bytes
+            for name, modified, size_bytes in self._listed("sha256/")
             if object_digest(name) not in kept and modified < now - loose
-        ]
-        self._delete(loosened)
-        return Swept(len(gone), len(loosened))
+        }
+        if not is_dry:
+            self._delete([name for name in noted if name.split("/")[1] in gone])
+            self._delete(list(loosened))
+        return Swept(len(gone), len(loosened), sum(loosened.values()))
 
     def _names(self, prefix: str) -> Iterator[str]:
-        return (name for name, _ in self._listed(prefix))
+        return (name for name, _, _ in self._listed(prefix))
 
-    def _listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+    def _listed(self, prefix: str) -> Iterator[tuple[str, datetime, int]]:
         try:
             for chunk in obstore.list(self._store, prefix=prefix, chunk_size=1000):
                 for entry in chunk:
-                    yield entry["path"], entry["last_modified"]
+                    yield entry["path"], entry["last_modified"], entry["size"]
         except (BaseError, OSError) as error:
             raise TransientError(f"the evidence store can't be listed: {first_line(error)}") from error
 

@@ -15,6 +15,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 
 from ioc.errors import ConfigurationError, InvalidRecord, TransientError
+from ioc.evidence.retention import Retention, Verdict
 from ioc.frames import MAX_FRAME_BYTES, sha256_hex
 
 if TYPE_CHECKING:  # the stubs have it, the module does not
@@ -31,6 +32,7 @@ __all__ = [
     "first_line",
     "object_digest",
     "open_evidence",
+    "retention_of",
 ]
 
 _PREFIX = "evidence://sha256/"
@@ -182,6 +184,18 @@ def evidence_place(settings: "Settings") -> tuple[str | Path, S3Access]:
     if bool(access.key_id) != bool(access.secret):
         raise ConfigurationError("set IOC_EVIDENCE_KEY_ID and IOC_EVIDENCE_SECRET_FILE together, or neither")
     return settings.evidence or settings.state / "evidence", access
+
+
+def retention_of(settings: "Settings") -> Retention:
+    """Returns how long the settings keep stills."""
+    days: dict[Verdict, int] = {
+        "true_positive": settings.evidence_days_true_positive,
+        "other_smoke": settings.evidence_days_other_smoke,
+        "unsure": settings.evidence_days_unsure,
+        "false_positive": settings.evidence_days_false_positive,
+        "": settings.evidence_days_no_verdict,
+    }
+    return Retention(days=days, loose_days=settings.evidence_days_loose)
 
 
 def evidence_of(settings: "Settings") -> EvidenceStore:

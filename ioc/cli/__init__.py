@@ -27,6 +27,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "capture",
     "calibrate",
     "oncall",
+    "evidence",
     "wall",
     "simulate",
     "dlq",

@@ -59,7 +59,7 @@ def _oncall(
     """
     if context.invoked_subcommand is not None:
         return
-    from ioc.adapters.evidence import evidence_place
+    from ioc.adapters.evidence import evidence_place, retention_of
     from ioc.adapters.kafka_access import kafka_access
     from ioc.clock import clock_from_setting, system_clock
     from ioc.oncall.channels_setup import reaching_of
@@ -76,6 +76,7 @@ def _oncall(
         database_url=settings.oncall_database or sqlite_url(settings.state / "oncall.db"),
         evidence=place,
         evidence_s3=access,
+        retention=retention_of(settings),
         province=province,
         public_url=settings.public_url if "public_url" in settings.model_fields_set else "",
         host=settings.http_host,

@@ -4,13 +4,13 @@ Pictures of a true alarm are evidence in a case and are kept for years; those of
 kept for months; a picture in which nothing was found shows people at their business and is let go soon.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["Retention", "Verdict", "expired"]
+__all__ = ["Retention", "Verdict"]
 
 Verdict = Literal["true_positive", "false_positive", "other_smoke", "unsure", ""]
 
@@ -30,8 +30,3 @@ class Retention:
     def keep_until(self, verdict: Verdict, last_at: datetime) -> datetime:
         """Returns until when the stills of an incident are kept whose last change was at `last_at`."""
         return last_at + timedelta(days=self.days[verdict])
-
-
-def expired(cases: Iterable[tuple[str, Verdict, datetime]], retention: Retention, now: datetime) -> tuple[str, ...]:
-    """Returns the ids of those (id, verdict, last change) that need not be kept at `now`."""
-    return tuple(case for case, verdict, last_at in cases if retention.keep_until(verdict, last_at) < now)

@@ -13,12 +13,15 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
+from ioc.adapters.case_stills import CaseStills
 from ioc.adapters.evidence import S3Access, open_evidence
 from ioc.adapters.http_service import address_of, bind
 from ioc.clock import Clock, system_clock
 from ioc.errors import ConfigurationError
+from ioc.evidence.retention import Retention
 from ioc.incidents import INCIDENTS_TOPIC
 from ioc.oncall.actions import ACTIONS_CHANNEL, ACTIONS_TOPIC, ActionPublisher
+from ioc.oncall.case_sweep import CaseSweeper
 from ioc.oncall.channels import Channel, ConsoleChannel, WebhookTarget
 from ioc.oncall.channels_setup import Reaching, duty_channels, people_channels, telegram_api, webhook_channel
 from ioc.oncall.channels_telegram_answers import TelegramAnswers
@@ -92,6 +95,7 @@ class OncallConfig:
     reaching: Reaching = field(default_factory=Reaching)
     read_token: str = ""
     evidence_s3: S3Access | None = None
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(slots=True)
@@ -182,6 +186,14 @@ async def run_oncall(
             reading=parts.consumer.trouble,
             clock=clock,
         )
+        sweeper = CaseSweeper(
+            store,
+            CaseStills(evidence),
+            config.retention,
+            turn=parts.turns.of("evidence sweep"),
+            registry=parts.metrics.registry,
+            clock=clock,
+        )
         app = build_web(doors)
         app.router.add_post(HOOK_PATH, switch.hook.post)
         app[TESTER] = ChannelTester(channels, public_url=config.public_url, clock=clock)
@@ -192,6 +204,7 @@ async def run_oncall(
         parts.tasks += [
             asyncio.create_task(parts.consumer.run(), name="intake"),
             asyncio.create_task(parts.timers.run(), name="timers"),
+            asyncio.create_task(sweeper.run(), name="evidence sweep"),
             asyncio.create_task(_watch_plan(parts.desk, clock), name="plan"),
             *(asyncio.create_task(outlet.run(), name=f"delivery {outlet.name}") for outlet in parts.outlets),
             *switch.start(),

@@ -58,7 +58,7 @@ def test_stills_and_cases_live_in_a_bucket_below_their_prefix(store: EvidenceSto
     assert len(names) == 2
     assert all(name.startswith("lam-dong/") for name in names)
     later = datetime.now(UTC) + timedelta(days=31)
-    assert cases.sweep(["smoke-1"], now=later, loose=timedelta(days=30)) == Swept(1, 1)
+    assert cases.sweep(["smoke-1"], now=later, loose=timedelta(days=30)) == Swept(1, 1, len(STILL))
     with pytest.raises(InvalidRecord, match="missing_evidence"):
         store.get(reference)
 
