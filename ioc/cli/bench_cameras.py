@@ -15,7 +15,19 @@ def _capture(is_quick: bool) -> list[Measure]:
     return measure_capture(seconds=15.0 if is_quick else 40.0)
 
 
-PARTS: Mapping[str, Callable[[bool], list[Measure]]] = {"capture": _capture}
+def _health(is_quick: bool) -> list[Measure]:
+    from ioc.cli.bench_cameras_health import measure_health
+
+    return measure_health(is_quick=is_quick)
+
+
+def _place(is_quick: bool) -> list[Measure]:
+    from ioc.cli.bench_cameras_place import measure_place
+
+    return measure_place(trials=400, groupings=20) if is_quick else measure_place()
+
+
+PARTS: Mapping[str, Callable[[bool], list[Measure]]] = {"capture": _capture, "health": _health, "place": _place}
 """Each part by its name; called with whether a sample is enough."""
 
 
