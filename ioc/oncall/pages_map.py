@@ -99,9 +99,10 @@ def _located(sightings: Sequence[Sighting], ellipse: Ellipse, reach_m: int) -> s
 def _ray(camera_id: str, azimuth_deg: float) -> str:
     x, y = _at(azimuth_deg + 180, _RADIUS)
     name_x, name_y = _at(azimuth_deg + 180, _RADIUS * 0.8)
+    aside, anchor = (-4, "end") if name_x > _CENTRE else (4, "start")  # towards the middle: a long id is not cut
     return (
-        f'<path class="axis" d="M{x:.1f} {y:.1f}L{_CENTRE} {_CENTRE}"/>'
-        f'<text class="scale" x="{name_x + 4:.1f}" y="{name_y:.1f}">{escape(camera_id)}</text>'
+        f'<path class="axis" d="M{x:.1f} {y:.1f}L{_CENTRE} {_CENTRE}"/><text class="scale" text-anchor="{anchor}" '
+        f'x="{name_x + aside:.1f}" y="{name_y:.1f}">{escape(camera_id)}</text>'
     )
 
 
