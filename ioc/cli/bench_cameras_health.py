@@ -28,7 +28,8 @@ _SEED = 1_000_000
 _T0 = datetime(2026, 11, 22, 0, tzinfo=UTC)
 _KNOWN_FRAMES = 40  # a frame a minute before the fault begins
 _WITHIN = 5  # minutes
-_SIZE = (320, 180)  # what the detector looks at, whatever comes
+_SIZE = (640, 360)
+_QUIET_SIZE = (320, 180)  # what the detector makes of any picture: quick to draw, and no kinder to it
 _CAMERAS, _WEEK_FRAMES = 37, 7 * 24 * 60
 _QUICK_FRAMES = (300, 900)  # of the quick sample: from before dawn to the afternoon
 _FOUND = Bound(floor=0.90, goal=0.99, is_upper=False)
@@ -167,7 +168,7 @@ def false_incidents(number: int, frames: tuple[int, int], seed: int) -> Counter[
     from ioc.opencv import cv2
 
     cv2.setNumThreads(1)
-    scene = Scene(quiet_week_specs(_CAMERAS, seed, width=_SIZE[0], height=_SIZE[1])[number])
+    scene = Scene(quiet_week_specs(_CAMERAS, seed, width=_QUIET_SIZE[0], height=_QUIET_SIZE[1])[number])
     health = CameraHealthDetector()
     told: Counter[str] = Counter()
     standing = ""
