@@ -52,6 +52,7 @@ _SETTLE_S = 15.0
 _READY_S = 90.0
 _SIZE = (1280, 720)
 _LEAST_BOX = 0.002
+_LEAST_TOLD = 0.75
 _WAIT = Bound(floor=40.0, goal=20.0, unit=" s")
 
 
@@ -65,7 +66,10 @@ class Shot:
 
 
 def measure_latency(model: str, *, is_quick: bool = False) -> list[Measure]:
-    """Returns the time from captured to alert over all cameras; who is never told of waits for ever.
+    """Returns the time from captured to alert of the fires that were told, of which three quarters must be.
+
+    How many fires the detector sees at all is a matter of the other parts, whose floor is three quarters too: with the
+    missed ones in, the 95th percentile would ask for nearly all.
 
     Raises:
         PermanentError: a service did not start.
@@ -116,16 +120,17 @@ def _lines(
     shots: Sequence[Shot], captured: Sequence[Sequence[float]], told: Sequence[tuple[str, float]], *, is_full: bool
 ) -> list[Measure]:
     found, early = waits(shots, captured, told)
-    p95 = float(np.quantile(found, 0.95, method="higher"))
     seen = [wait for wait in found if wait < float("inf")]
+    is_enough = len(seen) >= _LEAST_TOLD * len(shots)
+    p95 = float(np.quantile(seen, 0.95, method="higher")) if seen else float("inf")
     middle = f"median {statistics.median(seen):.1f}" if seen else "none came"
     late = [max(0.0, gap) for times in captured for gap in np.diff(times) - _INTERVAL_S]
     return [
         judged(
             f"first smoke frame captured → alert handed out, {len(shots)} cameras, a frame per {_INTERVAL_S:g} s, p95",
-            f"{'never' if p95 == float('inf') else f'{p95:.1f} s'} ({middle}, {len(seen)} of {len(shots)} fires told, "
-            f"{early} alerts before smoke; frames at most {max(late):.2f} s late)",
-            p95,
+            f"{p95:.1f} s ({middle}); {len(seen)} of {len(shots)} fires told, {early} cameras alerted before the smoke; "
+            f"frames at most {max(late):.2f} s late",
+            p95 if is_enough else float("inf"),
             _WAIT,
             is_full=is_full,
         )
