@@ -128,7 +128,7 @@ def _lines(
     return [
         judged(
             f"first smoke frame captured → alert handed out, {len(shots)} cameras, a frame per {_INTERVAL_S:g} s, p95",
-            f"{p95:.1f} s ({middle}); {len(seen)} of {len(shots)} fires told, {early} cameras alerted before the smoke; "
+            f"{p95:.1f} s ({middle}); {len(seen)} of {len(shots)} fires told, {early} cameras alerted before; "
             f"frames at most {max(late):.2f} s late",
             p95 if is_enough else float("inf"),
             _WAIT,
