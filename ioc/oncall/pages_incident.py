@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from ioc.adapters.case_stills import CaseStill
 from ioc.incidents import Incident
 from ioc.oncall.checklists import ChecklistStep
 from ioc.oncall.lifecycle import VERDICTS
@@ -13,6 +14,7 @@ from ioc.oncall.pages import Frame, hidden_csrf, incident_path, page, pick, plac
 from ioc.oncall.pages_code_words import VERDICT_WORDS
 from ioc.oncall.pages_inbox import Shown, clock_time, standing, tags
 from ioc.oncall.pages_map import map_svg
+from ioc.oncall.pages_strip import strip
 from ioc.oncall.pages_timeline import notices_table, timeline
 from ioc.oncall.pages_words import WORDS
 from ioc.oncall.store_reading import IncidentView, TickRow
@@ -32,6 +34,8 @@ class IncidentShown:
     view: IncidentView
     steps: Sequence[ChecklistStep]
     people: Mapping[str, str]
+    stills: Sequence[CaseStill] = ()
+    """Of its case, oldest first."""
     draft: str = ""
     """A comment that was not kept, so that nothing typed is lost."""
 
@@ -45,7 +49,8 @@ def incident_page(frame: Frame, seen: IncidentShown, names: UnitNames) -> str:
         f'<div id="head" data-live><h1>{user_text(title)}</h1><p class="tags">{tags(frame, shown)}</p>'
         f'<p class="standing">{standing(frame, shown)}{_deadline(frame, seen)}</p></div>'
         '<div class="columns"><div class="column">'
-        f'<section class="first">{picture(frame, shown.incident, path)}</section>'
+        f'<section class="first">{picture(frame, shown.incident, path)}'
+        f"{strip(frame, shown.incident, seen.stills, path)}</section>"
         f'<section class="third"><div id="facts" data-live>{facts_list(frame, shown, names)}</div>'
         f'<div id="map" data-live>{_map(frame, shown.incident)}</div></section>'
         f'<section class="fourth"><div id="checklist" data-live>{_checklist(frame, seen)}</div></section></div>'

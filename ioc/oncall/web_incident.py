@@ -1,12 +1,18 @@
 """`/incidents/{id}`: the page of one incident, its report, its picture, and what people do with it."""
 
+import asyncio
+import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast, get_args
 
 from aiohttp import web
 
-from ioc.errors import InvalidRecord
+from ioc.adapters.case_stills import CaseStill, CaseStills
+from ioc.adapters.evidence import evidence_reference
+from ioc.errors import InvalidRecord, TransientError
 from ioc.oncall.accounts import Visitor, actor_of
 from ioc.oncall.checklists import ChecklistStep, checklist_of
 from ioc.oncall.escalate_now import escalate_now
@@ -34,6 +40,10 @@ from ioc.oncall.web_site import Answered, Form, Site, html, language_of, safe_pa
 
 __all__ = ["add_incident"]
 
+logger = logging.getLogger(__name__)
+
+LIST_S = 2.0  # a page waits no longer for the list of its stills
+KEPT_LISTS = 100
 _JPEG_START = b"\xff\xd8\xff"
 _KEPT = {"Cache-Control": "private, max-age=86400, immutable"}  # the address names the content
 
@@ -45,6 +55,7 @@ def add_incident(app: web.Application, site: Site, runbook: Markdown) -> None:
     app.router.add_get("/incidents/{id}", handlers.get)
     app.router.add_get("/incidents/{id}/report", handlers.report)
     app.router.add_get("/incidents/{id}/picture", handlers.picture)
+    app.router.add_get("/incidents/{id}/stills/{sha256}", handlers.still)
     app.router.add_post("/incidents/{id}/{action}", handlers.act)
     app.router.add_post("/acknowledge", handlers.acknowledge)
 
@@ -54,12 +65,15 @@ class _Incident:
         self._site = site
         self._runbook = runbook
         self._small = SmallPictures(site.doors.evidence)
+        self._cases = CaseStills(site.doors.evidence)
+        self._listed: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     async def get(self, request: web.Request) -> web.Response:
         visitor = await self._site.reader(request)
         view = await self._seen(request, visitor)
         frame = await self._site.frame(request, visitor, is_live=True)
-        return html(incident_page(frame, self._shown(view, frame.language), self._site.doors.unit_names))
+        shown = replace(self._shown(view, frame.language), stills=await self._stills(view.row.incident_id))
+        return html(incident_page(frame, shown, self._site.doors.unit_names))
 
     async def report(self, request: web.Request) -> web.Response:
         visitor = await self._site.reader(request)
@@ -71,6 +85,33 @@ class _Incident:
         visitor = await self._site.reader(request)
         view = await self._seen(request, visitor)
         reference = str(view.row.payload.get("evidence") or "")
+        return await self._pictured(request, reference)
+
+    async def still(self, request: web.Request) -> web.Response:
+        """A still of the incident's own case; of no other, whatever its hash."""
+        visitor = await self._site.reader(request)
+        view = await self._seen(request, visitor)
+        sha256, incident_id = request.match_info["sha256"], view.row.incident_id
+        if sha256 not in self._listed.get(incident_id, ()):
+            await self._stills(incident_id)
+        if sha256 not in self._listed.get(incident_id, ()):
+            raise web.HTTPNotFound
+        return await self._pictured(request, evidence_reference(sha256))
+
+    async def _stills(self, incident_id: str) -> tuple[CaseStill, ...]:
+        """The stills of a case; none where the store does not answer at once: the page must."""
+        try:
+            found = await asyncio.wait_for(asyncio.to_thread(self._cases.of, incident_id), LIST_S)
+        except (TransientError, TimeoutError, ValueError) as error:
+            logger.warning("incident %s: its stills can't be listed: %s", incident_id, error or "too slow")
+            return ()
+        self._listed[incident_id] = frozenset(still.sha256 for still in found)
+        self._listed.move_to_end(incident_id)
+        while len(self._listed) > KEPT_LISTS:
+            self._listed.popitem(last=False)
+        return found
+
+    async def _pictured(self, request: web.Request, reference: str) -> web.Response:
         try:
             jpeg = (
                 await self._small.get(reference) if request.query.get("small") else await self._small.whole(reference)

@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
+from ioc.adapters.case_stills import CaseStills
 from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.oncall.accounts import Accounts
 from ioc.oncall.desk import Desk
@@ -217,7 +218,12 @@ async def test_operator_of_other_communes_neither_sees_nor_acts(house: House, ac
     await house.add("xa", "operator", "24781")
     await house.sign_in("xa")
     assert "smoke-0001" not in (await house.get("/"))[1]
-    for path in ("/incidents/smoke-0001", "/incidents/smoke-0001/report", "/incidents/smoke-0001/picture"):
+    for path in (
+        "/incidents/smoke-0001",
+        "/incidents/smoke-0001/report",
+        "/incidents/smoke-0001/picture",
+        f"/incidents/smoke-0001/stills/{'0' * 64}",
+    ):
         assert (await house.get(path))[0] == 404
     assert (await house.post(f"/incidents/smoke-0001/{action}", **ACTIONS[action]))[0] == 404
     status, listed = await house.get("/api/incidents")
@@ -383,6 +389,25 @@ async def test_picture_small_and_whole(house: House) -> None:
     ):
         async with house.client.get(path) as answer:
             assert (answer.status, answer.content_type, await answer.read()) == (200, "image/jpeg", JPEG)
+
+
+async def test_an_incidents_page_shows_the_stills_of_its_case_and_of_no_other(house: House) -> None:
+    cases, digests = CaseStills(house.evidence), []
+    for minute in (-3, 0, 5):
+        jpeg = JPEG + str(minute).encode()
+        digests.append(house.evidence.put(jpeg)[-64:])
+        cases.add("smoke-0001", house.clock() + timedelta(minutes=minute), digests[-1])
+    other = house.evidence.put(JPEG)[-64:]
+    cases.add("smoke-0002", house.clock(), other)
+    assert (await house.get(f"/incidents/smoke-0001/stills/{digests[0]}"))[0] == 200, "also before the page was seen"
+    status, page = await house.get("/incidents/smoke-0001")
+    assert status == 200
+    shown = re.findall(r'loading="lazy" src="/incidents/smoke-0001/stills/([0-9a-f]{64})\?small=1"', page)
+    assert shown == digests
+    for digest in (other, "0" * 64, "..%2f..", "x"):
+        assert (await house.get(f"/incidents/smoke-0001/stills/{digest}"))[0] == 404
+    async with house.client.get(f"/incidents/smoke-0001/stills/{digests[1]}?small=1") as answer:
+        assert (answer.status, answer.content_type) == (200, "image/jpeg")
 
 
 async def test_what_is_wrong_with_the_service_is_on_every_page(house: House) -> None:
