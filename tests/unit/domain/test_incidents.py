@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ioc.building_case import BuildingCase, Judged
 from ioc.detections import Box, Detection
 from ioc.incidents import KINDS, Incident, Place
 from ioc.pose_incidents import Tracked, observe
@@ -140,7 +141,7 @@ def test_a_box_that_shivers_beside_the_last_is_the_same_place() -> None:
 
 
 def test_a_puff_that_drifts_off_its_plume_is_no_second_fire_and_another_fire_is() -> None:
-    plume, puff, other = Box(0.40, 0.4, 0.1, 0.12), Box(0.56, 0.24, 0.08, 0.1), Box(0.75, 0.4, 0.1, 0.1)
+    plume, puff, other = Box(0.40, 0.4, 0.1, 0.12), Box(0.56, 0.24, 0.08, 0.1), Box(0.85, 0.4, 0.1, 0.1)
     _, published = told_of(seen("10:00", box=plume), seen("10:01", box=puff), seen("10:02", box=other))
     assert states(published) == [("open", 1), ("open", 1)]
     assert published[1].box == other
@@ -239,16 +240,15 @@ def test_an_incident_carries_the_rule_and_the_permit_it_was_judged_by() -> None:
         (),
         seen("10:00", label="construction", zone_id="plot-1"),
         place=PLACE,
-        permit_rule="permit_revoked",
-        permit_id="GP-1",
+        case=BuildingCase(judgements=(Judged(at=seen("10:00").frame_at, rule="permit_revoked", permit_id="GP-1"),)),
     )
     assert incident is not None
     assert (incident.permit_rule, incident.permit_id, incident.zone_id) == ("permit_revoked", "GP-1", "plot-1")
 
 
 def test_a_kind_that_nobody_described_is_an_incident_all_the_same() -> None:
-    _, (incident,) = told_of(seen("10:00", label="encroachment"))
-    assert (incident.severity, incident.runbook) == ("warning", "/runbooks/encroachment")
+    _, (incident,) = told_of(seen("10:00", label="flood"))
+    assert (incident.severity, incident.runbook) == ("warning", "/runbooks/flood")
 
 
 def test_every_kind_says_how_long_it_may_be_unseen() -> None:
