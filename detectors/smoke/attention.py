@@ -16,6 +16,7 @@ __all__ = ["Net", "looked_at", "squares"]
 
 _CELL_PX = 16
 _SQUARE = 10  # cells
+_RULE_WEIGHT = 1000.0  # more than all cells of a square
 _STEP = 8  # cells; squares overlap by two, and the cell at a square's inner edge is its neighbour's to judge
 
 Square = tuple[int, int, int, int]
@@ -29,12 +30,14 @@ class Net(Protocol):
         """Returns the probability of smoke in each cell of 16 pixels, rows × columns."""
 
 
-def squares(wanted: NDArray[np.bool_], rows: int, columns: int, *, most: int) -> list[Square]:
-    """Returns at most `most` squares of a picture of rows × columns cells, those with most of `wanted` in them first.
+def squares(wanted: NDArray[np.bool_], first: NDArray[np.bool_], rows: int, columns: int, *, most: int) -> list[Square]:
+    """Returns at most `most` squares of a picture of rows × columns cells: those with most of `first` in them, where
+    the rule sees something, then those with most of `wanted`.
 
-    `wanted` is a grid of any size over the whole picture.
+    Both are grids of one size over the whole picture.
     """
-    share = cv2.resize(wanted.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    weight = wanted.astype(np.float32) + np.float32(_RULE_WEIGHT) * first
+    share = cv2.resize(weight, (columns, rows), interpolation=cv2.INTER_AREA)
     found: list[tuple[float, Square]] = []
     for top in _starts(rows):
         for left in _starts(columns):

@@ -20,10 +20,10 @@ from detectors.smoke.attention import Net, looked_at, squares
 from detectors.smoke.background import ColourBackground
 from detectors.smoke.candidates import covered, evidence, kept_regions, refusal_of
 from detectors.smoke.debug_view import drawn
-from detectors.smoke.guards import ClearView, Shift, light_oddity, shift_oddity, shift_of
+from detectors.smoke.guards import ClearView, Shift, doubt_of, light_oddity, shift_oddity, shift_of
 from detectors.smoke.masks import NO_MASKS, PoseMasks, Terrain, terrain_of
 from detectors.smoke.planes import Change, PlaneBackground, Planes, changes, measured
-from detectors.smoke.pooling import Confirmed, PlanePool, RegionPool
+from detectors.smoke.pooling import Confirmed, PlanePool, RegionPool, Seen
 from detectors.smoke.thresholds import SmokeThresholds
 from detectors.smoke.tiers import Judged, judged
 from ioc.opencv import cv2
@@ -119,25 +119,26 @@ class SmokeDetector:
         self._odd_frames = 0
         regions, rejected = kept_regions(mask, change, terrain, t.bounds)
         seen = pose.regions.add(regions, at)
-        wanted, plane = self._asked(pose, picture, change, terrain)
-        alarms, watches = self._confirmed(pose, terrain, rejected)
-        support = pose.planes.pooled(t.support_frames, t.pool_frames) if self._network is not None else None
+        wanted, plane = self._asked(pose, picture, change, terrain, seen)
+        ground = np.arange(len(now.dark))[:, None] >= terrain.rows[None]
+        doubt = doubt_of(self._clear.share(now.bright), now.bright, change.quick, ground & ~terrain.hidden, t.doubts)
+        t = t.in_doubt(doubt)
+        alarms, watches = self._confirmed(pose, terrain, rejected, t)
+        support = pose.planes.pooled(t.support_frames, t.pool_frames)
         earlier = (*pose.open_alarms, *pose.open_watches)
-        found = judged(seen, alarms, watches, earlier, at, t, support, has_network=self._network is not None)
+        is_rule_enough = self._network is None and doubt in ("", "unsteady_picture")
+        found = judged(seen, alarms, watches, earlier, at, t, support, is_rule_enough=is_rule_enough)
         pose.open_alarms = tuple(one for one in found if one.tier == "alarm")
         pose.open_watches = tuple(one for one in found if one.tier == "watch")
         held = covered([*(s.region for s in seen), *(c.region for c in (*alarms, *watches))], mask.shape)
         pose.rule.learn(now, held)
         pose.colour.learn(picture, held)
-        state: State = "ok"
-        note = ""
-        if self._clear.share(now.bright) < t.least_clear:
-            state, note = "degraded", "visibility_degraded"
+        state: State = "degraded" if doubt else "ok"
         observation = Observation(
             candidates=tuple(self._candidate(one, pose) for one in found),
             rejected=dict(rejected),
             state=state,
-            note=note,
+            note=doubt,
         )
         pooled = pose.planes.pooled(t.alarm_frames, t.pool_frames)
         self._view = _View(change, terrain, mask, wanted, plane, pooled, observation)
@@ -163,7 +164,7 @@ class SmokeDetector:
 
     # -- the network
     def _asked(
-        self, pose: _Pose, picture: BgrImage, change: Change, terrain: Terrain
+        self, pose: _Pose, picture: BgrImage, change: Change, terrain: Terrain, seen: tuple[Seen, ...]
     ) -> tuple[NDArray[np.bool_], Plane | None]:
         """Shows the network the squares where something could be, and pools its answer."""
         t = self.thresholds
@@ -176,15 +177,15 @@ class SmokeDetector:
         has_sky = terrain.rows[None] > 0
         wanted &= ~has_sky | (rows <= terrain.rows[None] + round(t.bounds.below_terrain * len(terrain.hidden)))
         size = -(-picture.shape[0] // 16), -(-picture.shape[1] // 16)
-        chosen = squares(wanted, *size, most=t.most_squares)
+        first = covered((s.region for s in seen), (terrain.hidden.shape[0], terrain.hidden.shape[1])) & ~terrain.hidden
+        chosen = squares(wanted, first, *size, most=t.most_squares)
         plane = looked_at(self._network, (picture, pose.colour.slow, pose.colour.fast), chosen)
         pose.planes.add(plane)
         return wanted, plane
 
     def _confirmed(
-        self, pose: _Pose, terrain: Terrain, rejected: Counter[str]
+        self, pose: _Pose, terrain: Terrain, rejected: Counter[str], t: SmokeThresholds
     ) -> tuple[list[Confirmed], list[Confirmed]]:
-        t = self.thresholds
         if self._network is None:
             return [], []
         alarms = pose.planes.confirmed(

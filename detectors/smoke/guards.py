@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.preprocess import Plane, shift_between
 from detectors.smoke.planes import Planes
 
-__all__ = ["ClearView", "Light", "Shift", "light_oddity", "shift_oddity", "shift_of"]
+__all__ = ["ClearView", "Doubts", "Light", "Shift", "doubt_of", "light_oddity", "shift_oddity", "shift_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,30 @@ def shift_oddity(shift: Shift, *, least_response: float, max_shift: float) -> st
     if shift.response < least_response:
         return "view_changed"
     return "camera_moved" if max(abs(shift.dx), abs(shift.dy)) > max_shift else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubts:
+    """Bounds beyond which the picture is compared, and believed only half."""
+
+    least_clear: float
+    least_bright: float
+    max_unrest: float
+
+
+def doubt_of(clear: float, bright: Plane, quick: Plane, terrain: NDArray[np.bool_], doubts: Doubts) -> str:
+    """Returns why this frame shows little, "" where it does not: fog, night, or a whole picture in motion.
+
+    `clear` is the share of structure that is left; `terrain` the cells of ground. Smoke moves in its place, while rain,
+    glare and drifting fog move everywhere.
+    """
+    if clear < doubts.least_clear:
+        return "visibility_degraded"
+    if not terrain.any():
+        return ""
+    if float(np.median(bright[terrain])) < doubts.least_bright:
+        return "dark"
+    return "unsteady_picture" if float(np.median(quick[terrain])) > doubts.max_unrest else ""
 
 
 class ClearView:

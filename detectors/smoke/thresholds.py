@@ -1,13 +1,14 @@
 """Every number of the smoke detector, and how it was found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detectors.smoke.candidates import Bounds
-from detectors.smoke.guards import Light
+from detectors.smoke.guards import Doubts, Light
 
 __all__ = ["SmokeThresholds"]
 
 _RULE = Bounds(least_cells=4, max_width=0.45, into_terrain=0.03, below_terrain=0.35, activity=0.008)
+_DOUBTS = Doubts(least_clear=0.4, least_bright=0.08, max_unrest=0.007)
 _LIGHT = Light(max_gain=1.3, grey_saturation=0.02, colour_saturation=0.06)
 
 
@@ -65,6 +66,19 @@ class SmokeThresholds:
     least_shift: float = 0.004  # what the steady cameras sway; laying such frames over anew cost one real fire of eight
     least_response: float = 0.15  # of phase correlation: one view answers 0.40–1.0, half of unrelated views under 0.11
     least_spread: float = 0.02  # standard deviation of brightness: below it, fog, night or a covered lens
-    least_clear: float = 0.4  # of the structure of the clearest hours: below it far smoke can't be seen
+    # Below 0.4 of the structure of the clearest hours far smoke can't be seen. The dark channel of the ground differs
+    # from the last frames by 0.002–0.005 on the twelve (0.008 for a while in one), by 0.006–0.015 in rendered rain, fog
+    # and glare.
+    doubts: Doubts = _DOUBTS
+    # In doubt both need more, and the rule alone never alarms; by night and in fog only the network does.
+    unsteady: tuple[float, float] = (0.5, 0.4)
+    unseen: tuple[float, float] = (0.6, 1.0)
     forget_clear: float = 0.0005  # a frame: a day of frames a minute keeps half
     reset_frames: int = 3
+
+    def in_doubt(self, doubt: str) -> "SmokeThresholds":
+        """Returns what an alarm needs under this doubt (see guards.doubt_of)."""
+        if not doubt:
+            return self
+        alarm, support = self.unsteady if doubt == "unsteady_picture" else self.unseen
+        return replace(self, alarm_probability=alarm, support_probability=support)

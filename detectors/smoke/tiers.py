@@ -34,12 +34,11 @@ def judged(
     t: SmokeThresholds,
     support: Plane | None,
     *,
-    has_network: bool,
+    is_rule_enough: bool,
 ) -> list[Judged]:
     """Returns the candidates of one frame, alarms first. `seen` is the rule's, `alarms` and `watches` the network's.
 
-    With a network an alarm is its own, or the rule's k of n where the network's `support` is enough; without one the
-    rule's k of n alarms.
+    An alarm is the network's own, or the rule's k of n where the network's `support` is enough or none is asked for.
     """
     found: list[Judged] = []
     left = list(seen)
@@ -55,7 +54,7 @@ def judged(
         if s.hits < t.watch_frames or any(s.region.box.overlaps(one.box) for one in found):
             continue
         box = s.region.box
-        is_alarm = _is_supported(s, box, support, t) if has_network else s.is_alarm
+        is_alarm = (is_rule_enough and s.is_alarm) or _is_supported(s, box, support, t)
         found.append(
             Judged(
                 box=box,

@@ -98,7 +98,7 @@ def test_a_camera_that_sways_is_laid_over_its_background_and_raises_nothing() ->
         return np.roll(valley(i), (2 * (i % 2), 3 * (-1) ** i), axis=(0, 1))
 
     seen = fed([swayed(i) for i in range(16)])
-    assert {one.state for one in seen[4:]} == {"ok"}
+    assert {one.note for one in seen[4:]} <= {"", "unsteady_picture"}
     assert tiers(seen) == set()
 
 
@@ -154,7 +154,7 @@ def test_the_debug_view_is_one_picture_once_something_was_compared() -> None:
 
 def test_with_weights_a_pose_holds_less_than_6_megabytes() -> None:
     network = network_of("free")
-    large = [cv2.resize(image, (1280, 720)) for image in fire()[:7]]
+    large = [np.asarray(cv2.resize(image, (1280, 720)), dtype=np.uint8) for image in fire()[:7]]
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]

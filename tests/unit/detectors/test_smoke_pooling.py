@@ -71,16 +71,16 @@ def test_an_alarm_of_the_rule_goes_on_with_half_and_ends() -> None:
 def test_what_the_network_supports_becomes_an_alarm_and_what_it_does_not_stays_a_watch_item() -> None:
     lasting = Seen(region=region(), first_seen_at=START, hits=4, is_alarm=True)
     for support, tier in ((plane((6, 10), value=0.4), "alarm"), (plane((6, 10), value=0.1), "watch")):
-        found = judged([lasting], [], [], [], START, T, support, has_network=True)
+        found = judged([lasting], [], [], [], START, T, support, is_rule_enough=False)
         assert [one.tier for one in found] == [tier]
-    assert judged([lasting], [], [], [], START, T, None, has_network=False)[0].tier == "alarm"
+    assert judged([lasting], [], [], [], START, T, None, is_rule_enough=True)[0].tier == "alarm"
 
 
 def test_rule_and_network_at_one_place_are_one_candidate_with_the_older_beginning() -> None:
     pool = pool_of([plane((6, 10))] * 4)
     confirmed = pool.confirmed(4, 6, enough=0.5, goes_on=0.3, open_boxes=[])
     early = Seen(region=region(), first_seen_at=START, hits=2, is_alarm=False)
-    found = judged([early], confirmed, confirmed, [], START + timedelta(hours=1), T, None, has_network=True)
+    found = judged([early], confirmed, confirmed, [], START + timedelta(hours=1), T, None, is_rule_enough=False)
     assert [(one.tier, one.hits, one.first_seen_at) for one in found] == [("alarm", 2, START)]
 
 
