@@ -34,6 +34,7 @@ COMMAND_MODULES: tuple[str, ...] = (
     "quality",
     "report",
     "kpi",
+    "detectors",
     "evaluate",
     "bench",
     "dashboards",
