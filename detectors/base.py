@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ioc.detections import Box, Tier
 
-__all__ = ["BgrImage", "Candidate", "Detector", "Observation", "State"]
+__all__ = ["BgrImage", "Candidate", "Detector", "Observation", "SeenWork", "State"]
 
 BgrImage = NDArray[np.uint8]
 """Height × width × 3, BGR, 0–255."""
@@ -22,8 +22,26 @@ State = Literal["warming_up", "ok", "degraded", "suspended"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenWork:
+    """What a camera can say of building work.
+
+    `stage` is cleared, foundation, frame or roof, "" where none can be told; `storeys` the least number that is
+    certain, None where the scale of the picture is not known; `footprint` corners on the ground in shares of the
+    picture (0–1), empty where none can be told; `is_active`: people or machines are at it at this hour.
+    """
+
+    stage: str = ""
+    storeys: int | None = None
+    footprint: tuple[tuple[float, float], ...] = ()
+    is_active: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One thing seen on this frame. `cues` name what fired, for the operator; `score` is 0–1."""
+    """One thing seen on this frame. `cues` name what fired, for the operator; `score` is 0–1.
+
+    `work` is there where a detector of building saw work.
+    """
 
     label: str
     tier: Tier
@@ -32,6 +50,7 @@ class Candidate:
     first_seen_at: datetime
     cues: tuple[str, ...] = ()
     zone_id: str = ""
+    work: SeenWork | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

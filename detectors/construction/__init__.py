@@ -1,5 +1,6 @@
 """Building and obstruction seen from fixed cameras; new surfaces between two aerial pictures."""
 
-from detectors.construction.detector import ConstructionDetector, ConstructionThresholds
+from detectors.construction.detector import ConstructionDetector
+from detectors.construction.thresholds import ConstructionThresholds
 
 __all__ = ["ConstructionDetector", "ConstructionThresholds"]

@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
         _add_frames,
         _add_cameras,
         _add_smoke,
+        _add_construction,
         _add_gateway,
         _add_csv,
         _add_wall_page,
@@ -168,6 +169,28 @@ def _add_smoke(bench: typer.Typer) -> None:
         parts, chosen = parts_named(only), model or load_settings().smoke_model
         measures = measure_smoke(parts=parts, model=chosen, data=data, folds=folds, is_quick=is_quick)
         finish("smoke", measures, json_)
+
+
+def _add_construction(bench: typer.Typer) -> None:
+    @bench.command(
+        "construction",
+        epilog="Example: `ioc bench construction --data pairs --json construction.json`. 15 minutes; `--quick` takes "
+        "three poses of the year. Parts: registration, surfaces (both need --data), year, speed.",
+    )
+    def construction(
+        json_: JsonOption = None,
+        data: Annotated[
+            Path | None, typer.Option("--data", help="folder of evaluation pairs: manifest.csv, levir; not shipped")
+        ] = None,
+        only: Annotated[str | None, typer.Option("--only", help="parts, with commas between")] = None,
+        is_quick: Annotated[bool, typer.Option("--quick", help="three poses of the year, not judged")] = False,
+    ) -> None:
+        """What the construction detector must reach: registration, new surfaces, a simulated year, speed."""
+        from ioc.cli.bench_construction import construction_parts, measure_construction
+        from ioc.cli.bench_table import finish
+
+        measures = measure_construction(parts=construction_parts(only), data=data, is_quick=is_quick)
+        finish("construction", measures, json_)
 
 
 def _add_cameras(bench: typer.Typer) -> None:

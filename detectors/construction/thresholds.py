@@ -1,0 +1,38 @@
+"""Every number of the construction detector's rule."""
+
+from dataclasses import dataclass
+
+__all__ = ["ConstructionThresholds"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstructionThresholds:
+    """Times are counts of frames: a camera that is sampled four times a day sees a work grow over weeks, a demo's
+    within minutes.
+
+    Found on rendered scenes and years (seeds below 10,000) and looked at on three pairs of photographs of one site.
+    """
+
+    working_width_px: int = 640
+    cell_px: int = 4
+    reference_frames: int = 5
+    stack_frames: int = 5  # their median: what is there in less than half of them never was
+    refresh: float = 0.03  # share of a quiet cell that each stack puts into the reference: some 33 frames
+    least_contrast: float = 0.4  # of the reference's, local: below it fog or rain hides what there is to see
+    structure: float = 6.5  # spread, of 255: noise after averaging is under 2, swaying trees 3–6, a new edge 15–60
+    noise_factor: float = 1.3  # times what one frame of the reference left over in this cell: medians leave less
+    typical_factor: float = 2.0  # times the median of this frame: another season leaves something over everywhere
+    max_typical: float = 30.0  # pairs of one site leave 12–15, aerial pairs of other years 17–26
+    least_zone_share: float = 0.06  # a van on a plot 30 m wide is less
+    least_cells: int = 5  # in the zone
+    least_all_cells: int = 10  # with what rises from it
+    enough_cells: int = 48  # in a large zone: 0.3 % of a 16:9 picture, whatever the zone's size
+    least_thing_cells: int = 3  # in a zone that is to be kept free: a stall is 3 m wide
+    pool_frames: int = 8
+    watch_frames: int = 2
+    alarm_frames: int = 5
+    hold_frames: int = 3
+    dwell_frames: int = 8  # what stands in a zone that is to be kept free for longer is no stop on the way
+    active_structure: float = 5.5  # a digger leaves 6–20, an unchanged plot 3–6
+    active_frames: int = 5  # of the last `active_of` at the same hour, until people are said to be at work then
+    active_of: int = 7

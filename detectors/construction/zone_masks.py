@@ -1,0 +1,48 @@
+"""A zone as cells of the picture: its ground, and what a building on it may rise into."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.preprocess import cells
+from ioc.opencv import cv2
+from ioc.permits import Zone
+
+__all__ = ["KEPT_FREE", "ZoneMask", "zone_mask"]
+
+KEPT_FREE = frozenset({"road_corridor", "lake_shore"})
+"""Kinds of zones in which nothing may stand: things in them are told after a dwell, whatever they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneMask:
+    """`inside` is the zone, `around` with what rises from it or stands across its edge; rows × columns of cells."""
+
+    zone: Zone
+    inside: NDArray[np.bool_]
+    around: NDArray[np.bool_]
+
+    @property
+    def is_kept_free(self) -> bool:
+        return self.zone.kind in KEPT_FREE
+
+
+def zone_mask(zone: Zone, shape: tuple[int, int], cell_px: int) -> ZoneMask:
+    """Returns the zone's cells on a working picture of `shape` (height × width, pixels)."""
+    rows, columns = cells(np.zeros(shape, np.float32), cell_px).shape
+    points = np.array([(x * columns, y * rows) for x, y in zone.polygon], dtype=np.float64)
+    mask = np.zeros((rows, columns), np.uint8)
+    cv2.fillPoly(mask, [np.floor(points).astype(np.int32)], (1,))
+    inside = mask > 0
+    if zone.kind in KEPT_FREE:
+        return ZoneMask(zone=zone, inside=inside, around=inside)
+    across, along = np.ptp(points[:, 0]), np.ptp(points[:, 1])
+    # four storeys on a plot are about as high in the picture as the plot is wide; half a house may stand beside it
+    rise, beside = int(np.ceil(min(across, 6 * along))), int(np.ceil(across / 3))
+    kernel = np.zeros((2 * rise + 1, 2 * beside + 1), np.uint8)
+    kernel[rise:, :] = 1  # OpenCV's dilation takes the greatest of what lies under the kernel: from below, upwards
+    around = cv2.dilate(mask, kernel) > 0
+    lowest = int(np.nonzero(mask.any(axis=1))[0].max(initial=0))
+    around[lowest + 2 :] = False
+    return ZoneMask(zone=zone, inside=inside, around=np.asarray(around))
