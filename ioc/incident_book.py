@@ -15,12 +15,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from ioc.building_case import BuildingCase
 from ioc.detections import Detection
 from ioc.incidents import REPUBLISH, Incident, Place, Sighting, kind_of
 from ioc.places.bearings import View
 from ioc.places.crossing import Fix, sight_of
 from ioc.places.joining import Division, Seen, connected, divide, place_of
-from ioc.pose_incidents import Tracked, observe
+from ioc.pose_incidents import Tracked, matching, observe, standing
 
 __all__ = ["IncidentBook"]
 
@@ -47,10 +48,25 @@ class IncidentBook:
     def pose(self, pose: str) -> tuple[Tracked, ...]:
         return self._poses.get(pose, ())
 
+    def matching(self, detection: Detection) -> Incident | None:
+        """The incident that `detection` is of, as it stands; None where it would be a new one."""
+        return matching(self.pose(f"{detection.camera_id}:{detection.pose_id}"), detection)
+
+    def with_cases(self) -> list[Incident]:
+        """The building work that is followed."""
+        return [t.incident for of_pose in self._poses.values() for t in of_pose if t.incident.case is not None]
+
+    def amend(self, incident_id: str, case: BuildingCase, at: datetime) -> Incident:
+        """Building work judged anew or decided, at `at`; returns what to tell."""
+        t = self._of(incident_id)
+        self._change(replace(t, incident=standing(t.incident, case, at)))
+        return self._tell(self._revised(self._of(incident_id), t.told_at))
+
     def observe(
-        self, detection: Detection, *, place: Place, view: View | None, permit_rule: str = "", permit_id: str = ""
+        self, detection: Detection, *, place: Place, view: View | None, case: BuildingCase | None = None
     ) -> list[Incident]:
-        """Returns the incidents to tell after `detection`; `view` is None where the pose's geometry is not declared."""
+        """Returns the incidents to tell after `detection`; `view` is None where the pose's geometry is not declared.
+        `case` is that of building work, `detection` in it."""
         pose = f"{detection.camera_id}:{detection.pose_id}"
         if detection.tier == "clear":
             return self._cleared(pose, detection)
@@ -61,8 +77,7 @@ class IncidentBook:
             place=place,
             sight=sight_of(view, detection.box) if view is not None else None,
             seen_elsewhere=dict(self._last_seen(before)),
-            permit_rule=permit_rule,
-            permit_id=permit_id,
+            case=case,
         )
         self._set(pose, after)
         if told is None:

@@ -1,12 +1,13 @@
 """Incidents: detections of one thing over time. Pure: detections in, changed incidents out.
 
     candidate ──(an alarm)──▶ open ──(on-call)──▶ acknowledged ──▶ resolved or dismissed
-                               └──(a detector's `clear`)──▶ resolved
+                               └──(a detector's `clear`; a permit, a decision)──▶ resolved
 
 Detections of one kind at one place of one pose are the same incident while they are less than the kind's quiet time
 apart. The state here ends at `open`; what people do with an incident is on-call's. What several cameras see of one fire
 becomes one incident in `ioc.incident_book`: only that tells `resolved`, of an incident that was joined to another or
-that is over by itself (a camera's fault).
+that is over by itself (a camera's fault). Building work that turns out to be permitted is `resolved` too, and open
+again when the permit is withdrawn.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ioc.building_case import BuildingCase
 from ioc.detections import Box, box_fields, require_offsets
 from ioc.places.ellipse import Ellipse
 
@@ -43,8 +45,9 @@ INCIDENT_TYPE = "vn.ioc.incident.changed.v1"
 
 State = Literal["candidate", "open", "acknowledged", "resolved", "dismissed"]
 Severity = Literal["info", "warning", "critical"]
-LocatedBy = Literal["camera", "terrain", "crossing"]
-"""What the coordinates are of: the camera itself, a distance along one bearing, or where bearings cross."""
+LocatedBy = Literal["camera", "terrain", "crossing", "ground"]
+"""What the coordinates are of: the camera itself, a distance along one bearing, where bearings cross, or a place in the
+picture that the pose's ground map knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,8 @@ class Incident:
     `lon`, `lat` are the camera's until `located_by` says otherwise; then `ellipse` holds the place with 95 %, and
     `uncertainty_m` is its long half axis. Without a place `place_reason` is a code of why (`ioc.places.crossing`).
     `sightings` are all poses that see it. `maybe_same` are incidents that may be the same fire, in doubt kept apart;
-    `joined_into` is the incident that this one turned out to be, told once with `resolved`.
+    `joined_into` is the incident that this one turned out to be, told once with `resolved`. `case` is that of building
+    work: how it was judged, what was built when, how it was decided.
     """
 
     incident_id: str
@@ -119,13 +123,21 @@ class Incident:
     sightings: tuple[Sighting, ...] = ()
     maybe_same: tuple[str, ...] = ()
     joined_into: str = ""
+    case: BuildingCase | None = None
     extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def told_of_at(self) -> datetime:
+        """The time of what it tells: last seen, or judged or decided since."""
+        changed_at = self.case.changed_at if self.case is not None else None
+        return self.last_seen_at if changed_at is None else max(self.last_seen_at, changed_at)
 
     def as_json(self) -> dict[str, Any]:
         """The `data` of the CloudEvent; times in RFC 3339, `bbox` as [cx, cy, w, h], `geo` as GeoJSON Point or null."""
         data: dict[str, Any] = asdict(self)
         data["sightings"] = [sighting.as_json() for sighting in self.sightings]
         del data["box"]
+        data["case"] = msgspec.to_builtins(self.case)
         lon, lat = data.pop("lon"), data.pop("lat")
         data["bbox"] = self.box.as_list()
         data["geo"] = {"type": "Point", "coordinates": [lon, lat]} if lon is not None and lat is not None else None
@@ -150,6 +162,9 @@ class Incident:
             values["sightings"] = [_with_box(sighting) for sighting in data["sightings"]]
         found = msgspec.convert(values, cls)
         moments = [moment for s in found.sightings for moment in (s.first_frame_at, s.last_seen_at)]
+        if found.case is not None:
+            moments += [judged.at for judged in found.case.judgements]
+            moments += [stage.at for stage in found.case.stages]
         require_offsets(found.first_frame_at, found.opened_at, found.last_seen_at, *moments)
         return found
 
@@ -188,6 +203,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "smoke": Kind(severity="critical", quiet=timedelta(minutes=30), is_joined=True, reach=0.12),
         # A site stands still over night and over a weekend of fog; it is the same site on Monday.
         "construction": Kind(severity="warning", quiet=timedelta(days=7), is_by_zone=True),
+        # Over night a stall is gone; in the morning it is the same one.
+        "encroachment": Kind(severity="warning", quiet=timedelta(days=1), runbook="construction"),
         **dict.fromkeys(CAMERA_FAULTS, _FAULT),
         OFFLINE: replace(_FAULT, runbook="camera-blind"),
     }
@@ -198,7 +215,7 @@ REPUBLISH = timedelta(minutes=5)  # an open incident says again how it stands th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a camera pose looks, in words and on the map."""
+    """Where a camera pose looks, or a part of its picture is, in words and on the map."""
 
     admin_unit: str
     place_vi: str
@@ -206,6 +223,8 @@ class Place:
     lon: float | None = None
     lat: float | None = None
     azimuth_deg: float | None = None
+    located_by: LocatedBy = "camera"
+    uncertainty_m: float | None = None
 
 
 def kind_of(label: str) -> Kind:

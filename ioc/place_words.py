@@ -26,6 +26,11 @@ def _found(incident: Incident) -> tuple[str, str]:
     cameras = sorted({sighting.camera_id for sighting in incident.sightings})
     at = f"{incident.lat:.5f}, {incident.lon:.5f}"
     off_m = f"{incident.uncertainty_m or 0:,.0f} m"
+    if incident.located_by == "ground":
+        return (
+            f"Vị trí {at} (± {off_m} với 95 %) theo các điểm khống chế trên ảnh của {cameras[0]}.",
+            f"At {at} (± {off_m} with 95 %) by the control points in the picture of {cameras[0]}.",
+        )
     if incident.located_by == "terrain":
         return (
             f"Vị trí {at} (± {off_m} với 95 %) theo hướng nhìn và đường địa hình của {cameras[0]}.",

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from ioc.building_case import BuildingCase
 from ioc.detections import Box, Detection
 from ioc.incidents import REPUBLISH, Incident, Kind, Place, kind_of, runbook_of
 from ioc.places.crossing import Sight
 
-__all__ = ["Tracked", "observe"]
+__all__ = ["Tracked", "matching", "observe", "standing"]
 
 _NOBODY: Mapping[str, datetime] = MappingProxyType({})
 
@@ -40,15 +41,51 @@ def observe(
     place: Place,
     sight: Sight | None = None,
     seen_elsewhere: Mapping[str, datetime] = _NOBODY,
-    permit_rule: str = "",
-    permit_id: str = "",
+    case: BuildingCase | None = None,
 ) -> tuple[tuple[Tracked, ...], Incident | None]:
     """Returns the pose's incidents after `detection`, and the incident to publish where there is something to tell.
 
-    `seen_elsewhere` tells by id when other cameras saw what is joined: that is not over while one of them sees it. The
-    same detection again changes nothing; one that comes late joins its incident without moving it back.
+    `case` is there for building work, with what `detection` shows of it and how it is judged. `seen_elsewhere` tells by
+    id when other cameras saw what is joined: that is not over while one of them sees it. The same detection again
+    changes nothing; one that comes late joins its incident without moving it back.
     """
     kind = kind_of(detection.label)
+    kept, last_seen = _unfinished(tracked, detection, seen_elsewhere)
+    known = _match(kept, detection, kind, last_seen)
+    if known is None:
+        incident = _new(detection, kind, place, case)
+        new = Tracked(incident=incident, told_at=detection.frame_at, last_box=detection.box, sight=sight)
+        return (*kept, new), incident
+    after, is_told = _seen_again(known, detection) if case is None else _work_seen_again(known, detection, case, place)
+    if after is not known and sight is not None and (known.sight is None or sight.sd_deg < known.sight.sd_deg):
+        after = replace(after, sight=sight)
+    rest = tuple(after if t is known else t for t in kept)
+    return rest, after.incident if is_told else None
+
+
+def matching(tracked: Sequence[Tracked], detection: Detection) -> Incident | None:
+    """The incident of a pose that `detection` is of; None where it is a new one's."""
+    kept, last_seen = _unfinished(tracked, detection, _NOBODY)
+    found = _match(kept, detection, kind_of(detection.label), last_seen)
+    return found.incident if found is not None else None
+
+
+def standing(incident: Incident, case: BuildingCase, at: datetime) -> Incident:
+    """Building work with its case as it stands since `at`: over by a permit or a decision, or open again."""
+    judged = case.judgements[-1]
+    after = replace(incident, case=case, permit_rule=judged.rule, permit_id=judged.permit_id)
+    if case.is_over:
+        return replace(after, state="resolved")
+    if not case.is_confirmed:
+        return replace(after, state="candidate")
+    severity = kind_of(incident.kind).severity
+    return replace(after, state="open", severity=severity, opened_at=incident.opened_at or at)
+
+
+def _unfinished(
+    tracked: Sequence[Tracked], detection: Detection, seen_elsewhere: Mapping[str, datetime]
+) -> tuple[tuple[Tracked, ...], Mapping[str, datetime]]:
+    """The incidents that are not over, and by id when each was last seen, by whichever camera."""
     last_seen = {
         t.incident.incident_id: max(
             t.incident.last_seen_at, seen_elsewhere.get(t.head or t.incident.incident_id, t.incident.last_seen_at)
@@ -58,16 +95,7 @@ def observe(
     kept = tuple(
         t for t in tracked if detection.frame_at - last_seen[t.incident.incident_id] < kind_of(t.incident.kind).quiet
     )
-    known = _match(kept, detection, kind, last_seen)
-    if known is None:
-        incident = _new(detection, kind, place, permit_rule, permit_id)
-        new = Tracked(incident=incident, told_at=detection.frame_at, last_box=detection.box, sight=sight)
-        return (*kept, new), incident
-    after, is_told = _seen_again(known, detection)
-    if after is not known and sight is not None and (known.sight is None or sight.sd_deg < known.sight.sd_deg):
-        after = replace(after, sight=sight)
-    rest = tuple(after if t is known else t for t in kept)
-    return rest, after.incident if is_told else None
+    return kept, last_seen
 
 
 def _match(
@@ -94,10 +122,11 @@ def _distance(a: Box, b: Box) -> float:
     return (a.cx - b.cx) ** 2 + (a.cy - b.cy) ** 2
 
 
-def _new(detection: Detection, kind: Kind, place: Place, permit_rule: str, permit_id: str) -> Incident:
-    is_alarm = detection.tier == "alarm"
+def _new(detection: Detection, kind: Kind, place: Place, case: BuildingCase | None) -> Incident:
+    is_alarm = detection.tier == "alarm" if case is None else case.is_confirmed
     mark = hashlib.sha256(detection.detection_id.encode()).hexdigest()[:8]
     stamp = detection.frame_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S")
+    judged = case.judgements[-1] if case is not None else None
     return Incident(
         incident_id=f"{detection.label}-{detection.camera_id}-{detection.pose_id}-{stamp}-{mark}",
         kind=detection.label,
@@ -122,8 +151,11 @@ def _new(detection: Detection, kind: Kind, place: Place, permit_rule: str, permi
         evidence_sha256=detection.frame_sha256,
         runbook=f"/runbooks/{runbook_of(detection.label)}",
         zone_id=detection.zone_id,
-        permit_rule=permit_rule,
-        permit_id=permit_id,
+        permit_rule=judged.rule if judged is not None else "",
+        permit_id=judged.permit_id if judged is not None else "",
+        located_by=place.located_by,
+        uncertainty_m=place.uncertainty_m,
+        case=case,
         cues=detection.cues,
         extra={"last_detection": detection.detection_id},
     )
@@ -158,6 +190,39 @@ def _seen_again(known: Tracked, detection: Detection) -> tuple[Tracked, bool]:
     if not is_told:
         return replace(known, incident=after, last_box=detection.box), False
     after = replace(after, revision=incident.revision + 1)
+    return replace(known, incident=after, told_at=detection.frame_at, last_box=detection.box), True
+
+
+def _work_seen_again(known: Tracked, detection: Detection, case: BuildingCase, place: Place) -> tuple[Tracked, bool]:
+    """As `_seen_again`, of building work: judgements and stages are news too, and what is permitted goes on unsaid."""
+    before = known.incident
+    if detection.frame_at <= before.last_seen_at and not (before.state == "candidate" and case.is_confirmed):
+        return known, False
+    after = standing(before, case, detection.frame_at)
+    if after.state == "open" and before.state != "open":
+        after = replace(
+            after,
+            box=detection.box,
+            evidence=detection.frame_ref,
+            evidence_sha256=detection.frame_sha256,
+            cues=detection.cues,
+        )
+    after = replace(
+        after,
+        last_seen_at=max(before.last_seen_at, detection.frame_at),
+        first_frame_at=min(before.first_frame_at, detection.first_seen_at),
+        peak_score=max(before.peak_score, detection.score),
+        detections=before.detections + 1,
+        extra={"last_detection": detection.detection_id},
+    )
+    if place.located_by == "ground":
+        after = replace(after, lon=place.lon, lat=place.lat, located_by="ground", uncertainty_m=place.uncertainty_m)
+    old = before.case or BuildingCase()
+    is_news = (after.state, case.judgements, case.stages) != (before.state, old.judgements, old.stages)
+    is_due = after.state == "open" and detection.frame_at - known.told_at >= REPUBLISH
+    if not (is_news or is_due):
+        return replace(known, incident=after, last_box=detection.box), False
+    after = replace(after, revision=before.revision + 1)
     return replace(known, incident=after, told_at=detection.frame_at, last_box=detection.box), True
 
 

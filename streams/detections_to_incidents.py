@@ -8,13 +8,14 @@ of those that run the role has it (decision 0019).
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ioc.building_case import BUILDING_KINDS, BuildingCase, Decision, judgement_of
 from ioc.canary import ANSWERS_TOPIC, CAMERA, Answer, answer_record
 from ioc.catalog import Catalog
 from ioc.catalog.model import INCIDENT_ROWS_TOPIC
@@ -25,7 +26,7 @@ from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Box, Detection
 from ioc.errors import InvalidRecord
 from ioc.incident_book import IncidentBook
 from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident, Place
-from ioc.permits import Judgement, Work, judge
+from ioc.permits import Zone
 from ioc.places.crossing import Sight
 from ioc.pose_incidents import Tracked
 from ioc.rejections import internal_error, unknown_camera
@@ -33,6 +34,7 @@ from ioc.windows import local_date, microseconds_of, moment_of
 from streams.apps import build_shard_app
 from streams.batch_role import BatchRole, assigned
 from streams.batches import AgentName, Batch
+from streams.case_tables import CaseTables
 from streams.metrics import PipelineMetrics
 from streams.shard_keeper import ShardKeeper
 from streams.shard_log import Outgoing, Restored
@@ -42,7 +44,8 @@ __all__ = ["APP_ID", "IncidentShard", "IncidentsRole"]
 logger = logging.getLogger(__name__)
 
 APP_ID = "ioc-incidents"
-_IDLE_FLUSH_S = 1.0  # every batch is written at once; this only catches what a closing shard left
+_IDLE_FLUSH_S = 1.0  # every batch is written at once; this catches what a permit or a decision has changed
+_RMS_TO_95 = 1.73  # of a round error in the plane: sqrt(ln 20), root mean square to the radius that holds 95 %
 
 
 class _Marker(msgspec.Struct, array_like=True):
@@ -60,9 +63,10 @@ class _PreparedWrite:
 class IncidentShard:
     """The incidents of the poses of one partition, in memory. No Kafka, no waiting."""
 
-    def __init__(self, partition: int, *, catalog: Catalog, metrics: PipelineMetrics) -> None:
+    def __init__(self, partition: int, *, catalog: Catalog, metrics: PipelineMetrics, tables: CaseTables) -> None:
         self.partition = partition
-        self._catalog, self._metrics = catalog, metrics
+        self._catalog, self._metrics, self._tables = catalog, metrics, tables
+        self._settled = -1  # version of the tables by which every case is judged
         self._book = IncidentBook()
         self._told: list[Incident] = []
         self._others: list[Outgoing] = []
@@ -98,6 +102,7 @@ class IncidentShard:
         self._next_offsets[batch.topic] = max(place, batch.records[-1].offset + 1)
 
     def prepare(self, now_us: int) -> _PreparedWrite | None:
+        self._settle(moment_of(now_us))
         if not self._has_news:
             return None
         self._has_news = False
@@ -121,17 +126,85 @@ class IncidentShard:
         camera = self._catalog.cameras.get(detection.camera_id)
         if camera is None:
             raise unknown_camera(detection.camera_id)
-        judgement = self._judge(detection)
-        if judgement is not None and not judgement.is_violation:
-            self._metrics.rejected.labels(detection.detector, judgement.rule).inc()
+        if detection.label in BUILDING_KINDS and detection.tier != "clear":
+            self._observe_work(detection)
+            return
+        place = place_of(self._catalog, detection.camera_id, detection.pose_id)
+        self._told += self._book.observe(detection, place=place, view=camera.view(detection.pose_id))
+
+    def _observe_work(self, detection: Detection) -> None:
+        camera, known = self._catalog.cameras[detection.camera_id], self._book.matching(detection)
+        zone = self._zone(detection.camera_id, detection.pose_id, detection.zone_id)
+        before = (known.case if known is not None else None) or BuildingCase()
+        case = self._judged(before.after(detection, zone), detection.label, detection, detection.frame_at)
+        if known is None and case.is_legal:
+            self._metrics.rejected.labels(detection.detector, case.judgements[-1].rule).inc()
             return
         self._told += self._book.observe(
             detection,
-            place=place_of(self._catalog, detection.camera_id, detection.pose_id),
+            place=self._place_of_work(detection, case),
             view=camera.view(detection.pose_id),
-            permit_rule=judgement.rule if judgement else "",
-            permit_id=judgement.permit_id if judgement else "",
+            case=case,
         )
+
+    def _place_of_work(self, detection: Detection, case: BuildingCase) -> Place:
+        """The middle of what stands there where the pose's ground is known; else the camera's."""
+        place = place_of(self._catalog, detection.camera_id, detection.pose_id)
+        ground = self._catalog.cameras[detection.camera_id].pose(detection.pose_id).ground
+        if ground is None:
+            return place
+        footprint = ground.footprint(case.footprint) if case.footprint else None
+        if footprint is not None:
+            middle = footprint.outline.centroid
+            found: tuple[float, float] | None = middle.x, middle.y
+        else:
+            found = ground.to_lonlat(detection.box.cx, min(1.0, detection.box.edges[3]))
+        if found is None:
+            return place
+        return replace(
+            place,
+            lon=round(found[0], 6),
+            lat=round(found[1], 6),
+            located_by="ground",
+            uncertainty_m=round(_RMS_TO_95 * ground.error_m, 1),
+        )
+
+    # ---- cases -----------------------------------------------------------------------------------------------------
+
+    def _settle(self, at: datetime) -> None:
+        """Judges every case anew where permits or decisions have changed, also while nobody had this shard."""
+        if self._settled == self._tables.version or not self._tables.is_caught_up:
+            return
+        self._settled = self._tables.version
+        for incident in self._book.with_cases():
+            case = incident.case
+            if case is None or incident.camera_id not in self._catalog.cameras:
+                continue
+            decision = self._tables.decision_on(incident.incident_id)
+            if decision is not None and replace(decision, noted_at=None) != _as_told(case):
+                case = replace(case, decision=replace(decision, noted_at=at))
+            case = self._judged(case, incident.kind, incident, at)
+            if case != incident.case:
+                self._told.append(self._book.amend(incident.incident_id, case, at))
+                self._has_news = True
+
+    def _judged(self, case: BuildingCase, kind: str, seen: Detection | Incident, at: datetime) -> BuildingCase:
+        """The case with the judgement that holds at `at` on what was seen last."""
+        pose = self._catalog.cameras[seen.camera_id].pose(seen.pose_id)
+        seen_at = seen.frame_at if isinstance(seen, Detection) else seen.last_seen_at
+        judgement = judgement_of(
+            case,
+            kind,
+            zone=self._zone(seen.camera_id, seen.pose_id, seen.zone_id),
+            ground=pose.ground,
+            on=local_date(microseconds_of(seen_at)),
+            permits=self._tables.permits_of(case.parcel_id),
+        )
+        return case.judged(judgement, at)
+
+    def _zone(self, camera_id: str, pose_id: str, zone_id: str) -> Zone | None:
+        zones = self._catalog.cameras[camera_id].pose(pose_id).zones
+        return next((zone for zone in zones if zone.zone_id == zone_id), None)
 
     def _answer_canary(self, detection: Detection, now_us: int) -> None:
         """It becomes no incident; its answer is in the write that an incident would be in."""
@@ -142,23 +215,13 @@ class IncidentShard:
         value, headers = answer_record(answer, province=self._catalog.province, at=moment_of(now_us))
         self._others.append(Outgoing(topic=ANSWERS_TOPIC, key=None, value=value, headers=headers, partition=0))
 
-    def _judge(self, detection: Detection) -> Judgement | None:
-        if detection.label != "construction":
-            return None
-        zones = self._catalog.cameras[detection.camera_id].pose(detection.pose_id).zones
-        zone = next((zone for zone in zones if zone.zone_id == detection.zone_id), None)
-        if zone is None:
-            return Judgement(is_violation=True, rule="no_permit")
-        work = Work(zone=zone, on=local_date(microseconds_of(detection.frame_at)))
-        return judge(work, self._catalog.permits)
-
     def _outgoing(self, incident: Incident) -> Outgoing:
         value, headers = encode_json(
             incident.as_json(),
             event_id=f"{incident.incident_id}/{incident.revision}",
             event_type=INCIDENT_TYPE,
             source=f"/{self._catalog.province}/incidents",
-            at=incident.last_seen_at,
+            at=incident.told_of_at,
         )
         return Outgoing(topic=INCIDENTS_TOPIC, key=incident.incident_id.encode(), value=value, headers=headers)
 
@@ -193,11 +256,13 @@ class IncidentsRole(BatchRole):
         agent: AgentName = "batch",
     ) -> None:
         app = build_shard_app(agent, APP_ID, broker, folder)
+        self._tables, self._broker = CaseTables(catalog, clock=clock, metrics=metrics), broker
+        tables = self._tables
         keeper: ShardKeeper[IncidentShard] = ShardKeeper(
             app,
             broker=broker,
             state_topic=INCIDENT_ROWS_TOPIC,
-            make_shard=lambda partition: IncidentShard(partition, catalog=catalog, metrics=metrics),
+            make_shard=lambda partition: IncidentShard(partition, catalog=catalog, metrics=metrics, tables=tables),
             clock=clock,
             flush_s=_IDLE_FLUSH_S,
             metrics=metrics,
@@ -206,24 +271,34 @@ class IncidentsRole(BatchRole):
         super().__init__(app, keeper)
         self._is_member = False
         app.on_partitions_assigned.connect(self._on_assigned)
-        app.feed([DETECTIONS_TOPIC], _WriteAtOnce(keeper))
+        app.feed([DETECTIONS_TOPIC], _WriteAtOnce(keeper, tables))
 
     @property
     def is_ready(self) -> bool:
         """Also of a worker that stands by: another has the one partition, and this one takes it over."""
-        return self.keeper.is_ready or (self._is_member and not assigned(self.app))
+        return self._tables.is_caught_up and (self.keeper.is_ready or (self._is_member and not assigned(self.app)))
+
+    async def start(self) -> None:
+        self._tables.start(self._broker)
+        await super().start()
+
+    async def stop(self) -> None:
+        await super().stop()
+        await self._tables.stop()
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         self._is_member = True
 
 
 class _WriteAtOnce:
-    """Detections are few, and people wait for the incident: every batch is written when it comes."""
+    """Detections are few, and people wait for the incident: every batch is written when it comes. None is judged before
+    every permit is known."""
 
-    def __init__(self, keeper: ShardKeeper[IncidentShard]) -> None:
-        self._keeper = keeper
+    def __init__(self, keeper: ShardKeeper[IncidentShard], tables: CaseTables) -> None:
+        self._keeper, self._tables = keeper, tables
 
     async def take(self, event: Any) -> None:
+        await self._tables.wait()
         await self._keeper.take(event)
         await self._keeper.flush_now(event.value.partition)
 
@@ -243,6 +318,10 @@ def place_of(catalog: Catalog, camera_id: str, pose_id: str) -> Place:
         lat=camera.lat,
         azimuth_deg=camera.pose(pose_id).azimuth_deg,
     )
+
+
+def _as_told(case: BuildingCase) -> Decision | None:
+    return replace(case.decision, noted_at=None) if case.decision is not None else None
 
 
 def _detection(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Detection:

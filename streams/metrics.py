@@ -44,6 +44,12 @@ class PipelineMetrics:
         )
         self._watched: dict[tuple[str, str, str], tuple[str, str]] = {}
         self.incidents = Counter("ioc_incidents", "Incidents by kind and state", ["kind", "state"], registry=registry)
+        self.permits = Counter(
+            "ioc_permits",
+            "Events of construction permits that the register has read since the start, by outcome",
+            ["outcome"],
+            registry=registry,
+        )
         self._stages = Histogram(
             "ioc_stage_seconds", "Time spent in a stage", ["stage"], buckets=_STAGE_BUCKETS, registry=registry
         )

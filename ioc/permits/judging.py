@@ -20,6 +20,8 @@ Rule = Literal[
     "outside_parcel",
     "too_many_storeys",
     "forbidden_hours",
+    "encroachment",
+    "private_ground",
 ]
 RULES: Final[tuple[Rule, ...]] = (
     "no_permit",
@@ -29,9 +31,11 @@ RULES: Final[tuple[Rule, ...]] = (
     "outside_parcel",
     "too_many_storeys",
     "forbidden_hours",
+    "encroachment",
+    "private_ground",
     "permit_valid",
 )
-"""Every answer, the gravest first."""
+"""Every answer, the gravest first; the two of them before the last are of what stands about, not of building."""
 
 _NOT_IN_FORCE: Final[frozenset[Rule]] = frozenset({"permit_revoked", "permit_suspended", "outside_dates"})
 _LEAST_OUTSIDE_M2 = 12.0  # a parked lorry or a heap of sand beside the fence

@@ -19,6 +19,7 @@ from ioc.incident_book import IncidentBook
 from ioc.incidents import INCIDENTS_TOPIC, KINDS, REPUBLISH, Incident
 from ioc.permits import Permit
 from streams.batch_topics import Batch
+from streams.case_tables import CaseTables
 from streams.detections_to_incidents import IncidentShard, place_of
 from streams.metrics import PipelineMetrics
 from streams.row_stores import MemoryRows
@@ -98,11 +99,13 @@ class Disk:
 
     def __post_init__(self) -> None:
         self.metrics = PipelineMetrics(self.registry)
+        self.tables = CaseTables(self.known, clock=lambda: NOW, metrics=self.metrics)
+        self.tables.caught_up()
         self.shard = self.reopened()
 
     def reopened(self) -> IncidentShard:
         """A shard of another worker, restored from what is durable."""
-        self.shard = IncidentShard(3, catalog=self.known, metrics=self.metrics)
+        self.shard = IncidentShard(3, catalog=self.known, metrics=self.metrics, tables=self.tables)
         self.shard.restore(
             Restored(rows=MemoryRows({key.decode(): data for key, data in self.rows.items()}), marker=self.marker),
             NOW_US,
