@@ -6,6 +6,7 @@ done. Whether an event is one of the contract is answered by the events' agent, 
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 from ioc.building_case import BUILDING_KINDS, Decision
@@ -25,10 +26,13 @@ class CaseTables:
     """Permits by parcel, decisions by incident. Without `start` it holds what the catalogue declares."""
 
     def __init__(self, catalog: Catalog, *, clock: Clock, metrics: PipelineMetrics) -> None:
-        self._permits = PermitTable(catalog.permits, catalog.decoder())
-        self._decisions = DecisionTable(BUILDING_KINDS, catalog.decoder())
+        types = {
+            name: catalog.event_types[name] for name in (PERMIT_TYPE, DECISION_TYPE) if name in catalog.event_types
+        }
+        decoder = replace(catalog, event_types=types).decoder()
+        self._permits = PermitTable(catalog.permits, decoder)
+        self._decisions = DecisionTable(BUILDING_KINDS, decoder)
         self._clock, self._metrics = clock, metrics
-        types = catalog.event_types
         self._permit_topic = types[PERMIT_TYPE].topic if PERMIT_TYPE in types else ""
         self._decision_topic = types[DECISION_TYPE].topic if DECISION_TYPE in types else ""
         self._caught_up = asyncio.Event()
