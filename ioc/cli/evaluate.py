@@ -16,6 +16,10 @@ ManifestOption = Annotated[
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", help="write the answer to this file, as JSON")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the answer as JSON instead of a table")]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", help="write a page with pictures, boxes, masks and reasons to this HTML file"),
+]
 
 _EPILOG = (
     "Example: ioc evaluate smoke --manifest smoke/manifest.csv --out smoke.json. "
@@ -44,10 +48,7 @@ def evaluate_smoke(
         Path | None,
         typer.Option("--folds", help="JSON of training: which weights judge which site (cross-validation)"),
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option("--report", help="write a page with pictures, boxes, masks and reasons to this HTML file"),
-    ] = None,
+    report: ReportOption = None,
     has_table: Annotated[bool, typer.Option("--table", help="add what other thresholds of the score give")] = False,
 ) -> None:
     """Detected sequences, false alarms per camera-hour and time of the smoke detector."""
@@ -69,10 +70,22 @@ def evaluate_smoke(
     _tell(answer, out, as_json, has_table=has_table)
 
 
-def evaluate_construction(manifest: ManifestOption, out: OutOption = None, as_json: JsonOption = False) -> None:
+def evaluate_construction(
+    manifest: ManifestOption, out: OutOption = None, as_json: JsonOption = False, report: ReportOption = None
+) -> None:
     """The same of the construction detector: the first frame of a sequence is its reference."""
     _require_folder("--out", out)
-    _tell(_with_progress("construction", _sequences(manifest)), out, as_json, has_table=False)
+    _require_folder("--report", report)
+    sequences = _sequences(manifest)
+    if report is None:
+        answer = _with_progress("construction", sequences)
+    else:
+        from ioc.cli.evaluate_report import Reporter
+
+        reporter = Reporter()
+        answer = _with_progress("construction", sequences, witness=reporter.witness)
+        _write("--report", report, reporter.page(answer))
+    _tell(answer, out, as_json, has_table=False)
 
 
 def _sequences(manifest: Path) -> "tuple[LabelledSequence, ...]":

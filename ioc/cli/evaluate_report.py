@@ -1,4 +1,4 @@
-"""The page of `ioc evaluate smoke --report`: what the detector saw and why it decided so, to look at.
+"""The page of `ioc evaluate … --report`: what a detector saw and why it decided so, to look at.
 
 One HTML file that names no outside address: thumbnails are inside it. Moving the threshold shows at once which
 sightings would have been alarms.
@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors.base import BgrImage, Candidate, Detector
 from detectors.evaluation import Evaluation, Look, Run, SequenceResult, scored, sweep
-from ioc.cli.evaluate_words import Both, said
+from ioc.cli.evaluate_words import TITLES, Both, said
 from ioc.detections import Box
 from ioc.opencv import cv2
 
@@ -58,6 +58,7 @@ class Reporter:
         totals = answer.totals()
         return _template().render(
             answer=answer,
+            title=TITLES[answer.detector],
             totals=totals,
             rows=sweep(answer.runs),
             sequences=[_Sequence(run, self.shown.get(run.sequence, [])) for run in answer.runs],

@@ -1,12 +1,20 @@
-"""The words of the evaluation's page: cues, reasons and states of the smoke detector, in Vietnamese and English."""
+"""The words of the evaluation's page: cues, reasons and states of the detectors, in Vietnamese and English."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["Both", "said"]
+__all__ = ["TITLES", "Both", "said"]
 
 Both = tuple[str, str]
 """Vietnamese, English."""
+
+TITLES: Mapping[str, Both] = MappingProxyType(
+    {
+        "smoke": ("Đánh giá phát hiện khói", "Smoke evaluation"),
+        "construction": ("Đánh giá phát hiện xây dựng", "Construction evaluation"),
+    }
+)
+"""The page's heading, by detector."""
 
 _WORDS: Mapping[str, Both] = MappingProxyType(
     {
@@ -21,6 +29,7 @@ _WORDS: Mapping[str, Both] = MappingProxyType(
         "anchored": ("có gốc trên mặt đất", "has its foot on the ground"),
         "anchor": ("có gốc trên mặt đất", "has its foot on the ground"),
         "persistence": ("tồn tại qua nhiều khung hình", "stays over several frames"),
+        "new_structure": ("có công trình mới", "new structure"),
         # why a region was refused
         "small": ("quá nhỏ", "too small"),
         "too_small": ("quá nhỏ", "too small"),
@@ -39,6 +48,8 @@ _WORDS: Mapping[str, Both] = MappingProxyType(
         "degraded": ("tầm nhìn giảm", "visibility degraded"),
         "suspended": ("tạm dừng", "suspended"),
         "no_view": ("không thấy gì", "no view"),
+        "not_registered": ("không khớp được với ảnh mẫu", "can't be laid over the reference"),
+        "poor_visibility": ("sương mù hoặc mưa che khuất", "fog or rain hides the view"),
         "camera_moved": ("camera bị xoay", "camera moved"),
         "view_changed": ("khung cảnh thay đổi", "view changed"),
         "exposure_jump": ("độ sáng nhảy vọt", "exposure jumped"),

@@ -257,6 +257,16 @@ def test_report_shows_pictures_boxes_and_reasons_and_names_no_outside_address(fo
     assert page.count("data:image/jpeg;base64,") >= 18
 
 
+def test_report_of_construction_pairs_is_headed_and_says_what_was_new(folder: Path) -> None:
+    out = folder / "construction.html"
+    result = CliRunner().invoke(
+        cli(), ["evaluate", "construction", "--manifest", str(folder / "construction.csv"), "--report", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    page = out.read_text(encoding="utf-8")
+    assert all(words in page for words in ("Đánh giá phát hiện xây dựng", "có công trình mới", "new structure"))
+
+
 def test_table_over_thresholds_is_in_the_answer_when_asked_for(folder: Path) -> None:
     out = folder / "with_table.json"
     result = CliRunner().invoke(
