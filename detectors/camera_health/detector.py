@@ -42,11 +42,12 @@ class HealthThresholds:
     dark: float = 40.0  # light, 0–255: below it lamps and noise are the view
     black: float = 8.0  # light: colours can't be told
     blind: float = 3.0  # light: nothing at all can be told
+    burnt: float = 0.8  # share at white: hardly any noise is left
     dimmed: float = 0.5  # of the light before; the quickest dusk takes 4 % a minute
     dazzled: float = 1.6
     blown: float = 0.2  # more of the picture at white than before
     brighter: float = 1.3  # gain of patterns over that before: at night and in fog nothing is blown
-    known: float = 0.5  # gain that good frames must have: where it is less, the view is noise
+    known: float = 0.75  # gain that good frames must have: where it is less, the view is mostly noise
     gone: float = 0.12  # median gain of fine patterns
     elsewhere: float = 0.5  # share of blocks lost
     intact: float = 0.5  # gain of a block that is as ever
@@ -56,6 +57,7 @@ class HealthThresholds:
     hidden: float = 0.10  # share of blocks
     mostly: float = 0.3  # share of blocks: with more hidden it is no matter of focus
     soft: float = 0.45  # fine over coarse gain; fog keeps 0.9, a sigma of 5 px (of 1280) leaves 0.3
+    softer: float = 0.6  # of fine over coarse gain in the last good frames
     degraded: float = 0.45  # median coarse gain: the weather hides half of what there is
     frames: int = 3  # that show a fault one after another, all but one
     grace: timedelta = timedelta(seconds=120)
@@ -65,12 +67,14 @@ class HealthThresholds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Good:
-    """What a good frame showed: light, share blown, coarse gains of the blocks and their median."""
+    """What a good frame showed: light, share blown, coarse gains of the blocks and their median, fine over coarse."""
 
+    at: datetime
     light: float
     blown: float
     blocks: Plane
     seen: float
+    sharp: float
 
 
 class CameraHealthDetector:
@@ -117,9 +121,10 @@ class CameraHealthDetector:
     def _judged(self, now: Measures, at: datetime) -> tuple[str, str]:
         """Returns (symptom or "", what hinders the sight or "")."""
         t = self.thresholds
-        if self._last is not None and now.light > t.blind and now.difference(self._last) < t.identical:
+        has_noise = now.light > t.blind and now.blown < t.burnt  # all black or all white has none
+        if self._last is not None and has_noise and now.difference(self._last) < t.identical:
             return "frozen", ""
-        light = self._light_symptom(now)
+        light = self._light_symptom(now, at)
         if light == "":
             self._enter_mode(now)
         view = self._views.get(self._mode)
@@ -130,7 +135,7 @@ class CameraHealthDetector:
             view.settle(now)
             view.learn(now)
             return "", "warming_up"
-        symptom, note, good = self._seen(now, view, light)
+        symptom, note, good = self._seen(now, view, light, at)
         if symptom:
             self._hold(at, symptom)
             return symptom, note
@@ -161,11 +166,13 @@ class CameraHealthDetector:
         """White and black have no colour in any mode."""
         return now.light > self.thresholds.black and now.blown < self.thresholds.blown
 
-    def _light_symptom(self, now: Measures) -> str:
+    def _light_symptom(self, now: Measures, at: datetime) -> str:
         """Returns what happened to the light since the last good frames, "" where nothing did."""
         t = self.thresholds
         if len(self._good) < 3:
             return ""
+        if at - self._good[-1].at > t.gap and not self._reported.endswith("_exposed"):
+            return ""  # since then the light may have changed by itself
         newest = float(np.mean([good.light for good in list(self._good)[-3:]]))
         if self._shows_colour(now) and (now.colour < t.infrared) != (self._mode == "infrared"):
             return ""
@@ -175,12 +182,13 @@ class CameraHealthDetector:
             return "over_exposed"
         return ""
 
-    def _seen(self, now: Measures, view: View, light: str) -> tuple[str, str, _Good]:
+    def _seen(self, now: Measures, view: View, light: str, at: datetime) -> tuple[str, str, _Good]:
         t = self.thresholds
         coarse, fine = view.gains(now)
         strong = view.strong()
         seen = float(np.median(coarse[strong])) if strong.any() else 0.0
-        good = _Good(light=now.light, blown=now.blown, blocks=coarse, seen=seen)
+        sharp = float(np.median(fine[strong])) / max(seen, 0.05) if strong.any() else 0.0
+        good = _Good(at=at, light=now.light, blown=now.blown, blocks=coarse, seen=seen, sharp=sharp)
         if not strong.any() or view.coarse_typical < t.known:
             return "", "no_pattern", good
         dim = min(1.0, now.light / max(self._light_before(), 1.0)) if light == "under_exposed" else 1.0
@@ -200,7 +208,8 @@ class CameraHealthDetector:
         seen_coarse, seen_fine = float(np.median(coarse[strong])), float(np.median(fine[strong]))
         lost = float((coarse[strong] < t.lost).mean())
         has_details = view.fine_typical > t.known
-        if has_details and seen_coarse > 0.3 and lost < t.mostly and seen_fine < t.soft * seen_coarse:
+        is_soft = has_details and seen_coarse > 0.3 and lost < t.mostly and seen_fine < t.soft * seen_coarse
+        if is_soft and self._was_sharp(seen_fine / seen_coarse):
             return "blurred", ""
         is_gone = seen_fine < t.gone and float((fine[strong] > t.intact).mean()) < 0.1
         if has_details and is_gone and self._shows_another_view(now, view):
@@ -242,6 +251,14 @@ class CameraHealthDetector:
         before = np.mean([good.blocks for good in list(self._good)[-3:]], axis=0)
         hidden = strong & (coarse < self.thresholds.lost)
         return float((hidden & (before > self.thresholds.intact))[strong].mean()) > 0.6 * self.thresholds.hidden
+
+    def _was_sharp(self, sharp: float) -> bool:
+        """Whether the last good frames were sharper: at dawn other things are seen, but not from frame to frame."""
+        if self._symptoms and self._symptoms[-1] == "blurred":
+            return True
+        return len(self._good) >= 3 and sharp < self.thresholds.softer * float(
+            np.median([good.sharp for good in self._good])
+        )
 
     def _hold(self, at: datetime, symptom: str) -> None:
         """Learns nothing; but a camera that was turned for good, or a view that the seasons changed, is known again

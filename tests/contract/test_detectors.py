@@ -108,7 +108,6 @@ def test_frame_not_newer_than_the_last_is_refused(make: Callable[[], Detector], 
 
 
 FAULTS_OF_STRANGE_STREAMS = {  # what a camera that sends them is told to have; all else is no fault of it
-    "white": {"frozen"},
     "flat_grey": {"frozen"},
 }
 
