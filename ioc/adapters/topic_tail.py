@@ -59,8 +59,8 @@ async def _begin(consumer: AIOKafkaConsumer, since_ms: int) -> list[TopicPartiti
     places = sorted(consumer.assignment())
     if not places:
         raise TimeoutError("no topic")
+    ends = await _within(consumer.end_offsets(places))  # first: what comes between the two questions is read
     begin = await _within(consumer.offsets_for_times(dict.fromkeys(places, since_ms)))
-    ends = await _within(consumer.end_offsets(places))
     for place in places:
         found = begin.get(place)
         consumer.seek(place, found.offset if found is not None else ends[place])

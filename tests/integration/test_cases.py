@@ -1,5 +1,6 @@
 """An incident's case on a real broker: the stills before it, at it and after it, masked, and kept as long as said."""
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from ioc.detections import Box
 from ioc.evidence.retention import Retention
 from ioc.frames import FRAMES_TOPIC, Frame, encode_frame, sha256_hex
 from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident
+from ioc.oncall.actions import ACTIONS_TOPIC, action_record
 from ioc.oncall.case_sweep import sweep_once
 from ioc.oncall.desk import Desk
 from ioc.oncall.lifecycle import Actor, Dismiss
@@ -26,7 +28,7 @@ from ioc.oncall.plans import PlanKeeper
 from ioc.oncall_plan import duty_plan
 from ioc.opencv import cv2
 from ioc.settings import Settings
-from tests.integration.running import Record, Running, eventually, own_broker, publish, start_worker
+from tests.integration.running import Record, Running, eventually, own_broker, publish, run_ioc, start_worker
 from tests.unit.oncall.making import MovingClock, opened
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
@@ -129,6 +131,13 @@ async def test_a_case_holds_what_was_before_at_and_after_an_incident_masked_and_
             at_hand = list((tmp_path / "state" / "recent-stills").rglob("*.jpg"))
             assert sum(has_window(path.read_bytes()) for path in at_hand) == 2, "those of cam-02, which has no window"
             assert worker.end() == 0
+        payload = {"incident_id": INCIDENT.incident_id, "action": "dismissed", "at": START.isoformat()}
+        key, value, headers = action_record(payload | {"verdict": "false_positive"}, event_id="a1", province="lam-dong")
+        await publish(kafka.address, [Record(topic=ACTIONS_TOPIC, key=key, value=value, headers=headers)])
+        advised = run_ioc("detectors", "advise", "--json", broker=kafka.address, state=tmp_path, timeout_s=60)
+        told = json.loads(advised.stdout)
+        assert told["poses"][0] | {"camera": "cam-01", "pose": "p0", "true": 0, "false": 1} == told["poses"][0]
+        assert told["advice"] == [], "one false alarm is no pattern"
 
     clock = MovingClock(START + timedelta(hours=1))
     async with opened(tmp_path) as store:
