@@ -51,6 +51,11 @@ _RULE_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "permit_revoked": ("giấy phép đã bị thu hồi", "the permit was revoked"),
         "permit_suspended": ("giấy phép đang bị đình chỉ", "the permit is suspended"),
         "outside_dates": ("ngoài thời hạn giấy phép", "outside the permit's dates"),
+        "outside_parcel": ("xây ra ngoài ranh giới thửa đất", "built beyond the parcel"),
+        "too_many_storeys": ("vượt số tầng được phép", "more storeys than permitted"),
+        "forbidden_hours": ("thi công ngoài giờ cho phép", "work outside the permitted hours"),
+        "encroachment": ("lấn chiếm đất công", "encroachment on public ground"),
+        "permit_valid": ("có giấy phép còn hiệu lực", "a valid permit covers it"),
     }
 )
 _SEVERITY_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
