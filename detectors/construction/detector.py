@@ -141,20 +141,28 @@ class ConstructionDetector:
         typical = float(np.median(left_over))
         if typical > t.max_typical:
             return None
+        around = cv2.blur(left_over, (t.around_cells, t.around_cells))
         needed = np.maximum(max(t.structure, t.typical_factor * typical), t.noise_factor * reference.noise)
+        needed = np.maximum(needed, t.around_factor * np.asarray(around, dtype=np.float32))
         seen = cells(covered.astype(np.float32), t.cell_px) > 0.99
         changed = np.asarray((left_over > needed) & seen)
-        reference.refresh(median, self._quiet(left_over, needed) & seen, t.refresh)
+        free = self._free() & seen
+        reference.refresh(median, free & self._quiet(left_over, needed), t.refresh)
+        reference.learn_noise(left_over, free, t.noise_rate)
         return changed
 
     def _quiet(self, left_over: Plane, needed: Plane) -> NDArray[np.bool_]:
-        """Cells that may be learnt: nothing new there, nor beside it, nor in a zone where something stands."""
+        """Cells with nothing new there, nor beside it."""
         loud = (left_over > 0.6 * needed).astype(np.uint8)
-        quiet = cv2.dilate(loud, np.ones((3, 3), np.uint8)) == 0
+        return np.asarray(cv2.dilate(loud, np.ones((3, 3), np.uint8)) == 0)
+
+    def _free(self) -> NDArray[np.bool_]:
+        """Cells that may be learnt: not of a zone in which something stands."""
+        free = np.ones(self._masks[0].inside.shape, dtype=bool)
         for mask in self._masks:
             if self._tracks[mask.zone.zone_id].standing is not None:
-                quiet &= ~mask.around
-        return np.asarray(quiet)
+                free &= ~mask.around
+        return free
 
     # -- over frames
     def _judge(

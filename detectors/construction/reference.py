@@ -18,7 +18,7 @@ _WINDOW = (15, 15)
 
 
 class Reference:
-    """`grey` is what frames are compared with; `noise` what one of the frames that made it leaves over, in cells."""
+    """`grey` is what frames are compared with; `noise` what is usually left over, in cells."""
 
     def __init__(self, grey: Grey, frames: Sequence[Grey], cell_px: int) -> None:
         self._level = grey.astype(np.float32)
@@ -32,6 +32,10 @@ class Reference:
     @property
     def shape(self) -> tuple[int, int]:
         return self.grey.shape[0], self.grey.shape[1]
+
+    def learn_noise(self, left_over: Plane, where: NDArray[np.bool_], share: float) -> None:
+        """Takes `share` of what is left over (both in cells) into what is usual, where `where`."""
+        self.noise += np.float32(share) * where * (left_over - self.noise)
 
     def refresh(self, stack: Grey, quiet: NDArray[np.bool_], share: float) -> None:
         """Takes `share` of `stack` (this size) into the cells that are `quiet`: seasons, growth, dust."""

@@ -19,8 +19,11 @@ class ConstructionThresholds:
     stack_frames: int = 5  # their median: what is there in less than half of them never was
     refresh: float = 0.03  # share of a quiet cell that each stack puts into the reference: some 33 frames
     least_contrast: float = 0.4  # of the reference's, local: below it fog or rain hides what there is to see
-    structure: float = 6.5  # spread, of 255: noise after averaging is under 2, swaying trees 3–6, a new edge 15–60
-    noise_factor: float = 1.3  # times what one frame of the reference left over in this cell: medians leave less
+    structure: float = 7.0  # spread, of 255: noise after averaging is under 2, swaying trees 3–6, a new edge 15–60
+    noise_factor: float = 1.5  # times what this cell usually leaves over
+    noise_rate: float = 0.03  # share of each new median in what is usual
+    around_factor: float = 1.6  # times the mean around: fields that ripen leave something over, all of them
+    around_cells: int = 41
     typical_factor: float = 2.0  # times the median of this frame: another season leaves something over everywhere
     max_typical: float = 30.0  # pairs of one site leave 12–15, aerial pairs of other years 17–26
     least_zone_share: float = 0.06  # a van on a plot 30 m wide is less
@@ -28,9 +31,9 @@ class ConstructionThresholds:
     least_all_cells: int = 10  # with what rises from it
     enough_cells: int = 48  # in a large zone: 0.3 % of a 16:9 picture, whatever the zone's size
     least_thing_cells: int = 3  # in a zone that is to be kept free: a stall is 3 m wide
-    pool_frames: int = 8
+    pool_frames: int = 10
     watch_frames: int = 2
-    alarm_frames: int = 5
+    alarm_frames: int = 8
     hold_frames: int = 3
     dwell_frames: int = 8  # what stands in a zone that is to be kept free for longer is no stop on the way
     active_structure: float = 5.5  # a digger leaves 6–20, an unchanged plot 3–6

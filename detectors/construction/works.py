@@ -18,7 +18,7 @@ from ioc.ground import GroundMap, LocalPlane
 __all__ = ["Outline", "describe", "outline_of"]
 
 _REAR_SHARE = 0.2
-_BLUR_CELLS = 1.0  # what the window of the structure measure adds at each edge
+_BLUR_CELLS = 1.5  # what the window of the structure measure adds at each edge
 _STOREY_M = 3.6
 _PLINTH_AND_ROOF_M = 3.1
 _SURE = 0.3  # of a storey, above which the next one is said to be there
@@ -28,7 +28,10 @@ _CLEARED_SHARE = 0.35
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """Of something new on a zone, in cells: columns of what rises, its top, and the house's far and near row."""
+    """Of something new on a zone, in cells: columns of what rises, its top, and the house's far and near row.
+
+    `lean` is how many columns the plot goes to the right with each row towards the camera.
+    """
 
     left: float
     right: float
@@ -36,6 +39,18 @@ class Outline:
     rear: float
     front: float
     share: float
+    lean: float
+
+    @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """(column, row) of the footprint: it leans as the plot does, seen from the side."""
+        away = self.lean * (self.front - self.rear) / 2
+        return (
+            (self.left + away, self.front),
+            (self.right + away, self.front),
+            (self.right - away, self.rear),
+            (self.left - away, self.rear),
+        )
 
 
 def describe(mask: ZoneMask, standing: Standing, ground: GroundMap | None, *, is_active: bool) -> SeenWork:
@@ -44,15 +59,7 @@ def describe(mask: ZoneMask, standing: Standing, ground: GroundMap | None, *, is
     if outline is None:
         return SeenWork(stage="cleared", is_active=is_active)
     rows, columns = mask.inside.shape
-    corners = tuple(
-        (round(x / columns, 5), round(y / rows, 5))
-        for x, y in (
-            (outline.left, outline.front),
-            (outline.right, outline.front),
-            (outline.right, outline.rear),
-            (outline.left, outline.rear),
-        )
-    )
+    corners = tuple((round(x / columns, 5), round(y / rows, 5)) for x, y in outline.corners)
     high_m = _height_m(outline, ground, (rows, columns))
     storeys = None if high_m is None else max(0, int((high_m - _PLINTH_AND_ROOF_M) / _STOREY_M + _SURE))
     return SeenWork(stage=_stage(outline, high_m), storeys=storeys, footprint=corners, is_active=is_active)
@@ -77,13 +84,14 @@ def outline_of(mask: ZoneMask, standing: Standing) -> Outline | None:
         rear=rear,
         front=front,
         share=standing.cells / max(1, len(rows)),
+        lean=float(np.cov(rows, columns)[0, 1] / max(float(np.var(rows)), 0.1)),
     )
 
 
 def _columns_above(present: NDArray[np.bool_], far: int, left: int, right: int, near: int) -> NDArray[np.int_]:
     """Columns in which something is to be seen behind the zone, or beside it on the ground."""
     behind = present[: max(0, far - 1)].any(axis=0)
-    beside = present[:near].sum(axis=0) >= 2
+    beside = present[:near].sum(axis=0) >= 3
     beside[max(0, left - 1) : right + 1] = False
     return np.nonzero(behind | beside)[0]
 

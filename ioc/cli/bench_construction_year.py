@@ -30,7 +30,7 @@ _FALSE = Bound(floor=2.0, goal=0.3, unit=" / camera-month")
 _PLANE = LocalPlane(108.44, 11.94)
 _NEW_YEAR = date(2026, 1, 1)
 _DAYS_IN_MONTH = 365 / 12
-_CASE_FRAMES = 3  # a case is opened once a rule has held on so many frames: one odd outline is no case
+_CASE_FRAMES = 12  # a case is opened once a rule has held on so many frames, three days: an odd outline is no case
 _OFFICE_HOURS = (time(7, 5), time(17, 15))
 KINDS: tuple[Rule, ...] = (
     "no_permit", "outside_parcel", "outside_dates", "too_many_storeys", "forbidden_hours", "permit_revoked",
@@ -136,7 +136,7 @@ def _crosses(work: Built) -> bool:
 
 
 def _paper(work: Built, breaks: Rule | None) -> Paper:
-    begins, ends = (_NEW_YEAR + timedelta(days=day) for day in (work.first_day - 20, work.last_day + 60))
+    begins, ends = (_NEW_YEAR + timedelta(days=day) for day in (work.first_day - 20, work.last_day + 400))
     if breaks == "outside_dates":
         begins, ends = begins - timedelta(days=500), begins
     parcel = work.plot if breaks == "outside_parcel" or not _crosses(work) else _doubled(work.plot)

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from detectors.base import Candidate, Observation
-from detectors.construction import ConstructionDetector
+from detectors.construction import ConstructionDetector, ConstructionThresholds
 from detectors.evaluation import Look, Run, evaluate, scored, sweep
 from detectors.evaluation.models import read_folds, smoke_by_site
 from detectors.manifest import read_manifest
@@ -93,7 +93,7 @@ def test_construction_pair_is_judged_against_its_first_frame(folder: Path) -> No
     answer = evaluate("construction", read_manifest(folder / "construction.csv"))
     assert answer.sequences[0].alarm.detected
     assert answer.sequences[0].alarm.first == 2
-    assert answer.sequences[0].states == {"ok": 8}
+    assert answer.sequences[0].states == {"ok": ConstructionThresholds().pool_frames}
     assert any("reference" in note for note in answer.notes)
 
 
