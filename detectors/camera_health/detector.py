@@ -54,7 +54,8 @@ class HealthThresholds:
     another_view: float = 0.35  # strength of details where none are known, of the usual
     others: float = 0.5  # strength of details where the known ones are lost, of theirs
     lost: float = 0.25  # gain of a block that is hidden
-    hidden: float = 0.10  # share of blocks
+    hidden: float = 0.10  # share of the blocks that have a pattern
+    hidden_blocks: int = 8  # of 144: at night few have one, and two lamps that go out are no cover
     mostly: float = 0.3  # share of blocks: with more hidden it is no matter of focus
     soft: float = 0.45  # fine over coarse gain; fog keeps 0.9, a sigma of 5 px (of 1280) leaves 0.3
     softer: float = 0.6  # of fine over coarse gain in the last good frames
@@ -216,7 +217,8 @@ class CameraHealthDetector:
             return "moved", ""
         if has_details and lost > t.elsewhere and self._shows_others(now, view, strong & (coarse < t.lost)):
             return "moved", ""
-        if lost >= t.hidden and self._came_at_once(coarse, strong):
+        is_large = int((strong & (coarse < t.lost)).sum()) >= t.hidden_blocks
+        if lost >= t.hidden and is_large and self._came_at_once(coarse, strong):
             return "covered", ""
         return "", "degraded" if seen_coarse < t.degraded else ""
 
