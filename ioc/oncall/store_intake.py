@@ -24,7 +24,7 @@ _SOURCE_DOOR = Actor(actor_id="system", name="on-call", role="system", door="kaf
 async def see(changes: Changes, row: InboxIncident, incident: Incident, plan: Plan) -> None:
     """Tells the life of the incident that its source sees it, or that it is over: gone, or part of another one."""
     if incident.state == "open":
-        sighting = See(seen_at=incident.last_seen_at, reopen_after=plan.reopen_after)
+        sighting = See(seen_at=incident.told_of_at, reopen_after=plan.reopen_after)
         await changes.change(row, sighting, _SOURCE_DOOR)
     elif incident.state == "resolved":
         await changes.change(row, Clear(), _SOURCE_DOOR)

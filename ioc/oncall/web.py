@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from ioc.errors import InvalidRecord, TransientError
+from ioc.incidents import runbook_of
 from ioc.oncall.accounts import Accounts, Visitor
 from ioc.oncall.pages import SECURITY_HEADERS, runbook_page, static_file
 from ioc.oncall.store import InboxRow, Tally
@@ -45,7 +46,7 @@ def runbook_markdown(kind: str) -> str | None:
     if not _KIND.fullmatch(kind):
         return None
     try:
-        return (files("ioc.oncall") / "runbooks" / f"{kind}.md").read_text(encoding="utf-8")
+        return (files("ioc.oncall") / "runbooks" / f"{runbook_of(kind)}.md").read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
 
