@@ -157,11 +157,12 @@ class ConstructionDetector:
         return np.asarray(cv2.dilate(loud, np.ones((3, 3), np.uint8)) == 0)
 
     def _free(self) -> NDArray[np.bool_]:
-        """Cells that may be learnt: not of a zone in which something stands."""
+        """Cells that may be learnt: not what stands in a zone, nor what it may grow into next."""
         free = np.ones(self._masks[0].inside.shape, dtype=bool)
         for mask in self._masks:
-            if self._tracks[mask.zone.zone_id].standing is not None:
-                free &= ~mask.around
+            standing = self._tracks[mask.zone.zone_id].standing
+            if standing is not None:
+                free &= cv2.dilate(standing.mask.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
         return free
 
     # -- over frames

@@ -68,15 +68,17 @@ def describe(mask: ZoneMask, standing: Standing, ground: GroundMap | None, *, is
 def outline_of(mask: ZoneMask, standing: Standing) -> Outline | None:
     """Returns where something rises from the zone, or stands across its side; None where the ground only changed."""
     rows, columns = np.nonzero(mask.inside)
-    far, near = float(rows.min()), float(rows.max() + 1)
-    rises = _columns_above(standing.mask, int(far), int(columns.min()), int(columns.max() + 1), int(near))
+    rises = _columns_above(standing.mask, rows.min(), columns.min(), columns.max() + 1, rows.max() + 1)
     if len(rises) < 2:
         return None
     left, right = float(rises.min()) + _BLUR_CELLS, float(rises.max() + 1) - _BLUR_CELLS
+    # of the polygon, not of the cells: seen flat, a cell is as deep as half a house
+    heights = [y * mask.inside.shape[0] for _, y in mask.zone.polygon]
+    far, near = min(heights), max(heights)
     tops = np.argmax(standing.mask[:, rises], axis=0)
     rear = far + _REAR_SHARE * (near - far)
     slant = (near - far) / float(np.ptp(columns) + 1)
-    front = min(near, rear + max(1.0, (right - left) * slant))
+    front = min(near - 0.1 * (near - far), rear + (right - left) * slant)
     return Outline(
         left=left,
         right=max(right, left + 0.5),
@@ -90,8 +92,9 @@ def outline_of(mask: ZoneMask, standing: Standing) -> Outline | None:
 
 def _columns_above(present: NDArray[np.bool_], far: int, left: int, right: int, near: int) -> NDArray[np.int_]:
     """Columns in which something is to be seen behind the zone, or beside it on the ground."""
-    behind = present[: max(0, far - 1)].any(axis=0)
-    beside = present[:near].sum(axis=0) >= 3
+    behind: NDArray[np.bool_] = np.asarray(np.any(present[: max(0, far - 1)], axis=0))
+    behind[:left], behind[right:] = False, False  # shadows and neighbours
+    beside = np.asarray(np.sum(present[far:near], axis=0) >= max(2.0, 0.5 * (near - far)))
     beside[max(0, left - 1) : right + 1] = False
     return np.nonzero(behind | beside)[0]
 

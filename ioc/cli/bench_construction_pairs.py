@@ -22,7 +22,7 @@ Grey = NDArray[np.uint8]
 Counts = NDArray[np.int64]
 """Pixels that are right, false, missed."""
 
-_WIDTHS_PX = (480, 960)  # the first is the detector's
+_WIDTHS_PX = (640, 960)  # the first is the detector's
 _NEAR_PX = 15.0  # matches beyond are of other things that look alike
 _LEAST_MATCHES = 50
 _RESIDUAL = Bound(floor=3.0, goal=1.0, unit=" px")
