@@ -102,7 +102,9 @@ async def test_without_a_spool_what_nobody_took_is_given_back(tmp_path: Path) ->
             await delivery.submit(events(2), SHORT_S)
         assert delivery.pending == 0
         centre.is_open = True
-        assert outcomes(await delivery.submit(events(2), LONG_S)) == ["accepted"] * 2
+        # On a slow machine a try is still on its way when the link is back: then it was that one that arrived.
+        assert set(outcomes(await delivery.submit(events(2), LONG_S))) in ({"accepted"}, {"duplicate"})
+    assert centre.taken == ids(2)
 
 
 async def test_an_event_that_breaks_every_request_is_set_aside_and_the_others_arrive_in_order(tmp_path: Path) -> None:
