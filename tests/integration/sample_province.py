@@ -140,6 +140,7 @@ class Province:
             yield f'ioc_frames_total{{camera="cam-01",outcome="{outcome}"}} {much * n}'
         if breach:
             yield 'ioc_frames_total{camera="cam-blind",outcome="analysed"} 5'
+            yield 'ioc_capture_online{camera="cam-blind"} 0'
         yield f'ioc_detections_total{{detector="smoke",tier="watch",camera="cam-01"}} {n}'
         yield f'ioc_detections_rejected_total{{detector="smoke",reason="small"}} {n}'
         yield f'ioc_incidents_total{{kind="smoke",state="open"}} {n // 4}'

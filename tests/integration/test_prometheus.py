@@ -272,6 +272,7 @@ def test_every_alert_can_fire(prometheus: Prometheus, province: Province, doors:
                 "IocConsumerLag",
                 "IocEventsUnaccounted",
                 "IocCameraBlind",
+                "IocCameraOffline",
                 "IocDeadLettersRising",
                 "IocOncallSilent",
                 "IocFiguresBehind",
