@@ -61,7 +61,7 @@ class SmokeDetector:
     """The detector of one pose. Depends on the number of frames, never on the time between them."""
 
     name = "smoke"
-    version = "2.0.0"
+    version = "2.0.1"
 
     def __init__(
         self, thresholds: SmokeThresholds | None = None, *, network: Net | None = None, masks: PoseMasks | None = None

@@ -8,7 +8,7 @@ from detectors.smoke.guards import Doubts, Light
 __all__ = ["SmokeThresholds"]
 
 _RULE = Bounds(least_cells=4, max_width=0.45, into_terrain=0.03, below_terrain=0.35, activity=0.008)
-_DOUBTS = Doubts(least_clear=0.4, least_bright=0.08, max_unrest=0.007)
+_DOUBTS = Doubts(least_clear=0.4, least_bright=0.14, max_unrest=0.007)
 _LIGHT = Light(max_gain=1.3, grey_saturation=0.02, colour_saturation=0.06)
 
 
@@ -71,8 +71,8 @@ class SmokeThresholds:
     # and glare.
     doubts: Doubts = _DOUBTS
     # In doubt both need more, and the rule alone never alarms; by night and in fog only the network does.
-    unsteady: tuple[float, float] = (0.55, 0.4)
-    unseen: tuple[float, float] = (0.6, 1.0)
+    unsteady: tuple[float, float] = (0.75, 0.6)
+    unseen: tuple[float, float] = (0.8, 1.0)
     forget_clear: float = 0.0005  # a frame: a day of frames a minute keeps half
     reset_frames: int = 3
 
