@@ -95,7 +95,8 @@ class PoseWatch:
         self._check(frame)
         with self._metrics.stage("frame_decode"):
             jpeg = self._evidence.get(frame.dataref) if frame.dataref else frame.jpeg
-            if frame.sha256 and frame.sha256.lower() != sha256_hex(jpeg):
+            sha256 = sha256_hex(jpeg)
+            if frame.sha256 and frame.sha256.lower() != sha256:
                 raise InvalidRecord(
                     "hash_mismatch",
                     field="sha256",
@@ -103,9 +104,11 @@ class PoseWatch:
                     en="the picture does not match its sha256",
                 )
             # Detectors see what is kept: the box and the picture of an alarm are of one still.
-            jpeg = self._privacy.masked(frame.camera_id, frame.pose_id, jpeg)
+            shown = self._privacy.masked(frame.camera_id, frame.pose_id, jpeg)
+            if shown is not jpeg:
+                jpeg, sha256 = shown, sha256_hex(shown)
             image = decode_jpeg(jpeg, least_width_px=WORKING_WIDTH_PX)
-        frame = replace(frame, sha256=sha256_hex(jpeg), jpeg=jpeg)
+        frame = replace(frame, sha256=sha256, jpeg=jpeg)
         if self._cases is not None:
             self._cases.still(frame.key, frame.captured_at, jpeg)
         detections: list[Detection] = []
