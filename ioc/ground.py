@@ -17,9 +17,12 @@ from shapely import transform as mapped
 
 from ioc.errors import ConfigurationError
 
-__all__ = ["ControlPoint", "Footprint", "GroundMap", "LocalPlane"]
+__all__ = ["VIETNAM_LATITUDES", "VIETNAM_LONGITUDES", "ControlPoint", "Footprint", "GroundMap", "LocalPlane"]
 
 Points = NDArray[np.float64]
+
+VIETNAM_LONGITUDES = (102.0, 118.0)  # with its archipelagos; no number is in both, so swapped ones are told
+VIETNAM_LATITUDES = (6.0, 24.0)
 
 _AXIS_M = 6_378_137.0  # WGS 84
 _ECCENTRICITY_2 = 6.694379990141e-3
@@ -181,12 +184,16 @@ def _check(points: Sequence[ControlPoint]) -> None:
             raise ConfigurationError(
                 f"control point {number}: ({point.x:g}, {point.y:g}) is outside the picture; x and y are shares, 0 to 1"
             )
-        if 6 <= point.lon <= 24 and 102 <= point.lat <= 118:
+        if _within(point.lon, VIETNAM_LATITUDES) and _within(point.lat, VIETNAM_LONGITUDES):
             raise ConfigurationError(
                 f"control point {number}: longitude {point.lon:g} and latitude {point.lat:g} are swapped"
             )
         if not (-180 <= point.lon <= 180 and -90 < point.lat < 90):
             raise ConfigurationError(f"control point {number}: ({point.lon:g}, {point.lat:g}) is no place on earth")
+
+
+def _within(degrees: float, bounds: tuple[float, float]) -> bool:
+    return bounds[0] <= degrees <= bounds[1]
 
 
 def _spread(points: Points) -> float:

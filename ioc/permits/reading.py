@@ -10,6 +10,7 @@ from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from ioc.errors import InvalidRecord
+from ioc.ground import VIETNAM_LATITUDES, VIETNAM_LONGITUDES
 from ioc.permits.registry import Permit, PermitStatus
 from ioc.windows import LOCAL_ZONE
 
@@ -17,8 +18,6 @@ __all__ = ["permit_of_event", "read_outline"]
 
 _OPEN_END = date(9999, 12, 31)
 _OPEN_BEGIN = date(1, 1, 1)
-_LONGITUDES = (102.0, 118.0)  # Vietnam with its archipelagos
-_LATITUDES = (6.0, 24.0)
 
 
 def permit_of_event(data: Mapping[str, Any]) -> Permit:
@@ -83,9 +82,9 @@ def read_outline(geometry: object, *, field: str = "polygon") -> Polygon:
             f"crosses itself ({reason}): give the corners in their order around the parcel",
         )
     west, south, east, north = outline.bounds
-    if _within((west, east), _LONGITUDES) and _within((south, north), _LATITUDES):
+    if _within((west, east), VIETNAM_LONGITUDES) and _within((south, north), VIETNAM_LATITUDES):
         return outline
-    if _within((west, east), _LATITUDES) and _within((south, north), _LONGITUDES):
+    if _within((west, east), VIETNAM_LATITUDES) and _within((south, north), VIETNAM_LONGITUDES):
         raise _bad(
             field,
             "ghi vĩ độ trước kinh độ; GeoJSON ghi [kinh độ, vĩ độ]",
