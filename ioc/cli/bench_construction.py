@@ -10,8 +10,8 @@ from detectors.construction import ConstructionDetector
 from detectors.preprocess import decode_jpeg
 from ioc.cli.bench_construction_pairs import measure_registration, measure_surfaces
 from ioc.cli.bench_construction_year import measure_year
-from ioc.cli.bench_table import Bound, Measure, attempted, judged
-from ioc.errors import ConfigurationError
+from ioc.cli.bench_parts import measured_parts, parts_of
+from ioc.cli.bench_table import Bound, Measure, judged
 from ioc.opencv import cv2
 from ioc.permits import Zone
 from ioc.simulate.site_year import FRAMES_PER_DAY, SiteYear
@@ -38,11 +38,7 @@ def construction_parts(only: str | None) -> tuple[str, ...]:
     Raises:
         ConfigurationError: a name that is no part.
     """
-    names = tuple(PARTS) if only is None else tuple(name.strip() for name in only.split(",") if name.strip())
-    for name in names:
-        if name not in PARTS:
-            raise ConfigurationError(f"--only {name}: there is no such part; there are {', '.join(PARTS)}")
-    return names
+    return parts_of(only, PARTS)
 
 
 def measure_construction(*, parts: tuple[str, ...], data: Path | None, is_quick: bool) -> list[Measure]:
@@ -53,14 +49,7 @@ def measure_construction(*, parts: tuple[str, ...], data: Path | None, is_quick:
         "year": lambda _: measure_year(is_quick=is_quick),
         "speed": lambda _: measure_speed(),
     }
-    measures: list[Measure] = []
-    for name in parts:
-        if name in _NEED_DATA and data is None:
-            measures.append(Measure(name=f"{name}: {PARTS[name]}", figure="not measured: no folder given with --data"))
-            continue
-        run, folder = runs[name], data or Path()
-        measures += attempted(name, lambda run=run, folder=folder: run(folder))  # type: ignore[misc]
-    return measures
+    return measured_parts(parts, runs, PARTS, needs_data=_NEED_DATA, data=data)
 
 
 def measure_speed() -> list[Measure]:

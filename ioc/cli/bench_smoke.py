@@ -5,13 +5,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from detectors.evaluation.models import read_folds
+from ioc.cli.bench_parts import measured_parts, parts_of
 from ioc.cli.bench_smoke_latency import measure_latency
 from ioc.cli.bench_smoke_onsets import measure_onsets
 from ioc.cli.bench_smoke_scenes import measure_day, measure_nuisances, measure_plumes
 from ioc.cli.bench_smoke_sequences import measure_sequences
 from ioc.cli.bench_smoke_speed import measure_memory, measure_speed
-from ioc.cli.bench_table import Measure, attempted
-from ioc.errors import ConfigurationError
+from ioc.cli.bench_table import Measure
 
 __all__ = ["PARTS", "measure_smoke", "parts_named"]
 
@@ -36,11 +36,7 @@ def parts_named(only: str | None) -> tuple[str, ...]:
     Raises:
         ConfigurationError: a name that is no part.
     """
-    names = tuple(PARTS) if only is None else tuple(name.strip() for name in only.split(",") if name.strip())
-    for name in names:
-        if name not in PARTS:
-            raise ConfigurationError(f"--only {name}: there is no such part; there are {', '.join(PARTS)}")
-    return names
+    return parts_of(only, PARTS)
 
 
 def measure_smoke(
@@ -59,11 +55,4 @@ def measure_smoke(
         "memory": lambda _: measure_memory(model),
         "latency": lambda _: measure_latency(model, is_quick=is_quick),
     }
-    measures: list[Measure] = []
-    for name in parts:
-        if name in _NEED_DATA and data is None:
-            measures.append(Measure(name=f"{name}: {PARTS[name]}", figure="not measured: no folder given with --data"))
-            continue
-        run, folder = runs[name], data or Path()
-        measures += attempted(name, lambda run=run, folder=folder: run(folder))  # type: ignore[misc]
-    return measures
+    return measured_parts(parts, runs, PARTS, needs_data=_NEED_DATA, data=data)
