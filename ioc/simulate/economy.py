@@ -123,9 +123,10 @@ def _coverage(d: Draw) -> dict[str, object]:
 
 
 def _visit(d: Draw) -> dict[str, object]:
+    """The running hour so far, and the hours before it: a day that has just begun has its figure too."""
     hour = d.now.astimezone(LOCAL).replace(minute=0, second=0, microsecond=0)
-    hour -= timedelta(hours=1 + d.number // _CLINICS)
-    visits = d.traits.randint(8, 60) if 7 <= hour.hour <= 17 else d.traits.randint(0, 5)
+    hour -= timedelta(hours=d.number // _CLINICS)
+    visits = d.traits.randint(8, 60) if 7 <= hour.hour <= 17 else d.traits.randint(1, 5)
     return {
         "facility_id": f"bv-{d.number % _CLINICS:02d}",
         "hour": hour,
