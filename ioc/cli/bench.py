@@ -291,9 +291,12 @@ def _add_oncall_pages(bench: typer.Typer) -> None:
 
 
 def _add_all(bench: typer.Typer) -> None:
-    @bench.command("all", epilog="Example: `ioc bench all --json bench.json`. About 20 minutes; `make bench` runs it.")
+    @bench.command("all", epilog="Example: `ioc bench all --json bench.json`. Two hours; `make bench` runs it.")
     def all_(
         json_: JsonOption = None,
+        data: Annotated[
+            Path | None, typer.Option("--data", help="folder of evaluation data: smoke and construction; not shipped")
+        ] = None,
         scale: Annotated[
             float, typer.Option(min=0.05, max=1, help="share of the events, to try it out: starts weigh more")
         ] = 1.0,
@@ -305,12 +308,13 @@ def _add_all(bench: typer.Typer) -> None:
 
         require_peers()  # now, rather than after ten minutes
         measures: list[Measure] = []
-        for name, measure in _benchmarks(scale, passes).items():
+        for name, measure in _benchmarks(scale, passes, data).items():
             measures += attempted(name, measure)
         finish("all", measures, json_)
 
 
-def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measure]]]":
+def _benchmarks(scale: float, passes: int, data: Path | None) -> "dict[str, Callable[[], list[Measure]]]":
+    from ioc.cli import bench_construction, bench_smoke
     from ioc.cli.bench_cameras import PARTS, measure_cameras
     from ioc.cli.bench_csv import measure_csv
     from ioc.cli.bench_events import measure_events
@@ -325,7 +329,9 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
     from ioc.cli.bench_rows import measure_rows
     from ioc.cli.bench_wall_page import measure_wall_page
     from ioc.cli.bench_wall_panels import measure_wall_panels
+    from ioc.settings import load_settings
 
+    is_quick, model = scale < 1, load_settings().smoke_model
     count = round(200_000 * scale)
     return {
         "events": lambda: measure_events(count=round(500_000 * scale), passes=passes),
@@ -337,7 +343,13 @@ def _benchmarks(scale: float, passes: int) -> "dict[str, Callable[[], list[Measu
         "gateway": lambda: measure_gateway(seconds=max(2.0, 10 * scale)),
         "wall-page": lambda: measure_wall_page(seconds=max(5.0, 30 * scale)),
         "frames": lambda: measure_frames(count=max(30, round(120 * scale))),
-        "cameras": lambda: measure_cameras(parts=tuple(PARTS), is_quick=scale < 1),
+        "cameras": lambda: measure_cameras(parts=tuple(PARTS), is_quick=is_quick),
+        "smoke": lambda: bench_smoke.measure_smoke(
+            parts=tuple(bench_smoke.PARTS), model=model, data=data, folds=None, is_quick=is_quick
+        ),
+        "construction": lambda: bench_construction.measure_construction(
+            parts=tuple(bench_construction.PARTS), data=data, is_quick=is_quick
+        ),
         "wall": lambda: measure_wall_panels(days=max(1, round(30 * scale))),
         "csv": lambda: measure_csv(rows=round(1_000_000 * scale)),
         "oncall": lambda: measure_oncall(probes=max(20, round(200 * scale)), burst=max(100, round(2_000 * scale))),
