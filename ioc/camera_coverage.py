@@ -5,16 +5,19 @@ leaves it. Pure; time is an argument.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from ioc.catalog.cameras import Camera, Pose
+from ioc.coverage_facts import NOT_RUNNING, Span
 
 __all__ = ["CoverageLedger", "Share"]
 
 WINDOW_MINUTES = 60
+_USUAL_SPAN_MINUTES = 5
+_MOST_UNTOLD = 50_000  # spans: two days of 37 cameras
 _MINUTE = timedelta(minutes=1)
 _LONGEST_TOUR = timedelta(minutes=30)
 _HEALTH = "camera_health"
@@ -42,14 +45,23 @@ class _Watch:
     reason: str = ""
     skipped_at: datetime | None = None
     minutes: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW_MINUTES))
+    span: Counter[str] = field(default_factory=Counter)  # minutes of the running span by reason, "" where looked at
 
 
 class CoverageLedger:
-    """Counts minutes; frames may be told from several threads."""
+    """Counts minutes; frames may be told from several threads.
 
-    def __init__(self, cameras: Mapping[str, Camera], since: datetime) -> None:
+    Args:
+        span_minutes: how many minutes a `Span` holds; divides an hour.
+    """
+
+    def __init__(
+        self, cameras: Mapping[str, Camera], since: datetime, *, span_minutes: int = _USUAL_SPAN_MINUTES
+    ) -> None:
         self._lock = Lock()
         self._minute = since
+        self._span_minutes = span_minutes
+        self._ended: deque[Span] = deque(maxlen=_MOST_UNTOLD)
         self._watches: dict[tuple[str, str, str], _Watch] = {
             (camera.camera_id, pose.pose_id, detector): _Watch()
             for camera in cameras.values()
@@ -78,17 +90,36 @@ class CoverageLedger:
                 if f"{camera_id}:{pose_id}" == pose:
                     watch.skipped_at = at
 
-    def close_minutes(self, now: datetime) -> None:
-        """Counts the minutes that are over; several at once where nobody asked for long."""
+    def close_minutes(self, now: datetime, is_ours: Callable[[str], bool] = lambda pose: True) -> None:
+        """Counts the minutes that are over; several at once where nobody asked for long.
+
+        Args:
+            is_ours: whether this worker gets the frames of a pose (`camera_id:pose_id`); others count theirs.
+        """
         with self._lock:
+            ours = {key: watch for key, watch in self._watches.items() if is_ours(f"{key[0]}:{key[1]}")}
+            for key in self._watches.keys() - ours.keys():
+                self._watches[key].minutes.clear()
+                self._watches[key].span.clear()
             while now - self._minute >= _MINUTE:
+                begins_at = self._begin_of_span()
                 self._minute += _MINUTE
-                for key, watch in self._watches.items():
+                for key, watch in ours.items():
                     reason = self._why_not(key, watch)
                     watch.minutes.append(not reason)
+                    watch.span[reason] += 1
                     if reason:
                         camera_id, _, detector = key
                         self._uncovered[camera_id, detector, reason] += 1
+                if self._begin_of_span() != begins_at:
+                    self._ended.extend(self._span(key, watch, begins_at) for key, watch in ours.items())
+
+    def take_ended(self) -> list[Span]:
+        """Returns the spans that are over, in their order, once; the oldest are lost where nobody takes them."""
+        with self._lock:
+            ended = list(self._ended)
+            self._ended.clear()
+        return ended
 
     def shares(self) -> dict[tuple[str, str], Share]:
         """Returns the share of each (camera, detector) over the last hour, or since the start."""
@@ -104,6 +135,24 @@ class CoverageLedger:
         """Returns the minutes that did not count since the start, by (camera, detector, reason)."""
         with self._lock:
             return dict(self._uncovered)
+
+    def _begin_of_span(self) -> datetime:
+        """Of the span that the running minute begins in."""
+        minute = self._minute.astimezone(UTC).replace(second=0, microsecond=0)
+        return minute - minute.minute % self._span_minutes * _MINUTE
+
+    def _span(self, key: tuple[str, str, str], watch: _Watch, begins_at: datetime) -> Span:
+        reasons = Counter(watch.span)
+        reasons[NOT_RUNNING] = self._span_minutes - reasons.total()  # before the start, or another worker's
+        watch.span.clear()
+        return Span(
+            camera_id=key[0],
+            pose_id=key[1],
+            detector=key[2],
+            begins_at=begins_at,
+            expected=self._span_minutes,
+            reasons={reason: minutes for reason, minutes in reasons.items() if reason and minutes > 0},
+        )
 
     def _why_not(self, key: tuple[str, str, str], watch: _Watch) -> str:
         if watch.last_at is None or self._minute - watch.last_at > 1.5 * watch.gap + _MINUTE / 2:

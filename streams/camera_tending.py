@@ -14,6 +14,7 @@ from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.detections import Box, Detection
 from ioc.frames import Frame
+from streams.coverage_telling import CoverageTeller
 from streams.metrics import CoverageCollector, PipelineMetrics
 
 __all__ = ["CameraTender", "presence_detection"]
@@ -30,20 +31,24 @@ class CameraTender:
     """Args:
     send: puts detections into Kafka.
     parts: the partitions of frames that this worker has; it tells nothing of the poses of others.
-    is_live: frames are of now; with a fixed clock or a replay nobody is offline.
+    is_live: frames are of now; with a fixed clock or a replay nobody is offline, and nothing is told of coverage.
+    coverage_minutes: how many minutes one fact about coverage tells of.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         *,
+        broker: str,
         clock: Clock,
         metrics: PipelineMetrics,
         send: Callable[[Sequence[Detection]], Awaitable[None]],
         parts: Callable[[], Collection[int]],
         is_live: bool,
+        coverage_minutes: int,
     ) -> None:
-        self.coverage = CoverageLedger(catalog.cameras, clock())
+        self.coverage = CoverageLedger(catalog.cameras, clock(), span_minutes=coverage_minutes)
+        self._teller = CoverageTeller(catalog, broker=broker, parts=parts)
         self._presence = CameraPresence(catalog.cameras) if is_live else None
         self._clock, self._metrics, self._send, self._parts = clock, metrics, send, parts
         self._told_at: dict[tuple[str, str, str], datetime] = {}
@@ -69,19 +74,27 @@ class CameraTender:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._teller.stop()
 
     async def _tend(self) -> None:
         while True:
             await asyncio.sleep(_EVERY_S)
-            try:
-                await self.tend()
-            except KafkaError as error:
-                logger.warning("cameras that are silent can't be told: %s", type(error).__name__)
+            for tend in (self.tend, self._tell_coverage):
+                try:
+                    await tend()
+                except (KafkaError, TimeoutError, OSError) as error:
+                    logger.warning("what is known of the cameras can't be told: %s", type(error).__name__)
+
+    async def _tell_coverage(self) -> None:
+        self._teller.look_round()
+        self.coverage.close_minutes(self._clock(), self._teller.is_ours)
+        ended = self.coverage.take_ended()
+        if self._presence is not None:
+            await self._teller.tell(ended)
 
     async def tend(self) -> None:
-        """Closes the minutes that are over, and tells which cameras are silent or have a wrong clock."""
+        """Tells which cameras are silent or have a wrong clock."""
         now = self._clock()
-        self.coverage.close_minutes(now)
         if self._presence is None:
             return
         self._presence.forget_all_but(self._parts())

@@ -205,6 +205,7 @@ class FramesRole:
         state: Path,
         limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
         smoke_model: str = "free",
+        coverage_minutes: int = 5,
         evidence: EvidenceStore | None = None,
     ) -> None:
         self._broker, self._catalog, self._clock, self._metrics = broker, catalog, clock, metrics
@@ -217,7 +218,14 @@ class FramesRole:
         self._reading_news: asyncio.Task[None] | None = None
         is_live = limits.max_age_s is not None
         self._tender = CameraTender(
-            catalog, clock=clock, metrics=metrics, send=self._send, parts=self._parts, is_live=is_live
+            catalog,
+            broker=broker,
+            clock=clock,
+            metrics=metrics,
+            send=self._send,
+            parts=self._parts,
+            is_live=is_live,
+            coverage_minutes=coverage_minutes,
         )
         self._watch = PoseWatch(
             catalog=catalog,

@@ -71,6 +71,7 @@ class Worker:
     agent: what feeds events and incidents; `stock` where an upgrade of Faust broke `batch`.
     frame_limits: when a frame gives way or is refused.
     smoke_model: free, hpwren, rule or the path of weights.
+    coverage_minutes: how many minutes one fact about the coverage of a camera tells of.
     evidence: where stills are kept; None: the folder `evidence` in `state`.
     """
 
@@ -89,6 +90,7 @@ class Worker:
         store: StoreName = "memory",
         frame_limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
         smoke_model: str = "free",
+        coverage_minutes: int = 5,
         evidence: EvidenceStore | None = None,
     ) -> None:
         one_arena()
@@ -111,6 +113,7 @@ class Worker:
                 store=store,
                 frame_limits=frame_limits,
                 smoke_model=smoke_model,
+                coverage_minutes=coverage_minutes,
                 evidence=evidence,
             )
             for role in roles
@@ -188,6 +191,7 @@ def _build(
     store: StoreName,
     frame_limits: FrameLimits,
     smoke_model: str,
+    coverage_minutes: int,
     evidence: EvidenceStore | None,
 ) -> _Role:
     """Makes one role. Imports wait until here: a worker without frames needs no OpenCV in memory."""
@@ -229,6 +233,7 @@ def _build(
         state=state,
         limits=frame_limits,
         smoke_model=smoke_model,
+        coverage_minutes=coverage_minutes,
         evidence=evidence,
     )
 

@@ -9,6 +9,7 @@ from ioc.canary import ANSWERS_TOPIC, BEATS_TOPIC
 from ioc.catalog.cameras import Camera
 from ioc.catalog.imports import ImportMapping
 from ioc.catalog.topics import TopicSpec
+from ioc.coverage_facts import COVERAGE_TOPIC
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, RETRIED_TOPIC
 from ioc.entity_views import EntityDefinition
 from ioc.events import EventDecoder, EventType
@@ -32,11 +33,13 @@ OWN_TOPICS = (
     "ioc.camera.detections",
     "ioc.incidents",
     "ioc.incident.actions",
+    COVERAGE_TOPIC,
     DEAD_LETTERS_TOPIC,
 )
 """Topics that the product itself writes; every other topic of the catalogue is a department's."""
 
-INCIDENT_TOPICS = ("ioc.incidents", "ioc.incident.actions")
+COUNTED_TOPICS = ("ioc.incidents", "ioc.incident.actions", COVERAGE_TOPIC)
+"""Those of them that figures count."""
 _DAY_MS = 86_400_000
 _COMPACT = {
     "cleanup.policy": "compact",
@@ -74,8 +77,8 @@ class Catalog:
         return tuple(name for name in names if name not in OWN_TOPICS)
 
     def entity_topics(self) -> tuple[str, ...]:
-        """The topics whose events become entity rows: the departments', and the centre's own incidents and actions."""
-        return (*self.department_topics(), *INCIDENT_TOPICS)
+        """The topics whose events become entity rows: the departments', and the centre's own."""
+        return (*self.department_topics(), *COUNTED_TOPICS)
 
     def topics(self) -> tuple[TopicSpec, ...]:
         """Every topic that must exist before anything starts."""

@@ -93,3 +93,53 @@ def test_a_worker_that_stood_still_counts_the_minutes_it_missed() -> None:
     ledger.close_minutes(at(200))
     assert ledger.shares()["cam-0", "smoke"].expected == 60
     assert ledger.uncovered()["cam-0", "smoke", "offline"] == 200
+
+
+def spans_of(
+    ledger: CoverageLedger, camera: str = "cam-0", detector: str = "smoke"
+) -> list[tuple[str, int, dict[str, int]]]:
+    return [
+        (f"{span.begins_at:%H:%M}", span.analysed, dict(span.reasons))
+        for span in ledger.take_ended()
+        if span.key == (camera, "p0", detector)
+    ]
+
+
+def test_a_span_says_how_many_of_its_minutes_were_looked_at_and_why_not_the_others() -> None:
+    ledger = CoverageLedger(CAMERAS, START)
+    said: dict[int, dict[str, str]] = {
+        1: {"state": "suspended", "note": "x"},
+        2: {"state": "degraded", "note": "darkness"},
+    }
+    for minute in range(10):
+        look(ledger, "cam-0", minute + 0.5, **said.get(minute, {}))
+        ledger.close_minutes(at(minute + 1))
+    assert spans_of(ledger) == [("01:00", 3, {"suspended": 1, "darkness": 1}), ("01:05", 5, {})]
+    assert ledger.take_ended() == []
+
+
+def test_minutes_before_the_start_of_a_worker_are_expected_and_nobody_looked() -> None:
+    ledger = CoverageLedger(CAMERAS, at(2.4))
+    for minute in (2.5, 3.5, 4.5, 5.5):
+        look(ledger, "cam-0", minute)
+        ledger.close_minutes(at(minute + 0.9))
+    assert spans_of(ledger) == [("01:00", 3, {"not_running": 2})]
+
+
+def test_only_poses_whose_frames_come_to_this_worker_are_counted() -> None:
+    ledger = CoverageLedger(CAMERAS, START)
+    ledger.close_minutes(at(3))
+    ledger.close_minutes(at(12), lambda pose: pose == "cam-1:p1")
+    assert {span.key[:2] for span in ledger.take_ended()} == {("cam-1", "p1")}
+    assert ledger.shares()["cam-0", "smoke"].expected == 0
+    assert ledger.shares()["cam-1", "smoke"].expected == 12
+
+
+def test_minutes_that_nobody_took_are_told_span_by_span_as_short_as_asked() -> None:
+    ledger = CoverageLedger(CAMERAS, START, span_minutes=1)
+    ledger.close_minutes(at(3.9))
+    assert [(begins, analysed) for begins, analysed, _ in spans_of(ledger)] == [
+        ("01:00", 0),
+        ("01:01", 0),
+        ("01:02", 0),
+    ]

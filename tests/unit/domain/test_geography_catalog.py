@@ -71,7 +71,8 @@ def test_topics_of_one_entity_have_one_partition_count_and_every_topic_is_declar
     assert len(topics) == len(catalog().topics())
     assert {topics[name].partitions for name in catalog().department_topics()} == {catalog().partitions}
     assert {event_type.topic for event_type in catalog().event_types.values()} <= set(topics)
-    own = {"ioc.camera.frames", "ioc.camera.detections", "ioc.incidents", "ioc.incident.actions", "ioc.dead-letters"}
+    own = {"ioc.camera.frames", "ioc.camera.detections", "ioc.coverage.cameras", "ioc.incidents"}
+    own |= {"ioc.incident.actions", "ioc.dead-letters"}
     assert own | {"ioc.kpi.partials", "ioc.kpi.values"} <= set(topics)
     assert not own & set(catalog().department_topics())
 
