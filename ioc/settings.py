@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     coverage_minutes: Literal[1, 5, 10, 15, 30, 60] = Field(
         5,
         title="Coverage",
-        description="minutes that one fact about the coverage of a camera tells of; fewer are known sooner and are more rows",
+        description="minutes that one fact about the coverage of a camera tells of; fewer: sooner known, more rows",
     )
     flush_s: float = Field(
         0.5, gt=0, le=10, title="Flush interval", description="seconds between writes of changed rows and figures"

@@ -43,6 +43,7 @@ _UNITS: Final[dict[str, tuple[str, str]]] = {
     "guests": ("lượt khách", "guests"),
     "incidents": ("sự cố", "incidents"),
     "items": ("tin, bài", "items"),
+    "minutes": ("phút", "minutes"),
     "orders": ("đơn hàng", "orders"),
     "points": ("điểm", "points"),
     "products": ("sản phẩm", "products"),

@@ -238,7 +238,7 @@ def test_check_exits_0_with_a_summary_and_json_says_the_same(small: Path) -> Non
     assert result.exit_code == 0
     assert "37 cameras (36 without zones, 0 without coordinates)" in result.stdout
     answer = json.loads(ioc("check", "--catalog", small, "--json").stdout)
-    assert (answer["ok"], answer["cameras"], answer["event_types"], answer["kpis"]) == (True, 37, 56, 2)
+    assert (answer["ok"], answer["cameras"], answer["event_types"], answer["kpis"]) == (True, 37, 57, 2)
 
 
 def test_check_reads_the_catalogue_of_the_settings(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
