@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ioc.catalog.files import ColumnEntry
-from ioc.entity_views import Column, EntityDefinition, Operator
+from ioc.entity_columns import Column, EntityDefinition, Operator
 from ioc.errors import ConfigurationError
 from ioc.event_types import EventType
 

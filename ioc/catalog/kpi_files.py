@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ioc.catalog.files import KpiFile, PartEntry
 from ioc.catalog.yaml_files import read_checked
-from ioc.entity_views import EntityDefinition
+from ioc.entity_columns import EntityDefinition
 from ioc.errors import ConfigurationError
 from ioc.event_types import EventType
 from ioc.kpis import KpiDefinition, Part, Target

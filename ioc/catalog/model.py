@@ -11,7 +11,7 @@ from ioc.catalog.imports import ImportMapping
 from ioc.catalog.topics import TopicSpec
 from ioc.coverage_facts import COVERAGE_TOPIC
 from ioc.dead_letters import DEAD_LETTERS_TOPIC, RETRIED_TOPIC
-from ioc.entity_views import EntityDefinition
+from ioc.entity_columns import EntityDefinition
 from ioc.events import EventDecoder, EventType
 from ioc.geography import Geography
 from ioc.kpis import KpiDefinition, KpiEngine

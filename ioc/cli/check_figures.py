@@ -15,7 +15,7 @@ from ioc.kpis.parts import BUILT_IN, COMMUNES
 
 if TYPE_CHECKING:
     from ioc.catalog import Catalog
-    from ioc.entity_views import Column, EntityDefinition
+    from ioc.entity_columns import Column, EntityDefinition
     from ioc.geography import Geography
 
 __all__ = [

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ioc.entities import Row, decode_row
-from ioc.entity_views import EntityDefinition, View, compile_view
+from ioc.entity_columns import EntityDefinition
+from ioc.entity_views import View, compile_view
 from ioc.event_reading import KEY_SEPARATOR
 from ioc.expressions import Value
 from ioc.kpis.aggregates import Aggregates

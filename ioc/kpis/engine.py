@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ioc.entities import Row
-from ioc.entity_views import AloneView, EntityDefinition, View, compile_view
+from ioc.entity_columns import EntityDefinition
+from ioc.entity_views import AloneView, View, compile_view
 from ioc.errors import ConfigurationError
 from ioc.expressions import ClockTerm, Evaluate, Value
 from ioc.geography import Geography

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ioc.entity_views import Column, EntityDefinition
+from ioc.entity_columns import Column, EntityDefinition
 from ioc.event_types import EventType
 from ioc.expressions import names_in
 from ioc.kpis import KpiDefinition, Part

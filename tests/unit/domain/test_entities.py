@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ioc.entities import DUPLICATE, NEW, Fact, Row, decode_row, encode_row, fold
-from ioc.entity_views import Column, EntityDefinition, compile_view
+from ioc.entity_columns import Column, EntityDefinition
+from ioc.entity_views import compile_view
 from ioc.errors import ConfigurationError, InvalidRecord
 from ioc.event_types import StoredValue
 from ioc.events import Event
