@@ -10,6 +10,7 @@ from ioc.catalog.model import ENTITY_ROWS_TOPIC
 from ioc.event_reading import KEY_SEPARATOR
 from streams.row_layout import LAYOUT_KEY
 from streams.shard_log import MARKER_KEY
+from streams.shard_marker import ShardMarker
 
 __all__ = ["Shard", "read_shards"]
 
@@ -25,15 +26,6 @@ class Shard:
     rows: dict[str, bytes] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     layout: bytes | None = None
-
-
-class _Marker(msgspec.Struct, array_like=True):
-    """What a shard's marker says; see `streams.entity_shard`."""
-
-    epoch: int
-    next_offsets: dict[str, int]
-    outcomes: dict[str, dict[str, int]]
-    newest: dict[str, int]
 
 
 async def read_shards(broker: str, entities: Collection[str], advance: Advance) -> dict[int, Shard]:
@@ -57,7 +49,7 @@ def _take(shard: Shard, records: Collection[object], wanted: tuple[bytes, ...]) 
         key: bytes = record.key or b""  # type: ignore[attr-defined]  # aiokafka's records are untyped
         value: bytes | None = record.value  # type: ignore[attr-defined]
         if key == MARKER_KEY and value is not None:
-            shard.newest = msgspec.msgpack.decode(value, type=_Marker).newest
+            shard.newest = msgspec.msgpack.decode(value, type=ShardMarker).newest
         elif key == _LAYOUT_KEY:
             shard.layout = value
         elif key.startswith(wanted):

@@ -11,44 +11,31 @@ from typing import Any
 
 import msgspec
 
-from ioc.canary import ANSWERS_TOPIC, BEATS_TOPIC, answer_record, answer_to_beat
+from ioc.canary import BEATS_TOPIC, answer_to_beat
 from ioc.catalog import Catalog
-from ioc.catalog.model import PARTIALS_TOPIC
-from ioc.dead_letters import DEAD_LETTERS_TOPIC, DeadLetter, encode_dead_letter
 from ioc.entities import CONTRADICTS, DUPLICATE, NEW, Row, decode_row, encode_row, first_row, fold
 from ioc.errors import InvalidRecord
 from ioc.events import KEY_SEPARATOR, Event, EventDecoder, Rejected
-from ioc.kpis import BUILT_IN, Aggregates, Cell, CellKey, Contribution, KpiEngine, SourceTallies
+from ioc.kpis import BUILT_IN, Aggregates, Contribution, KpiEngine, SourceTallies
 from ioc.rejections import internal_error, too_late
 from ioc.timers import Timers
-from ioc.windows import day_number, moment_of
+from ioc.windows import day_number
 from streams.batches import Batch
-from streams.partials import encode_complete, encode_gone, encode_partial
-from streams.row_layout import LAYOUT_KEY, Translation, layout_of
+from streams.key_places import KeyPlaces
+from streams.row_layout import LAYOUT_KEY, layout_changes, layout_of
 from streams.row_stores import MemoryRows, RowStore
 from streams.shard_log import Outgoing, Restored
+from streams.shard_marker import OUTCOMES, Outcomes, ShardMarker, copied
+from streams.shard_outbox import ShardOutbox
 
 logger = logging.getLogger(__name__)
 
 __all__ = ["EntityShard", "Outcomes", "PreparedWrite"]
 
-OUTCOMES = ("in", "accepted", "duplicate", "rejected", "rerouted")
-Outcomes = dict[str, dict[str, int]]
-"""By topic, then by outcome. `in` = accepted + duplicate + rejected; a rerouted event counts where it arrives."""
-
 _SEPARATOR = KEY_SEPARATOR  # between the entity's name and its id
 _REROUTED = -1
 _SWEPT_AT_ONCE = 5_000  # rows looked at in one write when a new day lets old ones go
 _DAY_US = 86_400_000_000
-
-
-class _Marker(msgspec.Struct, array_like=True):
-    """The shard's place in its input and the counters that go with it."""
-
-    epoch: int
-    next_offsets: dict[str, int]
-    outcomes: Outcomes
-    newest: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +73,9 @@ class EntityShard:
         partitions_of: Callable[[Sequence[bytes]], Sequence[int]],
     ) -> None:
         self.partition = partition
-        self._province = catalog.province
-        self._engine, self._decoder, self._partitions_of = engine, decoder, partitions_of
+        self._engine, self._decoder = engine, decoder
+        self._places = KeyPlaces(partition, partitions_of)
+        self._outbox = ShardOutbox(partition, province=catalog.province, decoder=decoder)
         self._types = catalog.event_types
         self._type_names = tuple(catalog.event_types)
         self._keep_us = {e.name: e.keep_days * _DAY_US for e in catalog.entities if e.keep_days is not None}
@@ -99,30 +87,26 @@ class EntityShard:
         self._hot: dict[str, Row] = {}
         self._dirty: dict[str, Event] = {}  # with the last event of each, which knows entity and id
         self._before: dict[str, list[Contribution]] = {}
-        self._others: list[Outgoing] = []
         self._outcomes: Outcomes = {}
         self._next_offsets: dict[str, int] = {}
         self._newest = [0] * len(self._type_names)  # newest fact in µs, by the type's number
         self._by_source: dict[str, _SourceCount] = {}
         self._epoch = 1
-        self._writes = 0  # of this owner
         self._evaluated_us = 0  # every row's contribution to the aggregates is that of this clock
         self._swept_day = 0
         self._to_sweep: list[str] = []
-        self._here: frozenset[bytes] = frozenset()  # record keys of the batch in hand that belong here
-        self._places: dict[bytes, int] = {}  # where they belong, if not all of them do
         self._has_news = True  # the first write tells the epoch and every cell
         self.committed_outcomes: Outcomes = {}
 
     def restore(self, restored: Restored, now_us: int) -> None:
         """Takes over the state of the log, and rebuilds the aggregates by a scan over the rows."""
         if restored.marker is not None:
-            marker = msgspec.msgpack.decode(restored.marker, type=_Marker)
+            marker = msgspec.msgpack.decode(restored.marker, type=ShardMarker)
             self._epoch = marker.epoch + 1
             self._next_offsets = marker.next_offsets
             self._newest = [marker.newest.get(name, 0) for name in self._type_names]
             self._outcomes = marker.outcomes
-            self.committed_outcomes = _copy(marker.outcomes)
+            self.committed_outcomes = copied(marker.outcomes)
         self._cold = restored.rows
         self._take_layout()
         self._evaluated_us = now_us
@@ -143,20 +127,7 @@ class EntityShard:
         self._aggregates.mark_all_changed()
 
     def _take_layout(self) -> None:
-        """Rows that were written under another catalogue are rewritten in today's layout."""
-        written, layout = self._cold.get(LAYOUT_KEY), layout_of(self._types.values())
-        if written == layout:
-            self._changes = {}
-            return
-        changes: dict[str, bytes | None] = {}
-        if written is not None:
-            logger.info("event_types.yaml has changed: rewriting the rows of shard %d", self.partition)
-            translation = Translation(written, self._types)
-            for key, data in self._cold.items():
-                if key != LAYOUT_KEY and key.split(_SEPARATOR, 1)[0] not in BUILT_IN:
-                    row = translation.row(decode_row(data))
-                    changes[key] = None if row is None else encode_row(row)
-        self._changes = changes | {LAYOUT_KEY: layout}
+        self._changes = layout_changes(self._cold, self._types)
         for key, new in self._changes.items():
             self._set(key, new)
 
@@ -193,13 +164,7 @@ class EntityShard:
         place = self._next_offsets.get(topic, 0)
         decode = self._decoder.decode
         take_event = self._take_event
-        keys = [record.key for record in batch.records if record.key]
-        partitions = self._partitions_of(keys)
-        # Nearly always every key belongs here; then a set of them is all that must be known.
-        if all(partition == self.partition for partition in set(partitions)):
-            self._here, self._places = frozenset(keys), {}
-        else:
-            self._here, self._places = frozenset(), dict(zip(keys, partitions, strict=True))
+        self._places.look_up([record.key for record in batch.records if record.key])
         for record in batch.records:
             if record.offset < place:
                 continue
@@ -224,7 +189,8 @@ class EntityShard:
                     self._reject(topic, record, index, Rejected(error, item.source), now_us)
                     continue
                 if is_rerouted:
-                    self._reroute(topic, record, index, item, is_alone=len(items) == 1)
+                    to = self._places.of(item.partition_key)
+                    self._outbox.reroute(topic, record, index, item, to=to, is_alone=len(items) == 1)
                     counts["rerouted"] += 1
         self._count_outcomes(counts, now_us)
         if batch.records and batch.records[-1].offset >= place:
@@ -237,8 +203,7 @@ class EntityShard:
         for record in batch.records:
             answer = answer_to_beat(record.value, record.headers) if record.offset >= place else None
             if answer is not None:
-                value, headers = answer_record(answer, province=self._province, at=moment_of(now_us))
-                self._others.append(Outgoing(topic=ANSWERS_TOPIC, key=None, value=value, headers=headers, partition=0))
+                self._outbox.answer(answer, now_us)
         if batch.records and batch.records[-1].offset >= place:
             self._next_offsets[batch.topic] = batch.records[-1].offset + 1
             self._has_news = True
@@ -269,7 +234,7 @@ class EntityShard:
             if data is not None:
                 row = self._hot[key] = self._warm(key, data, event)
                 outcome = fold(row, event)
-            elif self._is_here(event.partition_key):
+            elif self._places.is_here(event.partition_key):
                 self._hot[key] = first_row(event)
             else:
                 # Producers with another partitioner (librdkafka's default is CRC32) would split an entity in two.
@@ -298,40 +263,9 @@ class EntityShard:
         self._before[key] = self._engine.evaluate(entity, event.entity_id, row, self._evaluated_us)[0]
         return row
 
-    def _is_here(self, partition_key: str) -> bool:
-        if not partition_key:
-            return True  # only its publisher knows where it belongs
-        key = partition_key.encode()
-        if key in self._here:
-            return True
-        known = self._places.get(key)
-        return (self._partitions_of([key])[0] if known is None else known) == self.partition
-
-    def _reroute(self, topic: str, record: Any, index: int, event: Event, *, is_alone: bool) -> None:
-        """Sends an event to the partition where its key belongs; one of a batched record goes alone."""
-        key = event.partition_key.encode()
-        value = record.value if is_alone else self._decoder.part_of_batch(record.value, index)
-        headers = tuple(record.headers) if is_alone else _STRUCTURED_HEADERS
-        self._others.append(
-            Outgoing(topic=topic, key=key, value=value, headers=headers, partition=self._partitions_of([key])[0])
-        )
-
     def _reject(self, topic: str, record: Any, index: int, item: Rejected, now_us: int) -> None:
         self._by_source.setdefault(self._decoder.own_source(item.source), _SourceCount()).rejected += 1
-        letter = DeadLetter(
-            error=item.error,
-            source=item.source,
-            topic=topic,
-            partition=self.partition,
-            offset=record.offset,
-            index=index,
-            at=moment_of(now_us),
-            key=record.key,
-            headers=tuple(record.headers),
-            original=record.value,
-        )
-        key, value, headers = encode_dead_letter(letter, province=self._province)
-        self._others.append(Outgoing(topic=DEAD_LETTERS_TOPIC, key=key, value=value, headers=headers))
+        self._outbox.reject(topic, record, index, item, now_us)
 
     # ---- changes out -----------------------------------------------------------------------------------------------
 
@@ -355,14 +289,12 @@ class EntityShard:
             return None
         self._has_news = False
         newest = {name: moment for name, moment in zip(self._type_names, self._newest, strict=True) if moment}
-        others, self._others = self._others, []
-        others.extend(self._partials(changed, gone, newest))
-        outcomes = _copy(self._outcomes)
-        marker = _Marker(self._epoch, dict(self._next_offsets), outcomes, newest)
+        outcomes = copied(self._outcomes)
+        marker = ShardMarker(self._epoch, dict(self._next_offsets), outcomes, newest)
         return PreparedWrite(
             rows=rows,
             marker=msgspec.msgpack.encode(marker),
-            others=others,
+            others=self._outbox.take(changed, gone, epoch=self._epoch, newest=newest),
             outcomes=outcomes,
             next_offsets=dict(self._next_offsets),
         )
@@ -430,20 +362,3 @@ class EntityShard:
                 self._aggregates.retract(self._engine.contributions(entity, entity_id, row, now_us))
                 self._cold.pop(key, None)
                 rows[key.encode()] = None
-
-    def _partials(self, changed: dict[CellKey, Cell], gone: list[CellKey], newest: dict[str, int]) -> list[Outgoing]:
-        self._writes += 1  # the clock may change a cell where no offset moved: the version counts both
-        messages = [
-            encode_partial(key, cell, partition=self.partition, epoch=self._epoch, version=self._writes)
-            for key, cell in changed.items()
-        ]
-        messages += [encode_gone(key, partition=self.partition) for key in gone]
-        messages.append(encode_complete(partition=self.partition, epoch=self._epoch, newest=newest))
-        return [Outgoing(topic=PARTIALS_TOPIC, partition=0, **message) for message in messages]
-
-
-_STRUCTURED_HEADERS = (("content-type", b"application/cloudevents+json"),)
-
-
-def _copy(outcomes: Outcomes) -> Outcomes:
-    return {topic: dict(counts) for topic, counts in outcomes.items()}

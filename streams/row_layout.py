@@ -9,10 +9,13 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from ioc.entities import Fact, Row
+from ioc.entities import Fact, Row, decode_row, encode_row
 from ioc.event_types import EventType
+from ioc.events import KEY_SEPARATOR
+from ioc.kpis import BUILT_IN
+from streams.row_stores import RowStore
 
-__all__ = ["LAYOUT_KEY", "Translation", "layout_of"]
+__all__ = ["LAYOUT_KEY", "Translation", "layout_changes", "layout_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +27,23 @@ def layout_of(event_types: Iterable[EventType]) -> bytes:
     """Returns the layout: name and stored fields of each type, in the order of the types' numbers."""
     types = sorted(event_types, key=lambda event_type: event_type.number)
     return msgspec.msgpack.encode([(event_type.name, event_type.stored) for event_type in types])
+
+
+def layout_changes(rows: RowStore, event_types: Mapping[str, EventType]) -> dict[str, bytes | None]:
+    """Returns the rows that must be written anew (None: dropped) because they lie in another layout than today's; the
+    row that says how they lie is one of them."""
+    written, today = rows.get(LAYOUT_KEY), layout_of(event_types.values())
+    if written == today:
+        return {}
+    changes: dict[str, bytes | None] = {}
+    if written is not None:
+        logger.info("event_types.yaml has changed: rewriting the rows of this shard")
+        translation = Translation(written, event_types)
+        for key, data in rows.items():
+            if key != LAYOUT_KEY and key.split(KEY_SEPARATOR, 1)[0] not in BUILT_IN:
+                row = translation.row(decode_row(data))
+                changes[key] = None if row is None else encode_row(row)
+    return changes | {LAYOUT_KEY: today}
 
 
 class Translation:
