@@ -70,6 +70,7 @@ class CoverageLedger:
             for detector in _expected(pose)
         }
         self._uncovered: Counter[tuple[str, str, str]] = Counter()
+        self._expected: Counter[tuple[str, str]] = Counter()
 
     def looked(self, pose: str, detector: str, state: str, note: str, *, at: datetime) -> None:
         """A detector has looked at a frame of `pose` (`camera_id:pose_id`): that counts where it could see (`ok`)."""
@@ -108,8 +109,9 @@ class CoverageLedger:
                     reason = self._why_not(key, watch)
                     watch.minutes.append(not reason)
                     watch.span[reason] += 1
+                    camera_id, _, detector = key
+                    self._expected[camera_id, detector] += 1
                     if reason:
-                        camera_id, _, detector = key
                         self._uncovered[camera_id, detector, reason] += 1
                 if self._begin_of_span() != begins_at:
                     self._ended.extend(self._span(key, watch, begins_at) for key, watch in ours.items())
@@ -135,6 +137,11 @@ class CoverageLedger:
         """Returns the minutes that did not count since the start, by (camera, detector, reason)."""
         with self._lock:
             return dict(self._uncovered)
+
+    def expected(self) -> dict[tuple[str, str], int]:
+        """Returns the minutes that were to be looked at since the start, by (camera, detector)."""
+        with self._lock:
+            return dict(self._expected)
 
     def _begin_of_span(self) -> datetime:
         """Of the span that the running minute begins in."""

@@ -169,7 +169,14 @@ class PoseWatch:
     def _observe(self, detector: Detector, image: BgrImage, frame: Frame) -> Observation:
         with self._metrics.stage(f"detect_{detector.name}"):
             observation = detector.observe(image, frame.captured_at)
-        self._metrics.watching(detector.name, frame.camera_id, frame.pose_id, observation.state, observation.note)
+        self._metrics.watching(
+            detector.name,
+            frame.camera_id,
+            frame.pose_id,
+            observation.state,
+            observation.note,
+            version=detector.version,
+        )
         if self._coverage is not None and not observation.rejected.get("repeated_frame"):
             self._coverage.looked(frame.key, detector.name, observation.state, observation.note, at=self._clock())
         for reason, count in observation.rejected.items():

@@ -39,10 +39,13 @@ class PipelineMetrics:
         self._watching = Gauge(
             "ioc_detector_state",
             "1: how a detector stands with a pose; anything but ok means that seeing nothing means little",
-            ["detector", "camera", "pose", "state", "reason"],
+            ["detector", "camera", "pose", "state", "reason", "version"],
             registry=registry,
         )
-        self._watched: dict[tuple[str, str, str], tuple[str, str]] = {}
+        self._watched: dict[tuple[str, str, str], tuple[str, str, str]] = {}
+        self.models = Gauge(
+            "ioc_detector_model", "1: the weights that a detector works with", ["detector", "model"], registry=registry
+        )
         self.incidents = Counter("ioc_incidents", "Incidents by kind and state", ["kind", "state"], registry=registry)
         self.permits = Counter(
             "ioc_permits",
@@ -54,18 +57,18 @@ class PipelineMetrics:
             "ioc_stage_seconds", "Time spent in a stage", ["stage"], buckets=_STAGE_BUCKETS, registry=registry
         )
 
-    def watching(self, detector: str, camera: str, pose: str, state: str, reason: str) -> None:
+    def watching(self, detector: str, camera: str, pose: str, state: str, reason: str, *, version: str) -> None:
         """Tells how a detector stands with a pose of a camera: one series for each, whatever it says."""
         if reason == "repeated_frame":
             return  # it looked at nothing: what it said of the frame before still holds
         who = detector, camera, pose
         said = self._watched.get(who)
-        if said == (state, reason):
+        if said == (state, reason, version):
             return
         if said is not None:
             self._watching.remove(*who, *said)
-        self._watched[who] = state, reason
-        self._watching.labels(*who, state, reason).set(1)
+        self._watched[who] = state, reason, version
+        self._watching.labels(*who, state, reason, version).set(1)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -132,8 +135,16 @@ class CoverageCollector(Collector):
         )
         for key, minutes in sorted(self._ledger.uncovered().items()):
             uncovered.add_metric(key, minutes)
+        minutes_expected = CounterMetricFamily(
+            "ioc_camera_expected_minutes",
+            "Minutes of poses that a detector was to look at",
+            labels=["camera", "detector"],
+        )
+        for owner, count in sorted(self._ledger.expected().items()):
+            minutes_expected.add_metric(owner, count)
         yield ratio
         yield uncovered
+        yield minutes_expected
 
 
 class LagCollector(Collector):

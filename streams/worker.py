@@ -224,6 +224,7 @@ def _build(
         return IncidentsRole(broker=broker, catalog=catalog, clock=clock, metrics=metrics, folder=folder, agent=agent)
     from streams.frames_to_detections import FramesRole
 
+    metrics.models.labels("smoke", Path(smoke_model).stem).set(1)
     return FramesRole(
         broker=broker,
         catalog=catalog,

@@ -36,6 +36,7 @@ def test_every_expected_minute_counts_also_of_a_camera_that_was_never_heard() ->
     }
     assert shares["cam-1", "smoke"].expected == 20
     assert ledger.uncovered()["cam-1", "smoke", "offline"] == 20
+    assert ledger.expected()["cam-1", "smoke"] == 20
 
 
 def test_what_a_detector_could_not_see_does_not_count_and_says_why() -> None:

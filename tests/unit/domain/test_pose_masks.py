@@ -51,6 +51,6 @@ def test_how_a_detector_stands_is_one_series_a_pose_and_a_repeated_frame_changes
         ("degraded", "visibility_degraded"),
         ("ok", "repeated_frame"),
     ):
-        metrics.watching("smoke", "cam-01", "p0", state, reason)
+        metrics.watching("smoke", "cam-01", "p0", state, reason, version="2.0.1")
     series = [s.labels for metric in registry.collect() if metric.name == "ioc_detector_state" for s in metric.samples]
     assert [(labels["state"], labels["reason"]) for labels in series] == [("degraded", "visibility_degraded")]
