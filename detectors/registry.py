@@ -43,7 +43,7 @@ def _masks(pose: Pose) -> PoseMasks:
 
 
 def _construction(camera: Camera, pose: Pose) -> Detector | None:
-    return ConstructionDetector(pose.zones) if pose.zones else None
+    return ConstructionDetector(pose.zones, ground=pose.ground) if pose.zones else None
 
 
 def _camera_health(camera: Camera, pose: Pose) -> Detector:

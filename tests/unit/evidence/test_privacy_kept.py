@@ -16,8 +16,8 @@ from ioc.errors import InvalidRecord
 from ioc.evidence.privacy import Privacy
 from ioc.frames import Frame, sha256_hex
 from ioc.opencv import cv2
-from streams.frames_to_detections import PoseWatch
 from streams.metrics import PipelineMetrics
+from streams.pose_watch import PoseWatch
 from tests.unit.domain.making import NOW, catalog
 
 WINDOW = ((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75))

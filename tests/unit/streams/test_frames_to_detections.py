@@ -23,10 +23,11 @@ from ioc.errors import InvalidRecord, TransientError
 from ioc.frames import FRAMES_TOPIC, MAX_FRAME_BYTES, Frame, encode_frame, sha256_hex
 from ioc.oncall.canary import draw
 from ioc.opencv import cv2
-from streams import frames_to_detections
+from streams import frames_to_detections, pose_watch
 from streams.frame_lanes import FrameLimits
-from streams.frames_to_detections import FramesRole, PoseWatch
+from streams.frames_to_detections import FramesRole
 from streams.metrics import PipelineMetrics
+from streams.pose_watch import PoseWatch
 from tests.unit.domain.making import NOW, catalog
 
 AT = NOW - timedelta(minutes=10)
@@ -105,7 +106,7 @@ class Bench:
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     bench = Bench()
-    monkeypatch.setattr(frames_to_detections, "build_detectors", lambda camera, pose_id, detectors: (bench.detector,))
+    monkeypatch.setattr(pose_watch, "build_detectors", lambda camera, pose_id, detectors: (bench.detector,))
     return bench
 
 
@@ -177,15 +178,13 @@ def refusal(bench: Bench, frame: Frame) -> str:
     return ""
 
 
-def test_a_pose_id_that_is_a_running_number_ends_in_a_reason_not_in_full_memory(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(frames_to_detections, "_MAX_POSES", 3)
+def test_a_pose_id_that_is_a_running_number_ends_in_a_reason_not_in_full_memory(bench: Bench) -> None:
+    watch = PoseWatch(catalog=catalog(), evidence=bench.evidence, clock=lambda: NOW, metrics=bench.metrics, max_poses=3)
     for number in range(3):
-        bench.watch.look(a_frame(pose_id=str(number)))
+        watch.look(a_frame(pose_id=str(number)))
     with pytest.raises(InvalidRecord, match="too_many_poses"):
-        bench.watch.look(a_frame(pose_id="3"))
-    assert bench.watch.look(a_frame(pose_id="2")), "known poses go on"
+        watch.look(a_frame(pose_id="3"))
+    assert watch.look(a_frame(pose_id="2")), "known poses go on"
 
 
 # ---- what is seen ----------------------------------------------------------------------------------------------------
