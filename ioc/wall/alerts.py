@@ -51,6 +51,10 @@ _LAG_RECORDS = 10_000
 # Frames may be skipped for a moment; more than this for minutes is a worker that is too small.
 _SKIPPED_SHARE = 0.2
 _FAILED_SHARE = 0.05
+# Half an hour of an hour: a camera that is mended at once calls nobody.
+_UNSEEN_SHARE = 0.5
+# On-call sweeps once a day: two that did not end are no slow store.
+_SWEEP_S = 2 * 86_400
 
 PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
     PipelineAlert(
@@ -161,6 +165,49 @@ PIPELINE_ALERTS: tuple[PipelineAlert, ...] = (
         "Chạy `ioc capture check --only {{ $labels.camera }}`: lệnh nói vì sao và phải làm gì.",
         description_en="Capture has had no picture of camera {{ $labels.camera }} for over 2 minutes. "
         "Run `ioc capture check --only {{ $labels.camera }}`: it says why, and what to do.",
+    ),
+    PipelineAlert(
+        alert="IocCameraUnseen",
+        name_vi="Camera có hình mà không ai nhìn được",
+        name_en="Nobody can see through a camera",
+        runbook="coverage",
+        # Fog and darkness are no faults: nobody can mend them. They stand in the figure of the coverage, and so do
+        # cameras without frames, which alerts of their own tell.
+        expr="sum by (camera) (increase(ioc_camera_uncovered_minutes_total"
+        '{reason!~"offline|darkness|visibility_degraded|degraded"}[1h]))'
+        f" / sum by (camera) (increase(ioc_camera_expected_minutes_total[1h])) > {_UNSEEN_SHARE}",
+        lasts=timedelta(minutes=10),
+        severity="warning",
+        description_vi="Camera {{ $labels.camera }} có hình, mà {{ $value | humanizePercentage }} số phút của giờ "
+        "qua không nhìn được (hỏng, bị che, mất cảnh, quá tải). Mở bảng camera để xem lý do.",
+        description_en="Camera {{ $labels.camera }} sends frames, and for {{ $value | humanizePercentage }} of the "
+        "past hour nothing could be seen (a fault, masked, scene lost, overload). The board of the cameras says why.",
+    ),
+    PipelineAlert(
+        alert="IocCaseNewsSilent",
+        name_vi="Ảnh không vào hồ sơ sự cố",
+        name_en="Stills do not join incidents",
+        runbook="evidence",
+        expr="min by (instance) (ioc_case_news_up) == 0",
+        lasts=timedelta(minutes=5),
+        severity="warning",
+        description_vi="Máy xử lý {{ $labels.instance }} không đọc được nhật ký sự cố đã hơn 5 phút: sự cố mới không "
+        "có ảnh bằng chứng. Sau 15 phút ảnh tạm bị xóa, không lấy lại được.",
+        description_en="The worker {{ $labels.instance }} has not read the log of incidents for over 5 minutes: new "
+        "incidents get no stills. After 15 minutes the stills at hand are gone for good.",
+    ),
+    PipelineAlert(
+        alert="IocEvidenceSweepStale",
+        name_vi="Kho bằng chứng không được dọn",
+        name_en="Evidence is not swept",
+        runbook="evidence",
+        expr=f"time() - max(ioc_evidence_last_sweep_seconds) > {_SWEEP_S}",
+        lasts=timedelta(minutes=30),
+        severity="warning",
+        description_vi="Đã hơn hai ngày không lần dọn kho bằng chứng nào xong: ảnh hết hạn lưu vẫn còn, đĩa đầy dần. "
+        "Xem nhật ký của `ioc oncall`.",
+        description_en="No sweep of the evidence store has ended for over two days: stills past their time are still "
+        "there, and the disk fills. See the log of `ioc oncall`.",
     ),
     PipelineAlert(
         alert="IocDeadLettersRising",

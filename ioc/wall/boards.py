@@ -24,7 +24,7 @@ __all__ = ["DATASOURCE_UID", "board_uid", "build_boards", "families", "leading",
 _LEADING: Final = (
     "dossiers_on_time",
     "reports_on_time",
-    "camera_online",
+    "camera_coverage",  # a covered camera is online too
     "bts_down",
     "lgsp_success",
     "source_alive",

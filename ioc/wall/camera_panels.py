@@ -7,6 +7,7 @@ from grafana_foundation_sdk.models import geomap as geomap_models
 
 from ioc.wall import grafana, promql
 from ioc.wall.camera_map import GAZETTEER, GROUND, centre
+from ioc.wall.coverage_panels import add_coverage
 from ioc.wall.grafana import BAD, GOOD, PLAIN, STALE, Built, Placed, flow, mapping, query, thresholds
 from ioc.wall.panels import Language, Wall
 from ioc.wall.texts import BoardTexts
@@ -59,7 +60,8 @@ def add_cameras(board: dashboard.Dashboard, wall: Wall, texts: BoardTexts, langu
     ]
     flow(board, panels, y)
     board.with_panel(_blind(names, texts).grid_pos(grafana.at(12, y + 5, 12, 9)))
-    return flow(board, [Placed(frames, 12, 9), Placed(_seen_by(names, texts), 12, 9), Placed(refused, 24, 7)], y + 14)
+    y = add_coverage(board, names, texts, y + 14)
+    return flow(board, [Placed(frames, 12, 9), Placed(_seen_by(names, texts), 12, 9), Placed(refused, 24, 7)], y)
 
 
 def _name(wall: Wall, camera_id: str, language: Language) -> str:

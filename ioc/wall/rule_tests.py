@@ -169,6 +169,27 @@ CAUSES: Final[Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]] = {
         {'ioc_capture_online{camera="c",instance="a"}': "0x99"},
         {'ioc_capture_online{camera="c",instance="a"}': "0x99", 'ioc_capture_online{camera="c",instance="b"}': "1x99"},
     ),
+    "IocCameraUnseen": (
+        {
+            'ioc_camera_expected_minutes_total{camera="c",detector="smoke"}': "0+1x99",
+            'ioc_camera_uncovered_minutes_total{camera="c",detector="smoke",reason="camera_fault"}': "0+1x99",
+        },
+        # A night is no fault.
+        {
+            'ioc_camera_expected_minutes_total{camera="c",detector="smoke"}': "0+1x99",
+            'ioc_camera_uncovered_minutes_total{camera="c",detector="smoke",reason="darkness"}': "0+1x99",
+            'ioc_camera_uncovered_minutes_total{camera="c",detector="smoke",reason="offline"}': "0x99",
+        },
+    ),
+    "IocCaseNewsSilent": ({'ioc_case_news_up{instance="a"}': "0x99"}, {'ioc_case_news_up{instance="a"}': "1x99"}),
+    # promtool begins in 1970: what was swept two days before that is stale now.
+    "IocEvidenceSweepStale": (
+        {'ioc_evidence_last_sweep_seconds{instance="a"}': "-172800x99"},
+        {
+            'ioc_evidence_last_sweep_seconds{instance="a"}': "-172800x99",
+            'ioc_evidence_last_sweep_seconds{instance="b"}': "0x99",
+        },
+    ),
     "IocDeadLettersRising": (
         {'ioc_events_total{topic="t",outcome="rejected"}': "0+2x99"},
         {'ioc_events_total{topic="t",outcome="rejected"}': "7x99"},

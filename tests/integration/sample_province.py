@@ -73,6 +73,7 @@ class Province:
             "ioc_oncall_outbox_pending 0",
             'ioc_oncall_notices_given_up{channel="email"} 0',
             f'ioc_oncall_canary_back_timestamp_seconds{{half="frames"}} {now}',
+            f"ioc_evidence_last_sweep_seconds {now - (3 * 86_400 if self.mood == 'breach' else 0)}",
             f"ioc_oncall_heartbeat_timestamp_seconds {now - (600 if self.mood == 'breach' else 0)}",
             f'ioc_oncall_notices_total{{channel="email",outcome="sent"}} {self.scrapes}',
             f'ioc_oncall_alerts_total{{outcome="taken"}} {self.scrapes}',
@@ -141,6 +142,14 @@ class Province:
         if breach:
             yield 'ioc_frames_total{camera="cam-blind",outcome="analysed"} 5'
             yield 'ioc_capture_online{camera="cam-blind"} 0'
+        owner = 'camera="cam-01",detector="smoke"'
+        yield f"ioc_camera_coverage_ratio{{{owner}}} {0.2 if breach else 1}"
+        yield f"ioc_camera_expected_minutes_total{{{owner}}} {n}"
+        yield f'ioc_camera_uncovered_minutes_total{{{owner},reason="camera_fault"}} {n if breach else 0}'
+        yield f'ioc_camera_uncovered_minutes_total{{{owner},reason="darkness"}} {n}'
+        yield f'ioc_detector_state{{{owner},pose="p0",state="ok",reason="",version="2.0.1"}} 1'
+        yield 'ioc_detector_model{detector="smoke",model="free"} 1'
+        yield f"ioc_case_news_up {int(not breach)}"
         yield f'ioc_detections_total{{detector="smoke",tier="watch",camera="cam-01"}} {n}'
         yield f'ioc_detections_rejected_total{{detector="smoke",reason="small"}} {n}'
         yield f'ioc_incidents_total{{kind="smoke",state="open"}} {n // 4}'
