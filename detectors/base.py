@@ -25,15 +25,17 @@ State = Literal["warming_up", "ok", "degraded", "suspended"]
 class SeenWork:
     """What a camera can say of building work.
 
-    `stage` is cleared, foundation, frame or roof, "" where none can be told; `storeys` the least number that is
-    certain, None where the scale of the picture is not known; `footprint` corners on the ground in shares of the
-    picture (0–1), empty where none can be told; `is_active`: people or machines are at it at this hour.
+    `stage` is cleared, foundation, frame, roof or finished, "" where none can be told; `storeys` the least number that
+    is certain, None where the scale of the picture is not known; `footprint` corners on the ground in shares of the
+    picture (0–1), empty where none can be told; `is_active`: people or machines are at it at this hour; `worked_at`:
+    work certainly went on after it, None where that is not known.
     """
 
     stage: str = ""
     storeys: int | None = None
     footprint: tuple[tuple[float, float], ...] = ()
     is_active: bool = False
+    worked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,8 +60,8 @@ class BuildingCase:
     """`judgements` and `stages` are the history, oldest first; the last judgement holds.
 
     `storeys` is the greatest number that was ever certain, `footprint` corners in shares of the picture, `forbidden_at`
-    when work was last seen outside the hours of work. `is_confirmed`: there was an alarm, not only an early sign.
-    `agency` answers for the zone.
+    when work was last seen outside the hours of work, `worked_at` a time after which work certainly went on (None: not
+    known). `is_confirmed`: there was an alarm, not only an early sign. `agency` answers for the zone.
     """
 
     judgements: tuple[Judged, ...] = ()
@@ -69,6 +69,7 @@ class BuildingCase:
     storeys: int | None = None
     footprint: tuple[tuple[float, float], ...] = ()
     forbidden_at: datetime | None = None
+    worked_at: datetime | None = None
     is_confirmed: bool = False
     parcel_id: str = ""
     agency: str = ""
@@ -103,6 +104,7 @@ class BuildingCase:
             stages=self._with_stage(StageSeen(at=at, stage=seen.stage, storeys=storeys)),
             footprint=seen.footprint or self.footprint,
             forbidden_at=at if is_forbidden else self.forbidden_at,
+            worked_at=max((t for t in (self.worked_at, seen.worked_at) if t is not None), default=None),
             is_confirmed=self.is_confirmed or _is_alarm(detection, zone),
             parcel_id=zone.parcel_id if zone is not None else "",
             agency=zone.agency if zone is not None else "",
@@ -128,7 +130,8 @@ def judgement_of(
     case: BuildingCase, kind: str, *, zone: Zone | None, ground: GroundMap | None, on: date, permits: Iterable[Permit]
 ) -> Judgement:
     """How the law stands to what `case` shows on the local day `on`. What stands on public ground needs no permit to be
-    forbidden; what somebody leaves on private ground is the owner's."""
+    forbidden; what somebody leaves on private ground is the owner's. Building needs a permit while it goes on, not for
+    ever: a house that is finished is judged by the last day on which it is known to have been worked at."""
     if zone is None:
         return _ZONE_UNKNOWN if kind == "construction" else Judgement(is_violation=True, rule="encroachment")
     if kind == "encroachment":
@@ -136,7 +139,7 @@ def judgement_of(
         return Judgement(is_violation=is_public, rule="encroachment" if is_public else "private_ground")
     work = Work(
         zone=zone,
-        on=on,
+        on=on if case.worked_at is None else min(on, case.worked_at.astimezone(LOCAL_ZONE).date()),
         footprint=ground.footprint(case.footprint) if ground is not None and case.footprint else None,
         storeys=case.storeys,
         active_at=case.forbidden_at.astimezone(LOCAL_ZONE).time() if case.forbidden_at is not None else None,
@@ -159,6 +162,7 @@ class _Extra:
     storeys: int | None = None
     footprint: tuple[tuple[float, float], ...] = ()
     is_active: bool = False
+    worked_at: datetime | None = None
 
     @classmethod
     def of(cls, detection: Detection) -> "_Extra":
@@ -169,7 +173,16 @@ class _Extra:
             storeys=int(storeys) if storeys.isascii() and storeys.isdecimal() and len(storeys) <= 3 else None,
             footprint=_corners(extra.get("footprint", "")),
             is_active=extra.get("active", "").lower() in ("true", "1", "yes"),
+            worked_at=_moment(extra.get("worked_at", "")),
         )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def _corners(text: str) -> tuple[tuple[float, float], ...]:

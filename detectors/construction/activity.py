@@ -1,6 +1,11 @@
-"""People and machines at work: what stands in a zone on one frame only, again and again at this hour."""
+"""People and machines at work: what stands in a zone on one frame and neither before nor after, again and again.
+
+What is new on a frame may be a machine, the light of this hour, or a wall that was built today. The light is in the
+last frames of the same hour too, and the wall is still there on the next frames: only what is neither was at work.
+"""
 
 from collections import deque
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -14,36 +19,64 @@ from detectors.structure import unexplained_structure
 __all__ = ["Activity"]
 
 Grey = NDArray[np.uint8]
-_RIM_CELLS = 3
+Cells = NDArray[np.bool_]
 _FACTOR = 2.0  # times the median of the zone's surroundings: the low sun draws edges everywhere
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pending:
+    """A frame that waits for those after it."""
+
+    hour: int
+    laid: Grey
+    new: Cells
+
+
 class Activity:
-    """By zone and hour of the day."""
+    """Of one zone, by hour of the day."""
 
-    def __init__(self, thresholds: ConstructionThresholds) -> None:
+    def __init__(self, mask: ZoneMask, thresholds: ConstructionThresholds) -> None:
         self._t = thresholds
-        self._seen: dict[tuple[str, int], deque[bool]] = {}
+        self._window = mask.inside_window
+        self._inside = mask.inside[self._window]
+        self._same_hour: dict[int, deque[Grey]] = {}
+        self._seen: dict[int, deque[bool]] = {}
+        self._pending: deque[_Pending] = deque()
 
-    def at_work(self, mask: ZoneMask, median: Grey, laid: Grey, at: datetime) -> bool:
+    def at_work(self, median: Grey, laid: Grey, at: datetime) -> bool:
         """Takes this frame (and the median of the last) and says whether work goes on at this hour of these days."""
         t = self._t
-        before = self._seen.setdefault((mask.zone.zone_id, at.hour), deque(maxlen=t.active_of))
-        now = transient_cells(mask, median, laid, t) >= t.least_thing_cells
-        before.append(now)
-        return now and sum(before) >= t.active_frames
+        median, laid = self._cut(median), self._cut(laid).copy()
+        self._look_back(median)
+        before = self._same_hour.setdefault(at.hour, deque(maxlen=t.active_same_hour))
+        new = self._new(median, laid)
+        for other in before:
+            new &= self._new(other, laid)
+        is_known = len(before) == t.active_same_hour
+        before.append(laid)
+        if not is_known:
+            return False
+        self._pending.append(_Pending(hour=at.hour, laid=laid, new=new))
+        return self._is_some(new) and sum(self._seen.get(at.hour, ())) >= t.active_frames
 
+    def _look_back(self, median: Grey) -> None:
+        """Judges the frame that most of what the median is made of came after."""
+        if len(self._pending) < self._t.active_hindsight:
+            return
+        one = self._pending.popleft()
+        gone = one.new & self._new(median, one.laid)
+        self._seen.setdefault(one.hour, deque(maxlen=self._t.active_of)).append(self._is_some(gone))
 
-def transient_cells(mask: ZoneMask, median: Grey, laid: Grey, t: ConstructionThresholds) -> int:
-    """Returns how many cells of the zone show structure on this frame that the median lacks."""
-    rows, columns = np.nonzero(mask.inside)
-    if not len(rows):
-        return 0
-    top, left = max(0, rows.min() - _RIM_CELLS), max(0, columns.min() - _RIM_CELLS)
-    area = slice(top, rows.max() + 1 + _RIM_CELLS), slice(left, columns.max() + 1 + _RIM_CELLS)
-    side = t.cell_px
-    pixels = tuple(slice(part.start * side, part.stop * side) for part in area)
-    left_over = cells(unexplained_structure(median[pixels], laid[pixels]), side)
-    inside = mask.inside[area][: left_over.shape[0], : left_over.shape[1]]
-    needed = max(t.active_structure, _FACTOR * float(np.median(left_over)))
-    return int((left_over[: inside.shape[0], : inside.shape[1]] > needed)[inside].sum())
+    def _is_some(self, new: Cells) -> bool:
+        return int(new.sum()) >= max(self._t.active_cells, self._t.active_share * int(self._inside.sum()))
+
+    def _new(self, before: Grey, now: Grey) -> Cells:
+        """Cells of the zone with structure now that was not there before."""
+        left_over = cells(unexplained_structure(before, now), self._t.cell_px)
+        needed = max(self._t.active_structure, _FACTOR * float(np.median(left_over)))
+        return np.asarray((left_over > needed) & self._inside)
+
+    def _cut(self, picture: Grey) -> Grey:
+        side = self._t.cell_px
+        rows, columns = self._window
+        return picture[rows.start * side : rows.stop * side, columns.start * side : columns.stop * side]

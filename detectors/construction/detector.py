@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import BgrImage, Candidate, Observation
-from detectors.construction.activity import Activity
+from detectors.construction.debug_view import Inside, drawn
+from detectors.construction.plots import Plot
 from detectors.construction.reference import Reference, contrast_against
 from detectors.construction.stack import FrameStack, median_of
 from detectors.construction.standing import Track
 from detectors.construction.thresholds import ConstructionThresholds
-from detectors.construction.works import describe
 from detectors.construction.zone_masks import ZoneMask, zone_mask
 from detectors.preprocess import Plane, as_bgr, cells, downscale
 from detectors.registration import Registration, features_of, on_current, register, warp
@@ -41,7 +41,7 @@ class ConstructionDetector:
     """
 
     name = "construction"
-    version = "2.0.0"
+    version = "2.1.0"
 
     def __init__(
         self,
@@ -61,13 +61,15 @@ class ConstructionDetector:
 
     def _forget(self) -> None:
         t = self.thresholds
+        self._inside: Inside | None = None
+        self._told = Observation()
         self._first: list[Grey] = []
         self._stack = FrameStack(t.stack_frames)
         self._pool: deque[NDArray[np.bool_]] = deque(maxlen=t.pool_frames)
         self._tracks = {zone.zone_id: Track() for zone in self.zones}
-        self._activity = Activity(t)
         self._reference: Reference | None = None
         self._masks: tuple[ZoneMask, ...] = ()
+        self._plots: dict[str, Plot] = {}
         if self._given is not None:
             self._begin(Reference(self._given, [], t.cell_px))
 
@@ -86,7 +88,12 @@ class ConstructionDetector:
         if self._reference is None:
             self._gather(grey)
             return Observation(state="warming_up", note=note)
-        return self._seen(self._reference, grey, at, note)
+        self._told = self._seen(self._reference, grey, at, note)
+        return self._told
+
+    def debug_view(self) -> BgrImage | None:
+        """Returns reference, median, what is new and why it is told or not, of the last frame; None before it."""
+        return None if self._inside is None else drawn(self._inside, self._masks, self._told)
 
     def _seen(self, reference: Reference, grey: Grey, at: datetime, note: str) -> Observation:
         found = register(reference.grey, reference.features, grey)
@@ -97,11 +104,16 @@ class ConstructionDetector:
             return _refused("poor_visibility")
         self._stack.add(laid)
         median = self._stack.median()
-        changed = self._changed(reference, median, covered)
-        if changed is None:
+        left_over, needed = self._left_over(reference, median)
+        if needed is None:
             return _refused("whole_frame_change")
+        changed = self._changed(reference, median, left_over, needed, covered)
         self._pool.append(changed)
         hits = np.sum(np.stack(self._pool), axis=0)
+        self._inside = Inside(
+            reference=reference.grey, laid=laid, median=median, left_over=left_over, needed=needed, changed=changed,
+            hits=hits, of=self.thresholds.pool_frames,
+        )  # fmt: skip
         candidates = tuple(
             candidate
             for mask in self._masks
@@ -132,18 +144,30 @@ class ConstructionDetector:
     def _begin(self, reference: Reference) -> None:
         self._reference = reference
         self._masks = tuple(zone_mask(zone, reference.shape, self.thresholds.cell_px) for zone in self.zones)
+        self._plots = {
+            mask.zone.zone_id: Plot(mask, self._ground, self.thresholds)
+            for mask in self._masks
+            if not mask.is_kept_free
+        }
 
     # -- one frame
-    def _changed(self, reference: Reference, median: Grey, covered: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-        """Returns the cells with new structure, None where the whole picture is another (season, rain, lamps)."""
+    def _left_over(self, reference: Reference, median: Grey) -> tuple[Plane, Plane | None]:
+        """Returns what the reference leaves unexplained in each cell, and how much of it is something new; None where
+        the whole picture is another (season, rain, lamps)."""
         t = self.thresholds
         left_over = cells(unexplained_structure(reference.grey, median), t.cell_px)
         typical = float(np.median(left_over))
         if typical > t.max_typical:
-            return None
+            return left_over, None
         around = cv2.blur(left_over, (t.around_cells, t.around_cells))
         needed = np.maximum(max(t.structure, t.typical_factor * typical), t.noise_factor * reference.noise)
-        needed = np.maximum(needed, t.around_factor * np.asarray(around, dtype=np.float32))
+        return left_over, np.maximum(needed, t.around_factor * np.asarray(around, dtype=np.float32))
+
+    def _changed(
+        self, reference: Reference, median: Grey, left_over: Plane, needed: Plane, covered: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Returns the cells with new structure; the reference learns from the others."""
+        t = self.thresholds
         seen = cells(covered.astype(np.float32), t.cell_px) > 0.99
         changed = np.asarray((left_over > needed) & seen)
         free = self._free() & seen
@@ -172,15 +196,13 @@ class ConstructionDetector:
         t = self.thresholds
         track = self._tracks[mask.zone.zone_id]
         standing = track.follow(mask, hits, t, at)
+        plot = self._plots.get(mask.zone.zone_id)
+        work = plot.see(track, laid, median, at) if plot is not None else None
         if standing is None:
             return None
         tier: Tier = "alarm" if track.is_alarmed else "watch"
         share = standing.cells / max(int(mask.inside.sum()), 1)
         assert self._reference is not None
-        work = None
-        if not mask.is_kept_free:
-            is_active = self._activity.at_work(mask, median, laid, at)
-            work = describe(mask, standing, self._ground, is_active=is_active)
         return Candidate(
             label="encroachment" if mask.is_kept_free else "construction",
             tier=tier,

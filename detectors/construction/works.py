@@ -10,20 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import SeenWork
 from detectors.construction.standing import Standing
 from detectors.construction.zone_masks import ZoneMask
 from ioc.ground import GroundMap, LocalPlane
 
-__all__ = ["Outline", "describe", "outline_of"]
+__all__ = ["Outline", "height_m", "outline_of", "stage_of", "storeys_of"]
 
 _REAR_SHARE = 0.2
 _BLUR_CELLS = 1.5  # what the window of the structure measure adds at each edge
 _STOREY_M = 3.6
-_PLINTH_AND_ROOF_M = 3.1
-_SURE = 0.3  # of a storey, above which the next one is said to be there
+_LEFT_OUT_M = 0.4  # a plinth and what is seen of a roof: measured, n storeys are 3.6 n + 0.6 high before the roof is on
 _FRAME_M = 2.5  # higher than a tent, a fence or a digger's arm
 _CLEARED_SHARE = 0.35
+_BESIDE_SHARE = 0.4  # of what the house rises on its own plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +52,18 @@ class Outline:
         )
 
 
-def describe(mask: ZoneMask, standing: Standing, ground: GroundMap | None, *, is_active: bool) -> SeenWork:
-    """Returns what is certain of what stands in the zone."""
-    outline = outline_of(mask, standing)
+def storeys_of(high_m: float) -> int:
+    """Returns the least number of storeys that a measured height (metres) leaves possible."""
+    return max(0, int((high_m - _LEFT_OUT_M) / _STOREY_M))
+
+
+def stage_of(outline: Outline | None, high_m: float | None) -> str:
+    """Returns how far the work is: cleared, foundation or frame. Without a height what rises is a frame."""
     if outline is None:
-        return SeenWork(stage="cleared", is_active=is_active)
-    rows, columns = mask.inside.shape
-    corners = tuple((round(x / columns, 5), round(y / rows, 5)) for x, y in outline.corners)
-    high_m = _height_m(outline, ground, (rows, columns))
-    storeys = None if high_m is None else max(0, int((high_m - _PLINTH_AND_ROOF_M) / _STOREY_M + _SURE))
-    return SeenWork(stage=_stage(outline, high_m), storeys=storeys, footprint=corners, is_active=is_active)
+        return "cleared"
+    if high_m is None or high_m >= _FRAME_M:
+        return "frame"
+    return "foundation" if outline.share > _CLEARED_SHARE else "cleared"
 
 
 def outline_of(mask: ZoneMask, standing: Standing) -> Outline | None:
@@ -91,24 +92,20 @@ def outline_of(mask: ZoneMask, standing: Standing) -> Outline | None:
 
 
 def _columns_above(present: NDArray[np.bool_], far: int, left: int, right: int, near: int) -> NDArray[np.int_]:
-    """Columns in which something is to be seen behind the zone, or beside it on the ground."""
-    behind: NDArray[np.bool_] = np.asarray(np.any(present[: max(0, far - 1)], axis=0))
-    behind[:left], behind[right:] = False, False  # shadows and neighbours
-    beside = np.asarray(np.sum(present[far:near], axis=0) >= max(2.0, 0.5 * (near - far)))
-    beside[max(0, left - 1) : right + 1] = False
-    return np.nonzero(behind | beside)[0]
+    """Columns in which something is to be seen behind the zone; beside it, only what also stands on the ground there:
+    a shadow lies on the ground and rises no further, a neighbour's house rises and does not stand on this ground."""
+    behind: NDArray[np.int_] = np.asarray(np.sum(present[: max(0, far - 1)], axis=0))
+    on_ground = np.asarray(np.sum(present[far:near], axis=0) >= max(2.0, 0.5 * (near - far)))
+    own = np.zeros(behind.shape, dtype=bool)
+    own[left:right] = True
+    rises = behind[own & (behind > 0)]
+    least = max(1.0, _BESIDE_SHARE * float(np.median(rises))) if len(rises) else 1.0
+    own_rises = own & (behind > 0)
+    return np.nonzero(own_rises | (~own & on_ground & (behind >= least)))[0]
 
 
-def _stage(outline: Outline, high_m: float | None) -> str:
-    if high_m is None:
-        return "frame"
-    if high_m < _FRAME_M:
-        return "foundation" if outline.share > _CLEARED_SHARE else "cleared"
-    return "frame"
-
-
-def _height_m(outline: Outline, ground: GroundMap | None, shape: tuple[int, int]) -> float | None:
-    """How far above the ground the top is; a metre upwards is as long in the picture as one across."""
+def height_m(outline: Outline, ground: GroundMap | None, shape: tuple[int, int]) -> float | None:
+    """Returns how far above the ground the top is; a metre upwards is as long in the picture as one across."""
     if ground is None:
         return None
     rows, columns = shape

@@ -1,6 +1,7 @@
 """What is built where in a simulated year: plots on each pose's valley floor, works on most, obstacles at the kerb."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from ioc.simulate.landscapes import LANDSCAPES, Landscape
 from ioc.simulate.perspective import Colour, Projection, Solid
 from ioc.simulate.works import Cover, Obstacle, ObstacleKind, Plot, Work
 
-__all__ = ["FRAMES_PER_DAY", "clearance", "drawn_plots", "drawn_work", "kerb_obstacles", "landscape_of"]
+__all__ = ["FRAMES_PER_DAY", "clearance", "drawn_plots", "drawn_work", "kerb_obstacles", "landscape_of", "with_habits"]
 
 FRAMES_PER_DAY = 4
 _ROAD_X_M = (-104.0, -46.0)  # the road bends within these
@@ -62,14 +63,12 @@ def clearance(plot: Plot) -> Solid:
 
 
 def drawn_work(rng: np.random.Generator, work_id: str, plot: Plot, days: int) -> Work:
-    """Returns a house on `plot` that begins within the year. One in twelve crosses the plot's edge, one is built at
-    dusk too."""
+    """Returns a house on `plot` that begins within the year and keeps to the plot and to the day's hours."""
     storeys = int(rng.choice((1, 2, 3, 4), p=(0.2, 0.4, 0.25, 0.15)))
     clearing, foundation = int(rng.integers(5, 13)), int(rng.integers(9, 20))
     stage_days = (clearing, foundation, int(storeys * rng.integers(13, 25)), int(rng.integers(7, 14)))
     first = int(rng.integers(20, max(21, days - 90)))
     width, depth = float(rng.uniform(8, 0.66 * plot.width_m)), float(rng.uniform(8, 0.55 * plot.depth_m))
-    crosses = rng.random() < 1 / 12
     cover, cover_days = _cover(rng, first, stage_days)
     return Work(
         work_id=work_id,
@@ -79,17 +78,29 @@ def drawn_work(rng: np.random.Generator, work_id: str, plot: Plot, days: int) ->
         stage_days=stage_days,
         width_m=width,
         depth_m=depth,
-        dx_m=float(rng.choice((-1, 1)) * 0.5 * plot.width_m)
-        if crosses
-        else float(rng.uniform(-0.1, 0.1)) * plot.width_m,
+        dx_m=float(rng.uniform(-0.1, 0.1)) * plot.width_m,
         dz_m=float(rng.uniform(0.0, 0.15)) * plot.depth_m,
         turn=float(rng.uniform(-0.3, 0.3)),
         plaster=_PLASTERS[int(rng.integers(len(_PLASTERS)))],
         roof=_ROOFS[int(rng.integers(len(_ROOFS)))],
-        hours=(420, 1200) if rng.random() < 1 / 12 else (430, 1010),
+        hours=(430, 1010),
         cover=cover,
         cover_days=cover_days,
     )
+
+
+def with_habits(rng: np.random.Generator, works: Sequence[Work]) -> tuple[Work, ...]:
+    """Returns the works with one in eighteen that goes on from seven in the morning until eight at night, and one in
+    twelve whose house stands across the plot's edge; drawn from different works."""
+    order = rng.permutation(len(works))
+    late, across = round(len(works) / 18), round(len(works) / 12)
+    found = list(works)
+    for index in order[:late]:
+        found[index] = replace(found[index], hours=(420, 1200))
+    for index in order[late : late + across]:
+        aside = float(rng.choice((-1, 1))) * 0.5 * found[index].plot.width_m
+        found[index] = replace(found[index], dx_m=aside)
+    return tuple(found)
 
 
 def kerb_obstacles(

@@ -5,8 +5,9 @@ index).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from ioc.simulate.site_plan import (
     drawn_work,
     kerb_obstacles,
     landscape_of,
+    with_habits,
 )
 from ioc.simulate.sky import draw_sky
 from ioc.simulate.sunlight import Daylight, daylight, sun_at
@@ -53,7 +55,7 @@ FRAME_MINUTES = (420, 600, 840, 1050)
 
 _SUN_STEP_DAYS = 15  # the sun's path is drawn anew every so many days
 _STRENGTH = 170  # light gains are bytes: 170 stands for 1
-_TAG_POSE, _TAG_LAND, _TAG_SKY, _TAG_FRAME, _TAG_MACHINES = range(201, 206)
+_TAG_POSE, _TAG_LAND, _TAG_SKY, _TAG_FRAME, _TAG_MACHINES, _TAG_HABITS = range(201, 207)
 Polygon = tuple[tuple[float, float], ...]
 
 
@@ -84,7 +86,14 @@ class SiteYear:
         self.seed, self.days, self.width, self.height = seed, days, width, height
         self.pose_ids = tuple(f"pose-{number:02d}" for number in range(1, poses + 1))
         counts = [works // poses + (number < works % poses) for number in range(poses)]
-        self._plans = [self._plan(number, count) for number, count in enumerate(counts)]
+        plans = [self._plan(number, count) for number, count in enumerate(counts)]
+        drawn = iter(
+            with_habits(
+                np.random.default_rng(np.random.SeedSequence([seed, _TAG_HABITS])),
+                [work for plan in plans for work in plan.works],
+            )
+        )
+        self._plans = [replace(plan, works=tuple(islice(drawn, len(plan.works)))) for plan in plans]
 
     @property
     def frames(self) -> int:

@@ -1,20 +1,25 @@
 """Parts of the construction detector, each on a picture small enough to follow by hand."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from detectors.construction import ConstructionDetector, ConstructionThresholds
+from detectors.construction.activity import Activity
+from detectors.construction.claims import Claims
+from detectors.construction.growth import Growth
 from detectors.construction.new_surfaces import new_surfaces
 from detectors.construction.reference import Reference, contrast_against
 from detectors.construction.stack import FrameStack, median_of
 from detectors.construction.standing import Standing, Track
-from detectors.construction.works import describe
+from detectors.construction.works import Outline, height_m, outline_of, stage_of, storeys_of
 from detectors.construction.zone_masks import ZoneMask, zone_mask
 from ioc.cli.bench_construction import construction_parts
 from ioc.cli.bench_construction_pairs import f1_of
-from ioc.cli.bench_construction_year import KINDS, permits_of
+from ioc.cli.bench_construction_papers import KINDS, NEW_YEAR, permits_of
 from ioc.detections import Box
 from ioc.errors import ConfigurationError
 from ioc.ground import ControlPoint, GroundMap
@@ -26,6 +31,7 @@ START = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 PLOT = Zone(zone_id="plot", kind="residential", polygon=((0.4, 0.6), (0.6, 0.6), (0.6, 0.7), (0.4, 0.7)))
 ROAD = Zone(zone_id="road", kind="road_corridor", polygon=PLOT.polygon)
 T = ConstructionThresholds()
+Grey = NDArray[np.uint8]
 
 
 def field(seed: int = 1, *, side: int = 256) -> np.ndarray:
@@ -95,15 +101,115 @@ def test_ground_that_changed_is_cleared_and_a_house_has_height_and_a_place() -> 
     mask = zone_mask(PLOT, (360, 640), T.cell_px)
     rows, columns = np.nonzero(mask.inside)
     flat = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
-    cleared = describe(mask, standing_on(mask, *flat), ground_map(), is_active=False)
-    assert (cleared.stage, cleared.storeys, cleared.footprint) == ("cleared", None, ())
-    tall = standing_on(mask, slice(rows.min() - 12, rows.max() + 1), slice(columns.min() + 8, columns.min() + 20))
-    house = describe(mask, tall, ground_map(), is_active=True)
-    assert house.stage == "frame"
-    assert house.is_active
-    assert (house.storeys or 0) >= 1
-    assert len(house.footprint) == 4
-    assert describe(mask, tall, None, is_active=False).storeys is None
+    assert outline_of(mask, standing_on(mask, *flat)) is None
+    assert stage_of(None, None) == "cleared"
+    tall = slice(rows.min() - 12, rows.max() + 1), slice(columns.min() + 8, columns.min() + 20)
+    house = outline_of(mask, standing_on(mask, *tall))
+    assert house is not None
+    high_m = height_m(house, ground_map(), mask.inside.shape)
+    assert high_m is not None
+    assert storeys_of(high_m) >= 1
+    assert stage_of(house, high_m) == "frame"
+    assert height_m(house, None, mask.inside.shape) is None
+
+
+def test_shadow_beside_a_house_is_not_of_it_and_a_wing_across_the_edge_is() -> None:
+    mask = zone_mask(PLOT, (360, 640), T.cell_px)
+    rows, columns = np.nonzero(mask.inside)
+    house = standing_on(mask, slice(rows.min() - 10, rows.max() + 1), slice(columns.max() - 12, columns.max() + 1)).mask
+    beside = slice(columns.max() + 1, columns.max() + 9)
+
+    def right(top: int) -> float:
+        present = house.copy()
+        present[top : rows.max() + 1, beside] = True
+        found = outline_of(mask, Standing(mask=present, cells=100, strength=8.0, box=Box(0.5, 0.5, 0.1, 0.1)))
+        assert found is not None
+        return found.right
+
+    assert right(int(rows.min())) < columns.max() + 1 < right(int(rows.min()) - 8)
+
+
+@pytest.mark.parametrize(("storeys", "high_m"), [(0, 3.0), (1, 4.3), (1, 7.0), (2, 8.0), (2, 10.5), (4, 15.1)], ids=str)
+def test_height_leaves_at_least_so_many_storeys(storeys: int, high_m: float) -> None:
+    assert storeys_of(high_m) == storeys
+
+
+def test_only_what_was_so_for_days_is_claimed_and_stays_claimed() -> None:
+    mask, claims = zone_mask(PLOT, (360, 640), T.cell_px), Claims(thresholds=T)
+    rows, columns = np.nonzero(mask.inside)
+
+    def outline(right: int) -> Outline:
+        found = outline_of(
+            mask, standing_on(mask, slice(rows.min() - 8, rows.max() + 1), slice(columns.min() + 3, right))
+        )
+        assert found is not None
+        return found
+
+    house, shadow = outline(columns.min() + 14), outline(columns.max() + 1)
+    for index in range(T.outline_frames - 1):
+        claims.take(house, 30.0 if index % 6 == 5 else 8.0, mask.inside.shape)
+        assert claims.footprint == ()
+    claims.take(house, 8.0, mask.inside.shape)
+    assert len(claims.footprint) == 4
+    assert claims.storeys == 2
+    told = claims.footprint
+    for index in range(T.outline_frames):
+        claims.take((house, shadow)[index % 2], 8.0, mask.inside.shape)
+    assert claims.footprint == told
+    claims.interrupt()
+    assert (claims.footprint, claims.storeys) == (told, 2)
+    claims.forget()
+    assert (claims.footprint, claims.storeys) == ((), None)
+
+
+@cache
+def ground_of_plot() -> Grey:
+    return np.asarray(cv2.resize(field(5, side=640)[:, :, 1], (640, 360)), dtype=np.uint8)
+
+
+def plot_at(walls: int, *, machine: int | None = None, light: float = 1.0) -> Grey:
+    """Textured ground with so many rows of wall on the plot, and a machine that stands before column `machine`."""
+    grey = ground_of_plot().copy()
+    for row in range(walls):
+        grey[238 - 8 * row : 242 - 8 * row, 290:340] = 220
+    if machine is not None:
+        cv2.rectangle(grey, (machine, 240), (machine + 14, 250), (250,), -1)
+    return np.asarray(np.clip(grey * light, 0, 255), dtype=np.uint8)
+
+
+def test_work_went_on_until_the_last_storey_was_up() -> None:
+    mask = zone_mask(PLOT, (360, 640), T.cell_px)
+    growth, since = Growth(mask, T), START
+    ends = 60
+    for index in range(170):
+        at = START + timedelta(hours=6 * index)
+        grey = plot_at(min(index, ends) // 12, light=0.8 + 0.2 * (index % 4 == 1))
+        growth.follow(grey, mask.around, since, at)
+    assert growth.worked_at is not None
+    built_up = START + timedelta(hours=6 * ends)
+    assert built_up - timedelta(days=6) < growth.worked_at <= built_up
+    assert growth.resting > T.finished_frames
+
+
+@pytest.mark.parametrize(
+    ("hour", "is_there", "is_told"), [(17, True, True), (17, False, False), (8, True, True)], ids=str
+)
+def test_machine_that_is_somewhere_else_each_day_is_work_and_a_wall_that_grows_is_not(
+    hour: int, is_there: bool, is_told: bool
+) -> None:
+    mask = zone_mask(PLOT, (360, 640), T.cell_px)
+    activity, stack = Activity(mask, T), FrameStack(T.stack_frames)
+    rng = np.random.default_rng(3)
+    told = set()
+    for day in range(14):
+        for at_hour in (7, 8, 14, 17):
+            machine = int(rng.integers(262, 360)) if is_there and at_hour == hour else None
+            grey = plot_at(day // 3, machine=machine, light=0.7 if at_hour == 17 else 1.0)
+            stack.add(grey)
+            at = START.replace(hour=at_hour) + timedelta(days=day)
+            if activity.at_work(stack.median(), grey, at):
+                told.add(at_hour)
+    assert told == ({hour} if is_told else set())
 
 
 @pytest.mark.parametrize(("zone", "frames"), [(PLOT, 1), (ROAD, T.dwell_frames + 1)], ids=["plot", "road"])
@@ -130,6 +236,15 @@ def test_reference_in_fog_is_begun_again_when_the_fog_lifts() -> None:
     assert states == ["warming_up"] * 7 + ["ok"]
 
 
+def test_debug_view_is_one_picture_once_a_frame_was_compared() -> None:
+    detector = ConstructionDetector((PLOT, ROAD), reference=field())
+    assert detector.debug_view() is None
+    detector.observe(field(), START)
+    view = detector.debug_view()
+    assert view is not None
+    assert view.shape[1:] == (960, 3)
+
+
 def test_f1_is_two_rights_over_everything_marked() -> None:
     assert f1_of([np.array([3, 1, 0]), np.array([1, 0, 3])]) == pytest.approx(8 / 12)
     assert f1_of([np.array([0, 0, 0])]) == 0
@@ -141,6 +256,20 @@ def test_thirty_of_ninety_works_break_one_rule_each_five_of_a_kind() -> None:
     broken = [paper.breaks for paper in papers.values() if paper.breaks is not None]
     assert len(papers) == len(year.works)
     assert {kind: broken.count(kind) for kind in KINDS} == dict.fromkeys(KINDS, 5)
+
+
+def test_papers_of_a_year_say_what_its_pictures_show() -> None:
+    year = SiteYear(4, poses=20, works=90)
+    papers = permits_of(year)
+    works = {work.plot.plot_id: work for work in year.works}
+    late = {plot for plot, work in works.items() if work.hours[1] > 1050}
+    assert late == {plot for plot, paper in papers.items() if paper.breaks == "forbidden_hours"}
+    for plot, paper in papers.items():
+        days = [NEW_YEAR + timedelta(days=day) for day in (works[plot].first_day, works[plot].last_day)]
+        covered = paper.permit is not None and all(paper.permit.is_valid_on(day) for day in days)
+        assert covered == (paper.breaks not in ("no_permit", "outside_dates", "permit_revoked"))
+        if paper.permit is not None and paper.breaks is None:
+            assert (paper.permit.valid_to - days[1]).days <= 20
 
 
 def test_unknown_part_of_the_bench_is_named() -> None:
