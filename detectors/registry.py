@@ -7,12 +7,12 @@ from types import MappingProxyType
 from detectors.base import Detector
 from detectors.camera_health import CameraHealthDetector
 from detectors.construction import ConstructionDetector
-from detectors.smoke import SmokeDetector
-from detectors.smoke.choice import RULE, network_of
+from detectors.smoke.choice import RULE
 from detectors.smoke.masks import PoseMasks
+from detectors.smoke_variants import make_variant
 from ioc.catalog.cameras import Camera, Pose
 
-__all__ = ["DETECTORS", "DetectorFactory", "build_detectors", "detectors_with"]
+__all__ = ["DETECTORS", "DetectorFactory", "build_detectors", "detectors_with", "smoke_with"]
 
 DetectorFactory = Callable[[Camera, Pose], Detector | None]
 """Returns a new detector for a pose of a camera, or None where it has nothing to watch there."""
@@ -21,17 +21,24 @@ DetectorFactory = Callable[[Camera, Pose], Detector | None]
 def detectors_with(smoke_model: str) -> Mapping[str, DetectorFactory]:
     """Returns every detector by its name; a new one is one line here and passes tests/contract/test_detectors.py.
 
-    `smoke_model` is free, hpwren, rule or the path of weights; its poses share what it loads.
+    `smoke_model` names a variant (see `detectors.smoke_variants`); its poses share what it loads.
 
     Raises:
         ConfigurationError: weights that can't be had or used.
     """
-    network = network_of(smoke_model)
+    return MappingProxyType(
+        {"smoke": smoke_with(smoke_model), "construction": _construction, "camera_health": _camera_health}
+    )
 
-    def smoke(camera: Camera, pose: Pose) -> Detector:
-        return SmokeDetector(network=network, masks=_masks(pose))
 
-    return MappingProxyType({"smoke": smoke, "construction": _construction, "camera_health": _camera_health})
+def smoke_with(model: str) -> DetectorFactory:
+    """Returns what makes smoke detectors of the variant `model`, each with its pose's masks.
+
+    Raises:
+        ConfigurationError: weights that can't be had or used.
+    """
+    make = make_variant(model)
+    return lambda camera, pose: make(_masks(pose))
 
 
 def _masks(pose: Pose) -> PoseMasks:

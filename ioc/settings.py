@@ -116,7 +116,13 @@ class Settings(BaseSettings):
         "free",
         title="Smoke model",
         description="weights that confirm smoke: free, hpwren (CC BY-NC-SA 4.0: not for commercial use), rule (none), "
-        "or the path of an ONNX file",
+        "or the path of an ONNX file; with @ and a probability, above which it alarms: free@0.6",
+    )
+    shadow_smoke_model: str = Field(
+        "",
+        title="Shadow smoke model",
+        description="a second smoke model, as smoke_model names them, that looks at the same frames and alarms nobody; "
+        "`ioc detectors compare` tells what a switch to it would gain and lose; empty: none",
     )
     coverage_minutes: Literal[1, 5, 10, 15, 30, 60] = Field(
         5,

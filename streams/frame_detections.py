@@ -61,6 +61,8 @@ def work_extra(work: SeenWork) -> dict[str, str]:
     if work.footprint:
         corners = [(_share(x), _share(y)) for x, y in work.footprint]  # a house at the edge goes on outside
         extra["footprint"] = msgspec.json.encode(corners).decode()
+    if work.worked_at is not None:
+        extra["worked_at"] = work.worked_at.isoformat()
     return extra
 
 

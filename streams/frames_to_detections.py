@@ -15,7 +15,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from detectors.registry import detectors_with
+from detectors.registry import detectors_with, smoke_with
+from detectors.smoke_variants import read_variant
 from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.adapters.kafka_access import kafka_arguments
 from ioc.adapters.recent_stills import RecentStills
@@ -37,7 +38,10 @@ from streams.case_metrics import CaseMetrics
 from streams.case_news import CaseNews
 from streams.frame_lanes import FrameLanes, FrameLimits, WaitingFrame
 from streams.metrics import PipelineMetrics
-from streams.pose_watch import PoseWatch
+from streams.pose_watch import PoseWatch, unseen
+from streams.shadow_alerts import SHADOW_ALERTS_FILE, ShadowAlerts
+from streams.shadow_metrics import ShadowMetrics
+from streams.shadow_watch import ShadowWatch
 
 __all__ = ["APP_ID", "FramesRole"]
 
@@ -47,6 +51,7 @@ APP_ID = "ioc-frames"
 _RETRY_PAUSES_S = (0.5, 1.0, 2.0, 4.0)  # then the frame is a dead letter: the next ones matter more
 _MOST_SIDE_BY_SIDE = 16
 _SETTLE_S = 3.0
+_WAITING_BEFORE_SHADOW = 64  # frames in memory: more than a province's cameras send at one moment
 
 
 class FramesRole:
@@ -63,6 +68,7 @@ class FramesRole:
         state: Path,
         limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
         smoke_model: str = "free",
+        shadow_smoke_model: str = "",
         coverage_minutes: int = 5,
         evidence: EvidenceStore | None = None,
     ) -> None:
@@ -85,6 +91,8 @@ class FramesRole:
             is_live=is_live,
             coverage_minutes=coverage_minutes,
         )
+        metrics.models.labels("smoke", read_variant(smoke_model).name).set(1)
+        self._shadow = self._shadow_of(shadow_smoke_model, smoke_model, store, state) if shadow_smoke_model else None
         self._watch = PoseWatch(
             catalog=catalog,
             evidence=store,
@@ -94,6 +102,7 @@ class FramesRole:
             max_age_s=limits.max_age_s,
             detectors=detectors_with(smoke_model),
             coverage=self._tender.coverage,
+            onlooker=self._shadow.offer if self._shadow is not None else unseen,
         )
         self._lanes = FrameLanes(
             work=self._work,
@@ -112,6 +121,19 @@ class FramesRole:
                 await self._take(event)
 
         self.app.agent(topic, name=APP_ID)(frames_to_detections)
+
+    def _shadow_of(self, model: str, live: str, evidence: EvidenceStore, state: Path) -> ShadowWatch:
+        name = read_variant(model).name
+        self._metrics.models.labels("smoke_shadow", name).set(1)
+        return ShadowWatch(
+            catalog=self._catalog,
+            make=smoke_with(model),
+            names=(read_variant(live).name, name),
+            evidence=evidence,
+            listed=ShadowAlerts(state / SHADOW_ALERTS_FILE),
+            metrics=ShadowMetrics(self._metrics.registry),
+            is_behind=lambda: self._lanes.waiting > _WAITING_BEFORE_SHADOW,
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -149,6 +171,8 @@ class FramesRole:
             await asyncio.gather(self._reading_news, return_exceptions=True)
         await self.app.stop()  # waits until what was read is acknowledged
         await self._lanes.close()
+        if self._shadow is not None:
+            self._shadow.close()
         await self._settle_cases()
         if self._producer is not None:
             await self._producer.stop()

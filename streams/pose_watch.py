@@ -26,7 +26,7 @@ from streams.frame_admission import admit
 from streams.frame_detections import canary_detections, detection_of
 from streams.metrics import PipelineMetrics
 
-__all__ = ["Onlooker", "PoseWatch"]
+__all__ = ["Onlooker", "PoseWatch", "unseen"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,10 @@ _MAX_POSES = 2_000  # background models are a few MB each
 
 Onlooker = Callable[[Frame, BgrImage, Sequence[Detection]], None]
 """Is shown a frame, its picture and its detections once it was looked at; must return at once."""
+
+
+def unseen(frame: Frame, image: BgrImage, detections: Sequence[Detection]) -> None:
+    """The onlooker that is not there."""
 
 
 class PoseWatch:
@@ -56,7 +60,7 @@ class PoseWatch:
         detectors: Mapping[str, DetectorFactory] = DETECTORS,
         cases: CaseKeeper | None = None,
         coverage: CoverageLedger | None = None,
-        onlooker: Onlooker = lambda frame, image, detections: None,
+        onlooker: Onlooker = unseen,
         max_poses: int = _MAX_POSES,
     ) -> None:
         self._catalog, self._evidence, self._clock, self._metrics = catalog, evidence, clock, metrics

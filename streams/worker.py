@@ -70,7 +70,8 @@ class Worker:
     store: where entity rows lie; each worker with `rocksdb` needs a state folder of its own.
     agent: what feeds events and incidents; `stock` where an upgrade of Faust broke `batch`.
     frame_limits: when a frame gives way or is refused.
-    smoke_model: free, hpwren, rule or the path of weights.
+    smoke_model: the variant that confirms smoke, see detectors.smoke_variants.
+    shadow_smoke_model: the variant that is compared with it, "" for none.
     coverage_minutes: how many minutes one fact about the coverage of a camera tells of.
     evidence: where stills are kept; None: the folder `evidence` in `state`.
     """
@@ -90,6 +91,7 @@ class Worker:
         store: StoreName = "memory",
         frame_limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
         smoke_model: str = "free",
+        shadow_smoke_model: str = "",
         coverage_minutes: int = 5,
         evidence: EvidenceStore | None = None,
     ) -> None:
@@ -113,6 +115,7 @@ class Worker:
                 store=store,
                 frame_limits=frame_limits,
                 smoke_model=smoke_model,
+                shadow_smoke_model=shadow_smoke_model,
                 coverage_minutes=coverage_minutes,
                 evidence=evidence,
             )
@@ -191,6 +194,7 @@ def _build(
     store: StoreName,
     frame_limits: FrameLimits,
     smoke_model: str,
+    shadow_smoke_model: str,
     coverage_minutes: int,
     evidence: EvidenceStore | None,
 ) -> _Role:
@@ -224,7 +228,6 @@ def _build(
         return IncidentsRole(broker=broker, catalog=catalog, clock=clock, metrics=metrics, folder=folder, agent=agent)
     from streams.frames_to_detections import FramesRole
 
-    metrics.models.labels("smoke", Path(smoke_model).stem).set(1)
     return FramesRole(
         broker=broker,
         catalog=catalog,
@@ -234,6 +237,7 @@ def _build(
         state=state,
         limits=frame_limits,
         smoke_model=smoke_model,
+        shadow_smoke_model=shadow_smoke_model,
         coverage_minutes=coverage_minutes,
         evidence=evidence,
     )

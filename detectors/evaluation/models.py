@@ -8,11 +8,12 @@ the file. The model of `--model` judges every site that no fold leaves out.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from detectors.evaluation.running import MakeSmoke
 from detectors.smoke import SmokeDetector
-from detectors.smoke.choice import NetworkByThread, network_of
+from detectors.smoke_variants import make_variant, read_variant
 from ioc.errors import ConfigurationError
 
 __all__ = ["Folds", "read_folds", "smoke_by_site"]
@@ -44,20 +45,18 @@ def read_folds(path: Path) -> Folds:
 
 
 def smoke_by_site(model: str, folds: Folds | None = None) -> MakeSmoke:
-    """Returns what makes the detector of a site: by `folds`, else with `model` (free, hpwren, rule or a path).
+    """Returns what makes the detector of a site: by `folds`, else with `model` (see `smoke_variants`).
 
     Each file of weights is loaded once.
 
     Raises:
         ConfigurationError: (what is returned does) weights that can't be had or used.
     """
-    networks: dict[str, NetworkByThread | None] = {}
+    variant_of = cache(make_variant)
 
     def make(site: str) -> tuple[str, SmokeDetector]:
         chosen = model if folds is None else folds.sites.get(site, model)
-        if chosen not in networks:
-            networks[chosen] = network_of(chosen)
-        return Path(chosen).name, SmokeDetector(network=networks[chosen])
+        return read_variant(chosen).name, variant_of(chosen)(None)
 
     return make
 

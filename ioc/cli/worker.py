@@ -81,6 +81,7 @@ async def _run(
         if clock is system_clock
         else FrameLimits(),
         smoke_model=settings.smoke_model,
+        shadow_smoke_model=settings.shadow_smoke_model,
         coverage_minutes=settings.coverage_minutes,
         evidence=evidence_of(settings),
     )
