@@ -180,8 +180,9 @@ def _read_token(settings: "Settings") -> str:
 
 
 def _catalog(settings: "Settings") -> "tuple[str, int, UnitNames, Plan | None, LoadPlan | None, str]":
-    """The province's name, the partitions of its topics, its units' names, the plan and how to read it again. A fault
-    in a catalogue file must not silence alerting: it is told, and alerts go out nameless, to the duty recipient."""
+    """The province's name, the partitions of its topics, its units' and agencies' names, the plan and how to read it
+    again. A fault in a catalogue file must not silence alerting: it is told, and alerts go out nameless, to the duty
+    recipient."""
     from ioc.catalog.loader import load_catalog, load_plan
 
     folder = settings.catalog
@@ -194,8 +195,8 @@ def _catalog(settings: "Settings") -> "tuple[str, int, UnitNames, Plan | None, L
         return folder.resolve().name, 1, lambda _: ("", ""), None, None, str(error)
 
     def names(code: str) -> tuple[str, str]:
-        unit = catalog.geography.unit(code)
-        return (unit.name_vi, unit.name_en) if unit else ("", "")
+        named = catalog.geography.unit(code) or catalog.agencies.get(code)
+        return (named.name_vi, named.name_en) if named else ("", "")
 
     def load() -> "Plan":
         plan = load_plan(folder, catalog.geography, catalog.cameras)

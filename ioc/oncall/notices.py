@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 UnitNames = Callable[[str], tuple[str, str]]
-"""Returns the Vietnamese and English name of an administrative unit by its code, two "" where unknown."""
+"""Returns the Vietnamese and English name of an administrative unit or an agency by its code, two "" where unknown."""
 
 MAX_LISTED = 20  # incidents that a digest names; the inbox has the rest
 _EVIDENCE = re.compile(r"evidence://sha256/([0-9a-f]{64})")

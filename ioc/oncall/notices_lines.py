@@ -34,6 +34,7 @@ KIND_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "smoke": ("Nghi có khói, cháy", "Suspected smoke or fire"),
         "construction": ("Nghi xây dựng không phép, sai phép", "Suspected building without or against a permit"),
+        "encroachment": ("Nghi lấn chiếm lòng đường, vỉa hè, đất công", "Suspected encroachment on public ground"),
         "offline": ("Camera mất kết nối: không có hình", "Camera offline: no pictures"),
         "frozen": ("Camera đứng hình", "Camera frozen"),
         "covered": ("Camera bị che hoặc bị phun sơn", "Camera covered or sprayed"),
@@ -45,7 +46,7 @@ KIND_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "clock_skew": ("Đồng hồ camera sai giờ", "Camera clock wrong"),
     }
 )
-_RULE_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+RULE_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "no_permit": ("thửa đất không có giấy phép", "the parcel has no permit"),
         "permit_revoked": ("giấy phép đã bị thu hồi", "the permit was revoked"),
@@ -55,6 +56,7 @@ _RULE_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "too_many_storeys": ("vượt số tầng được phép", "more storeys than permitted"),
         "forbidden_hours": ("thi công ngoài giờ cho phép", "work outside the permitted hours"),
         "encroachment": ("lấn chiếm đất công", "encroachment on public ground"),
+        "private_ground": ("để trên đất riêng của chủ đất", "left on the owner's own ground"),
         "permit_valid": ("có giấy phép còn hiệu lực", "a valid permit covers it"),
     }
 )
@@ -311,6 +313,6 @@ def _cues(incident: Incident) -> str:
 
 
 def _rule(incident: Incident, language: int) -> str:
-    words = _RULE_WORDS.get(incident.permit_rule)
+    words = RULE_WORDS.get(incident.permit_rule)
     said = words[language] if words else plain(incident.permit_rule)
     return f"{said} ({plain(incident.permit_id)})" if incident.permit_id else said

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 __all__ = [
     "ACTION_WORDS",
     "DOOR_WORDS",
+    "HOLD_WORDS",
     "PURPOSE_WORDS",
     "ROLE_WORDS",
     "SAID",
@@ -120,3 +121,11 @@ SAID: Mapping[str, Both] = {
     "unmute": ("Đã bật tiếng.", "The sound is on."),
     "test": ("Đã gửi tin thử; xem kết quả ở bảng dưới.", "A test was sent; its receipt appears below."),
 }
+
+HOLD_WORDS: Mapping[str, Both] = {
+    "maintenance": ("đang bảo trì", "maintenance"),
+    "quiet_hours": ("giờ yên lặng", "quiet hours"),
+    "cooldown": ("vừa báo xong", "told just before"),
+    "flapping": ("chập chờn", "flapping"),
+}
+"""Why nobody is called yet (`ioc.oncall.quiet.HoldReason`)."""

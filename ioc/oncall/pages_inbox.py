@@ -10,7 +10,7 @@ from ioc.incidents import Incident
 from ioc.oncall.notices import UnitNames, evidence_sha256
 from ioc.oncall.notices_lines import kind_words, local_time, plain
 from ioc.oncall.pages import Frame, hidden_csrf, incident_path, page, pick, place_of, title_of, user_text
-from ioc.oncall.pages_code_words import SEVERITY_WORDS, STATE_WORDS, TAB_WORDS
+from ioc.oncall.pages_code_words import HOLD_WORDS, SEVERITY_WORDS, STATE_WORDS, TAB_WORDS
 from ioc.oncall.pages_words import WORDS, age
 from ioc.oncall.store_reading import InboxRow
 from ioc.oncall.web_reading import TABS, Choices, Wanted
@@ -135,7 +135,7 @@ def standing(frame: Frame, shown: Shown) -> str:
     if life.is_live and life.snoozed_until is not None:
         found.append(word("until", at=clock_time(life.snoozed_until, frame.now)))
     if shown.row.held_until is not None and life.state == "open":
-        why = plain(shown.row.held_reason)
+        why = _held_why(frame, shown.row.held_reason)
         found.append(word("held", at=clock_time(shown.row.held_until, frame.now), why=why))
     return " · ".join(found)
 
@@ -239,3 +239,10 @@ def _pager(frame: Frame, shown: InboxShown) -> str:
     joint = "&amp;" if "?" in base else "?"
     more = f'<a href="{base}{joint}{escape(urlencode({"after": shown.after}))}">{frame.word("older")} →</a>'
     return f'<nav class="pager">{first}{more if shown.after else ""}</nav>'
+
+
+def _held_why(frame: Frame, reason: str) -> str:
+    """`reason` is a code, a colon and what somebody wrote, as the store keeps it."""
+    code, _, detail = plain(reason).partition(":")
+    said = pick(HOLD_WORDS[code], frame.language) if code in HOLD_WORDS else code
+    return ": ".join(part for part in (said, detail.strip()) if part)

@@ -11,6 +11,7 @@ from ioc.oncall.lifecycle import VERDICTS
 from ioc.oncall.notices import UnitNames, evidence_sha256, map_link, runbook_url
 from ioc.oncall.notices_lines import is_of_camera, local_time, plain
 from ioc.oncall.pages import Frame, hidden_csrf, incident_path, page, pick, place_of, title_of, user_text
+from ioc.oncall.pages_case import case_section
 from ioc.oncall.pages_code_words import VERDICT_WORDS
 from ioc.oncall.pages_inbox import Shown, clock_time, standing, tags
 from ioc.oncall.pages_map import map_svg
@@ -50,7 +51,7 @@ def incident_page(frame: Frame, seen: IncidentShown, names: UnitNames) -> str:
         f'<p class="standing">{standing(frame, shown)}{_deadline(frame, seen)}</p></div>'
         '<div class="columns"><div class="column">'
         f'<section class="first">{picture(frame, shown.incident, path)}'
-        f"{strip(frame, shown.incident, seen.stills, path)}</section>"
+        f"{strip(frame, shown.incident, seen.stills, path)}</section>{_case(frame, seen, names, path)}"
         f'<section class="third"><div id="facts" data-live>{facts_list(frame, shown, names)}</div>'
         f'<div id="map" data-live>{_map(frame, shown.incident)}</div></section>'
         f'<section class="fourth"><div id="checklist" data-live>{_checklist(frame, seen)}</div></section></div>'
@@ -103,6 +104,11 @@ def facts_list(frame: Frame, shown: Shown, names: UnitNames) -> str:
         facts.append((word("verdict"), frame.pick(VERDICT_WORDS[row.life.verdict])))
     facts.append((word("id"), f"<code>{user_text(row.incident_id)}</code>"))
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts) + "</dl>"
+
+
+def _case(frame: Frame, seen: IncidentShown, names: UnitNames, path: str) -> str:
+    section = case_section(frame, seen.shown.incident, names, seen.stills, path)
+    return f'<section class="third"><div id="case" data-live>{section}</div></section>' if section else ""
 
 
 # ---- parts -----------------------------------------------------------------------------------------------------------
@@ -193,6 +199,7 @@ def _close(frame: Frame, seen: IncidentShown, *, is_candidate: bool) -> str:
         f'<label class="check"><input type="radio" name="verdict" value="{verdict}" required> '
         f"{frame.pick(VERDICT_WORDS[verdict])}</label>"
         for verdict in VERDICTS
+        if verdict != "other_smoke" or seen.shown.incident.kind == "smoke"
     )
     resolve = "" if is_candidate else f'<button name="outcome" value="resolve">{word("resolve")}</button>'
     return _form(

@@ -5,6 +5,7 @@ from datetime import datetime
 from ioc.oncall.notices import UnitNames
 from ioc.oncall.notices_lines import local_time, plain
 from ioc.oncall.pages import Frame, incident_path, page, title_of, user_lines, user_text
+from ioc.oncall.pages_case import case_section
 from ioc.oncall.pages_code_words import VERDICT_WORDS
 from ioc.oncall.pages_inbox import tags
 from ioc.oncall.pages_incident import IncidentShown, facts_list, picture
@@ -29,7 +30,7 @@ def report_page(frame: Frame, seen: IncidentShown, names: UnitNames) -> str:
         f'<h1>{user_text(title)}</h1><p class="tags">{tags(frame, shown)}</p>'
         f'<p class="soft">{word("printed_at")} {local_time(frame.now)} · {user_text(frame.visitor.name)}</p>'
         f"<h2>{word('summary')}</h2>{_figures(frame, seen)}{facts_list(frame, shown, names)}"
-        f"{picture(frame, shown.incident, path)}"
+        f"{picture(frame, shown.incident, path)}{case_section(frame, shown.incident, names, seen.stills, path)}"
         f"<h2>{word('timeline')}</h2>{timeline(frame, seen.view, seen.people)}"
         f"<h2>{word('checklist')}</h2>{_checklist(frame, seen)}"
         f"<h2>{word('who_told')}</h2>{notices_table(frame, seen.view)}"

@@ -1,6 +1,7 @@
 """The strip of an incident's stills by time: before it, at its alarm, after it. Pure."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from ioc.adapters.case_stills import CaseStill
 from ioc.incidents import Incident
@@ -11,6 +12,7 @@ from ioc.oncall.pages import Frame
 __all__ = ["chosen", "strip"]
 
 MOST = 36
+_A_DAY = timedelta(days=1)
 
 
 def strip(frame: Frame, incident: Incident, stills: Sequence[CaseStill], path: str) -> str:
@@ -19,7 +21,11 @@ def strip(frame: Frame, incident: Incident, stills: Sequence[CaseStill], path: s
         return ""
     own = evidence_sha256(incident)
     shown = chosen(stills, own)
-    items = "".join(_item(frame, incident, still, path, is_own=still.sha256 == own) for still in shown)
+    clock_ends = 8 if stills[-1].at - stills[0].at < _A_DAY else 14  # of days: the day with it
+    items = "".join(
+        _item(frame, incident, still, path, is_own=still.sha256 == own, clock=local_time(still.at)[:clock_ends])
+        for still in shown
+    )
     count = frame.word("strip_of", shown=str(len(shown)), all=str(len(stills)))
     return f'<h2>{frame.word("strip")} <span class="count">{count}</span></h2><ol class="strip">{items}</ol>'
 
@@ -34,10 +40,9 @@ def chosen(stills: Sequence[CaseStill], own: str, most: int = MOST) -> list[Case
     return [stills[place] for place in sorted(places)]
 
 
-def _item(frame: Frame, incident: Incident, still: CaseStill, path: str, *, is_own: bool) -> str:
+def _item(frame: Frame, incident: Incident, still: CaseStill, path: str, *, is_own: bool, clock: str) -> str:
     when = "strip_at" if is_own else "strip_before" if still.at < incident.first_frame_at else "strip_after"
     source = f"{path}/stills/{still.sha256}"
-    clock = local_time(still.at)[:8]
     words = f"{clock} · {frame.word(when)}" if when != "strip_after" or still.at > incident.last_seen_at else clock
     return (
         f'<li class="{"now" if is_own else ""}"><a href="{source}">'

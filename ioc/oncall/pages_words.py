@@ -110,9 +110,9 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "next_level": "Nếu chưa ai nhận, báo cấp tiếp theo lúc",
         "camera": "Camera",
         "bearing": "hướng nhìn",
-        "cone_note": "Hình quạt là hướng camera nhìn; vị trí đám cháy nằm trong đó, chưa rõ cách bao xa. "
+        "cone_note": "Hình quạt là hướng camera nhìn; vị trí sự cố nằm trong đó, chưa rõ cách bao xa. "
         "Không phải bản đồ đường sá.",
-        "ellipse_note": "Đám cháy nằm trong hình elip (95 %); các tia là hướng nhìn của từng camera. "
+        "ellipse_note": "Sự cố nằm trong hình elip (95 %); các tia là hướng nhìn của từng camera. "
         "Không phải bản đồ đường sá.",
         "no_position": "Không có tọa độ.",
         "id": "Mã sự cố",
@@ -284,10 +284,9 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
         "next_level": "If nobody takes it, the next level is called at",
         "camera": "Camera",
         "bearing": "looking",
-        "cone_note": "The fan is where the camera looks: the fire lies in it, how far away is not known. "
+        "cone_note": "The fan is where the camera looks: the incident lies in it, how far away is not known. "
         "This is no road map.",
-        "ellipse_note": "The fire lies in the ellipse (95 %); the rays are the bearings of the cameras. "
-        "This is no road map.",
+        "ellipse_note": "It lies in the ellipse (95 %); the rays are the bearings of the cameras. This is no road map.",
         "no_position": "There are no coordinates.",
         "id": "Incident",
         "report": "Report",

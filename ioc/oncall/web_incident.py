@@ -79,7 +79,8 @@ class _Incident:
         visitor = await self._site.reader(request)
         view = await self._seen(request, visitor)
         frame = await self._site.frame(request, visitor)
-        return html(report_page(frame, self._shown(view, frame.language), self._site.doors.unit_names))
+        shown = replace(self._shown(view, frame.language), stills=await self._stills(view.row.incident_id))
+        return html(report_page(frame, shown, self._site.doors.unit_names))
 
     async def picture(self, request: web.Request) -> web.Response:
         visitor = await self._site.reader(request)

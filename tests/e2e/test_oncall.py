@@ -16,9 +16,12 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from ioc.adapters.evidence import open_evidence
+from ioc.adapters.case_stills import CaseStills
+from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.adapters.topics import ensure_topics
+from ioc.building_case import BuildingCase, Judged, StageSeen
 from ioc.catalog import load_catalog
+from ioc.detections import Box
 from ioc.incidents import Incident
 from ioc.opencv import cv2
 from ioc.settings import load_settings
@@ -48,6 +51,17 @@ def hillside() -> bytes:
     return bytes(cv2.imencode(".jpg", cv2.GaussianBlur(image, (0, 0), 3))[1].tobytes())
 
 
+def built_on(jpeg: bytes) -> bytes:
+    """The same view with a house of three storeys."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    cv2.rectangle(image, (550, 390), (730, 520), (150, 160, 175), -1)
+    for storey in range(3):
+        cv2.rectangle(image, (550, 390 + 43 * storey), (730, 393 + 43 * storey), (70, 70, 75), -1)
+    cv2.fillPoly(image, [np.array([(535, 390), (640, 340), (745, 390)], np.int32)], (60, 60, 150))
+    return bytes(cv2.imencode(".jpg", image)[1].tobytes())
+
+
 @dataclass(frozen=True, slots=True)
 class Centre:
     """Broker and on-call as a centre runs them, with two operators who have accounts."""
@@ -55,10 +69,11 @@ class Centre:
     broker: str
     oncall: Running
     evidence: str
+    store: EvidenceStore
 
     def publish(self, incident_id: str, vi: str, en: str) -> None:
         now = datetime.now(UTC)
-        fire: Incident = incident(
+        self.tell(incident(
             incident_id=incident_id,
             place_vi=vi,
             place_en=en,
@@ -68,10 +83,60 @@ class Centre:
             evidence=self.evidence,
             evidence_sha256=self.evidence[-64:],
             admin_unit="24846",
+        ))  # fmt: skip
+
+    def tell(self, told: Incident) -> None:
+        value, headers = record(told)
+        sent = Record(topic="ioc.incidents", key=told.incident_id.encode(), value=value, headers=headers)
+        apart(lambda: publish(self.broker, [sent]))
+
+    def publish_building(self, incident_id: str) -> None:
+        """A house that was built without a permit, and got one late; with stills of before and after."""
+        now = datetime.now(UTC)
+        began = now - timedelta(days=40)
+        before, after = hillside(), built_on(hillside())
+        for at, jpeg in ((began - timedelta(days=1), before), (now - timedelta(minutes=5), after)):
+            CaseStills(self.store).add(incident_id, at, self.store.put(jpeg)[-64:])
+        shown = self.store.put(after)
+        case = BuildingCase(
+            judgements=(
+                Judged(at=began + timedelta(days=3), rule="no_permit"),
+                Judged(at=now - timedelta(days=2), rule="too_many_storeys", permit_id="GPXD-2026-0117"),
+            ),
+            stages=(
+                StageSeen(at=began, stage="foundation"),
+                StageSeen(at=began + timedelta(days=12), stage="frame", storeys=2),
+                StageSeen(at=began + timedelta(days=30), stage="roof", storeys=3),
+            ),
+            storeys=3,
+            forbidden_at=now - timedelta(hours=30),
+            is_confirmed=True,
+            parcel_id="24778-0012-0345",
+            agency="H36.42",
         )
-        value, headers = record(fire)
-        told = Record(topic="ioc.incidents", key=incident_id.encode(), value=value, headers=headers)
-        apart(lambda: publish(self.broker, [told]))
+        self.tell(
+            incident(
+                incident_id=incident_id,
+                kind="construction",
+                severity="warning",
+                camera_id="cam-02",
+                pose_id="p0",
+                place_vi="Đồi Robin, lô đất mẫu",
+                place_en="Robin hill, sample plot",
+                first_frame_at=began,
+                opened_at=began + timedelta(days=3),
+                last_seen_at=now - timedelta(minutes=5),
+                box=Box(0.5, 0.62, 0.16, 0.2),
+                evidence=shown,
+                evidence_sha256=shown[-64:],
+                admin_unit="24778",
+                permit_rule="too_many_storeys",
+                permit_id="GPXD-2026-0117",
+                runbook="/runbooks/construction",
+                cues=("new_structure",),
+                case=case,
+            )
+        )
 
     def actions(self, incident_id: str) -> list[str]:
         found = apart(lambda: committed(self.broker, "ioc.incident.actions"))
@@ -104,12 +169,13 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
         assert made.returncode == 0, made.stderr
     with own_broker(folder) as kafka:
         asyncio.run(ensure_topics(kafka.address, load_catalog(catalog).topics()))
-        reference = open_evidence(folder / "state" / "evidence").put(hillside())
+        store = open_evidence(folder / "state" / "evidence")
+        reference = store.put(hillside())
         with start_ioc(
             "oncall", name="oncall", broker=kafka.address, folder=folder, IOC_CATALOG=str(catalog)
         ) as oncall:
             oncall.await_ready()
-            yield Centre(kafka.address, oncall, reference)
+            yield Centre(kafka.address, oncall, reference, store)
 
 
 def picture(page: Page, name: str) -> None:
@@ -271,6 +337,43 @@ def test_a_fire_is_acknowledged_on_a_phone_resolved_and_reported_in_both_languag
     phone.page.goto(f"{address}/incidents/smoke-e2e-1")
     expect(phone.page.get_by_role("heading", name="Đăng nhập")).to_be_visible()
 
+    for window in (phone, desk):
+        assert all(url.startswith(address) for url in window.asked), "an outside address"
+        assert not [text for text in window.complaints if "Content Security Policy" in text], window.complaints
+        window.context.close()
+
+
+def test_a_building_case_shows_the_law_the_stages_and_before_and_after(centre: Centre, browser: Browser) -> None:
+    address = centre.oncall.address
+    phone, desk = Watched(browser, PHONE, "vi-VN"), Watched(browser, DESKTOP, "vi-VN")
+    centre.publish_building("construction-e2e-1")
+    phone.sign_in(address, "lan")
+    desk.sign_in(address, "lan")
+    expect(phone.page.locator("[data-incident='construction-e2e-1']")).to_be_visible(timeout=20_000)
+    for window, name in ((phone, "phone"), (desk, "desktop")):
+        window.page.goto(f"{address}/incidents/construction-e2e-1")
+        case = window.page.locator("#case")
+        for part in (
+            "vi phạm: vượt số tầng được phép",
+            "GPXD-2026-0117",
+            "24778-0012-0345",
+            "UBND xã Ka Đô",
+            "vi phạm: thửa đất không có giấy phép",
+            "đánh giá lại",
+            "lợp mái",
+            "hệ thống không đếm thay",
+        ):
+            expect(case).to_contain_text(part)
+        pictures = case.locator(".pair img")
+        expect(pictures).to_have_count(2)
+        pictures.last.scroll_into_view_if_needed()
+        for place in range(2):
+            expect(pictures.nth(place)).to_have_js_property("complete", True)
+            assert pictures.nth(place).evaluate("image => image.naturalWidth") == 1280
+        picture(window.page, f"building-{name}-vi")
+    desk.page.goto(f"{address}/incidents/construction-e2e-1/report")
+    expect(desk.page.locator("main")).to_contain_text("Hồ sơ công trình")
+    picture(desk.page, "building-report-vi")
     for window in (phone, desk):
         assert all(url.startswith(address) for url in window.asked), "an outside address"
         assert not [text for text in window.complaints if "Content Security Policy" in text], window.complaints
