@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detectors.base import BgrImage, Candidate, Observation
 from detectors.construction.debug_view import Inside, drawn
+from detectors.construction.frame import LaidFrame, laid_frame
 from detectors.construction.plots import Plot
 from detectors.construction.reference import Reference, contrast_against
 from detectors.construction.stack import FrameStack, median_of
@@ -22,7 +23,7 @@ from detectors.construction.standing import Track
 from detectors.construction.thresholds import ConstructionThresholds
 from detectors.construction.zone_masks import ZoneMask, zone_mask
 from detectors.preprocess import Plane, as_bgr, cells, downscale
-from detectors.registration import Registration, features_of, on_current, register, warp
+from detectors.registration import features_of, on_current, register, warp
 from detectors.structure import unexplained_structure
 from ioc.detections import Tier
 from ioc.ground import GroundMap
@@ -56,7 +57,8 @@ class ConstructionDetector:
         self._ground = ground
         self._last_at: datetime | None = None
         self._shape: tuple[int, int] | None = None
-        self._given = None if reference is None else self._grey(as_bgr(reference))
+        width_px = self.thresholds.working_width_px
+        self._given = None if reference is None else _grey(downscale(as_bgr(reference), width_px))
         self._forget()
 
     def _forget(self) -> None:
@@ -79,7 +81,8 @@ class ConstructionDetector:
         self._last_at = at
         if not self.zones:
             return Observation()
-        grey = self._grey(as_bgr(image))
+        small = downscale(as_bgr(image), self.thresholds.working_width_px)
+        grey = _grey(small)
         note = ""
         if self._shape is not None and grey.shape != self._shape:
             self._forget()
@@ -88,14 +91,14 @@ class ConstructionDetector:
         if self._reference is None:
             self._gather(grey)
             return Observation(state="warming_up", note=note)
-        self._told = self._seen(self._reference, grey, at, note)
+        self._told = self._seen(self._reference, small, grey, at, note)
         return self._told
 
     def debug_view(self) -> BgrImage | None:
         """Returns reference, median, what is new and why it is told or not, of the last frame; None before it."""
         return None if self._inside is None else drawn(self._inside, self._masks, self._told)
 
-    def _seen(self, reference: Reference, grey: Grey, at: datetime, note: str) -> Observation:
+    def _seen(self, reference: Reference, small: BgrImage, grey: Grey, at: datetime, note: str) -> Observation:
         found = register(reference.grey, reference.features, grey)
         if found is None:
             return _refused("not_registered")
@@ -114,18 +117,13 @@ class ConstructionDetector:
             reference=reference.grey, laid=laid, median=median, left_over=left_over, needed=needed, changed=changed,
             hits=hits, of=self.thresholds.pool_frames,
         )  # fmt: skip
+        frame = laid_frame(at=at, small=small, laid=laid, median=median, found=found)
         candidates = tuple(
-            candidate
-            for mask in self._masks
-            if (candidate := self._judge(mask, hits, laid, median, found, at)) is not None
+            candidate for mask in self._masks if (candidate := self._judge(mask, hits, frame)) is not None
         )
         return Observation(candidates=candidates, note=note)
 
     # -- the reference
-    def _grey(self, picture: BgrImage) -> Grey:
-        small = downscale(picture, self.thresholds.working_width_px)
-        return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
-
     def _gather(self, grey: Grey) -> None:
         """Collects the first frames, each laid over the first; their median is the reference."""
         if self._first:
@@ -190,14 +188,12 @@ class ConstructionDetector:
         return free
 
     # -- over frames
-    def _judge(
-        self, mask: ZoneMask, hits: NDArray[np.int_], laid: Grey, median: Grey, found: Registration, at: datetime
-    ) -> Candidate | None:
+    def _judge(self, mask: ZoneMask, hits: NDArray[np.int_], frame: LaidFrame) -> Candidate | None:
         t = self.thresholds
         track = self._tracks[mask.zone.zone_id]
-        standing = track.follow(mask, hits, t, at)
+        standing = track.follow(mask, hits, t, frame.at)
         plot = self._plots.get(mask.zone.zone_id)
-        work = plot.see(track, laid, median, at) if plot is not None else None
+        work = plot.see(track, frame) if plot is not None else None
         if standing is None:
             return None
         tier: Tier = "alarm" if track.is_alarmed else "watch"
@@ -207,12 +203,16 @@ class ConstructionDetector:
             label="encroachment" if mask.is_kept_free else "construction",
             tier=tier,
             score=round(0.6 * min(1.0, standing.strength / t.pool_frames) + 0.4 * min(1.0, 4 * share), 4),
-            box=on_current(standing.box, found, self._reference.shape, self._shape or self._reference.shape),
-            first_seen_at=track.since or at,
-            cues=("new_structure", "persistence"),
+            box=on_current(standing.box, frame.found, self._reference.shape, self._shape or self._reference.shape),
+            first_seen_at=track.since or frame.at,
+            cues=("new_structure", "persistence", *(plot.cues if plot is not None else ())),
             zone_id=mask.zone.zone_id,
             work=work,
         )
+
+
+def _grey(picture: BgrImage) -> Grey:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
 def _refused(reason: str) -> Observation:

@@ -1,23 +1,18 @@
 """One plot that is watched: what its work looks like, when it grew, who is at it; what of that is certain."""
 
-from datetime import datetime
-
-import numpy as np
-from numpy.typing import NDArray
-
 from detectors.base import SeenWork
 from detectors.construction.activity import Activity
 from detectors.construction.claims import Claims
+from detectors.construction.frame import LaidFrame
 from detectors.construction.growth import Growth
 from detectors.construction.standing import Track
+from detectors.construction.surface import Surfaces
 from detectors.construction.thresholds import ConstructionThresholds
 from detectors.construction.works import height_m, outline_of, stage_of
 from detectors.construction.zone_masks import ZoneMask
 from ioc.ground import GroundMap
 
 __all__ = ["Plot"]
-
-Grey = NDArray[np.uint8]
 
 
 class Plot:
@@ -28,14 +23,22 @@ class Plot:
         self._activity = Activity(mask, thresholds)
         self._growth = Growth(mask, thresholds)
         self._claims = Claims(thresholds=thresholds)
+        self._surfaces = Surfaces(thresholds)
+        self._columns = int(mask.inside.any(axis=0).sum())
 
-    def see(self, track: Track, laid: Grey, median: Grey, at: datetime) -> SeenWork | None:
-        """Takes a frame and the median of the last; returns what is certain of the work, None where there is none."""
+    @property
+    def cues(self) -> tuple[str, ...]:
+        """What the last frames show beside the work itself: `cover`, a tarpaulin or a fence of sheet metal."""
+        return ("cover",) if self._surfaces.is_covered else ()
+
+    def see(self, track: Track, frame: LaidFrame) -> SeenWork | None:
+        """Takes a frame; returns what is certain of the work, None where there is none."""
         standing = track.standing
-        is_active = self._activity.at_work(median, laid, at)
-        self._growth.follow(median, None if standing is None else standing.mask, track.since, at)
+        is_active = self._activity.at_work(frame.median, frame.laid, frame.at)
+        self._growth.follow(frame.median, None if standing is None else standing.mask, track.since, frame.at)
         if standing is None:
             self._claims.forget()
+            self._surfaces.forget()
             return None
         outline = outline_of(self._mask, standing)
         high_m = None if outline is None else height_m(outline, self._ground, self._mask.inside.shape)
@@ -43,11 +46,20 @@ class Plot:
             self._claims.interrupt()
         elif self._growth.resting <= self._t.resting_frames:
             self._claims.take(outline, high_m, self._mask.inside.shape)
-        stage = stage_of(outline, high_m)
+        if outline is not None:
+            width_share = (outline.right - outline.left) / max(1, self._columns)
+            self._surfaces.take(frame.colour(), outline, high_m, width_share)
         return SeenWork(
-            stage="finished" if stage == "frame" and self._growth.resting >= self._t.finished_frames else stage,
+            stage=self._stage(stage_of(outline, high_m)),
             storeys=self._claims.storeys,
             footprint=self._claims.footprint,
             is_active=is_active,
             worked_at=self._growth.worked_at,
         )
+
+    def _stage(self, shape: str) -> str:
+        if shape != "frame":
+            return shape
+        if self._growth.resting >= self._t.finished_frames:
+            return "finished"
+        return "roof" if self._surfaces.is_roofed else "frame"

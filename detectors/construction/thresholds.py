@@ -51,3 +51,10 @@ class ConstructionThresholds:
     height_frames: int = 12
     resting_frames: int = 60  # after the last growth: what changes then is light and leaves
     finished_frames: int = 56
+    roof_darker: float = 12.0  # CIE Lab lightness of 255, than the walls: roofs are 20–60, bare slabs −7 to −45
+    cover_chroma: float = 25.0  # CIE Lab: brick and earth are 7–20, tarpaulins 28–45
+    cover_unlike: float = 15.0  # than what is beside it
+    fence_m: tuple[float, float] = (1.2, 4.5)
+    fence_share: float = 0.6  # of the plot's width; a house of one storey takes up to half
+    sign_frames: int = 6  # of the last `sign_of`
+    sign_of: int = 8

@@ -17,6 +17,7 @@ from detectors.base import Candidate, SeenWork
 from detectors.construction import ConstructionDetector
 from ioc.building_case import BuildingCase, judgement_of
 from ioc.cli.bench_construction_kerb import KerbScore, road_zone
+from ioc.cli.bench_construction_looks import LooksScore
 from ioc.cli.bench_construction_papers import KINDS, NEW_YEAR, OFFICE_HOURS, PLANE, Paper, permits_of
 from ioc.cli.bench_progress import progress
 from ioc.cli.bench_table import Bound, Measure, judged
@@ -64,6 +65,7 @@ class Year:
     alarmed: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     kerb: KerbScore = field(default_factory=KerbScore)
+    looks: LooksScore = field(default_factory=LooksScore)
     camera_days: float = 0.0
 
 
@@ -106,6 +108,7 @@ def year_lines(found: Year, *, is_full: bool, poses: int) -> list[Measure]:
             name="the same: violations alarmed, whatever the rule", figure=f"{found.alarmed} of {len(found.broken)}"
         ),
         found.kerb.line(months),
+        *found.looks.lines(),
         Measure(name="the same: frames that were refused", figure=_counted(found.refused)),
     ]  # fmt: skip
 
@@ -135,6 +138,7 @@ def judged_year(year: SiteYear, number: int, papers: Mapping[str, Paper], found:
         seen = detector.observe(pose.render(index), at.astimezone(UTC))
         found.refused.update(seen.rejected)
         found.kerb.take(pose, index, seen.candidates)
+        found.looks.take(pose, index, seen.candidates)
         for candidate in seen.candidates:
             if candidate.zone_id in zones:
                 office.take(candidate, index, at)

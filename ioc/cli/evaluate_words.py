@@ -29,6 +29,7 @@ _WORDS: Mapping[str, Both] = MappingProxyType(
         "anchored": ("có gốc trên mặt đất", "has its foot on the ground"),
         "anchor": ("có gốc trên mặt đất", "has its foot on the ground"),
         "persistence": ("tồn tại qua nhiều khung hình", "stays over several frames"),
+        "cover": ("có bạt hoặc tôn che", "under a tarpaulin or behind sheet metal"),
         "new_structure": ("có công trình mới", "new structure"),
         # why a region was refused
         "small": ("quá nhỏ", "too small"),
