@@ -15,7 +15,7 @@ from ioc.oncall.notices import UnitNames
 from ioc.oncall.notices_lines import RULE_WORDS, local_time
 from ioc.oncall.pages import Frame, pick, user_text
 
-__all__ = ["before_and_after", "case_section"]
+__all__ = ["STAGE_WORDS", "before_and_after", "case_section"]
 
 _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -51,7 +51,7 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "no_before": ("Không còn ảnh nào trước khi phát hiện.", "No still from before it was seen is left."),
     }
 )
-_STAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
+STAGE_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "cleared": ("san nền, dọn mặt bằng", "ground cleared"),
         "foundation": ("làm móng", "foundation"),
@@ -120,7 +120,7 @@ def _judged(frame: Frame, case: BuildingCase, place: int) -> tuple[str, str, boo
 
 
 def _stage(frame: Frame, seen: StageSeen) -> tuple[str, str, bool]:
-    said = frame.pick(_STAGES[seen.stage]) if seen.stage in _STAGES else user_text(seen.stage)
+    said = frame.pick(STAGE_WORDS[seen.stage]) if seen.stage in STAGE_WORDS else user_text(seen.stage)
     storeys = ""
     if seen.storeys is not None:
         storeys = f"{_word(frame, 'storeys').lower()}: {seen.storeys}"

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from ioc.oncall.kinds import ALERTS_SILENT, ALERTS_TRUNCATED, CANARY_SILENT, CONFIG_BROKEN, TEST
+from ioc.oncall.notices_lines import RULE_WORDS
+from ioc.oncall.pages_case import STAGE_WORDS
 from ioc.places.ellipse import Ellipse
 from ioc.wall.panels import Language
 
@@ -32,7 +34,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 class Alert:
     """One incident that is not over, or an early sight that nobody is called for. `owner`: who has it, "" while nobody
     has taken it. `bearings`: (camera, azimuth) of every sighting. `ellipse`: where it is with 95 %, around `lon` and
-    `lat`; None while these are only the camera's."""
+    `lat`; None while these are only the camera's. `note`: what the law says of building work, and how far it is."""
 
     incident_id: str
     kind: str
@@ -50,6 +52,11 @@ class Alert:
     lat: float | None
     bearings: tuple[tuple[str, float], ...]
     ellipse: Ellipse | None
+    note_vi: str = ""
+    note_en: str = ""
+
+    def note(self, language: Language) -> str:
+        return self.note_vi if language == "vi" else self.note_en
 
     def place(self, language: Language) -> str:
         return self.place_vi if language == "vi" else self.place_en or self.place_vi
@@ -117,7 +124,21 @@ def _alert(row: Mapping[str, Any]) -> Alert | None:
         lat=lat,
         bearings=_bearings(row),
         ellipse=_ellipse(row.get("ellipse")) if row.get("located_by") in ("crossing", "terrain") else None,
+        note_vi=_note(row, 0),
+        note_en=_note(row, 1),
     )
+
+
+def _note(row: Mapping[str, Any], language: int) -> str:
+    """Of building work: the rule that it is judged by, and the stage that was seen last."""
+    rule, case = _text(row, "permit_rule"), row.get("case")
+    if not rule or not isinstance(case, dict):
+        return ""
+    stages = case.get("stages")
+    last = stages[-1] if isinstance(stages, list) and stages and isinstance(stages[-1], dict) else {}
+    stage = _text(last, "stage")
+    parts = (RULE_WORDS.get(rule, (rule,) * 2)[language], STAGE_WORDS.get(stage, (stage,) * 2)[language])
+    return " · ".join(part for part in parts if part)
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

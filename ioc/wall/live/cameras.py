@@ -1,22 +1,25 @@
 """The camera mosaic: the newest picture of each camera, made small once, and what was detected on it. Bounded."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ioc.catalog.cameras import Camera
+from ioc.coverage_facts import Span
 from ioc.detections import Box, Detection, Tier
 from ioc.errors import InvalidRecord
 from ioc.frames import Frame, inspect_jpeg, sha256_hex
 
-__all__ = ["CameraBoard", "CameraView", "SeenBox", "thumbnail"]
+__all__ = ["CameraBoard", "CameraView", "Coverage", "SeenBox", "thumbnail"]
 
 MAX_CAMERAS = 64  # on the wall: what does not fit on a television nobody looks at
 MAX_BOXES = 8
 MAX_OFFERED = 4
 WIDTH_PX = 640
 _QUALITY = 72
+MAX_WATCHES = 64  # of one camera: its poses, each with its detectors
+_SPANS_LAST = 3  # a span is told when it is over, and the next may be late
 _BOXES_LAST = timedelta(seconds=60)  # on a newer picture than the one that was judged
 
 
@@ -32,15 +35,25 @@ class SeenBox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What of the newest span of minutes was looked at (`share`, 0–1), in all poses by all detectors; `reason`: why
+    most of the rest was not, one of `ioc.coverage_facts.REASONS`, "" where all was."""
+
+    share: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CameraView:
     """One camera now. `picture`: the id of its thumbnail, "" before the first one. `is_blind`: no picture for longer
-    than promised."""
+    than promised. `coverage`: None where nothing was told lately."""
 
     camera: Camera
     picture: str
     captured_at: datetime | None
     is_blind: bool
     boxes: tuple[SeenBox, ...]
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +76,7 @@ class CameraBoard:
         self._kept: dict[str, _Kept] = {}
         self._former: dict[str, _Kept] = {}  # a page may still ask for it
         self._seen: dict[str, tuple[Detection, ...]] = {}
+        self._spans: dict[str, dict[tuple[str, str], Span]] = {}
         self.left_out = len(active) - len(self._cameras)
 
     def offer(self, frame: Frame) -> None:
@@ -102,6 +116,16 @@ class CameraBoard:
         others = tuple(each for each in same if each.detection_id != detection.detection_id)
         self._seen[camera] = (*others, detection)[-MAX_BOXES:]
 
+    def take_coverage(self, span: Span) -> None:
+        """Keeps the newest span of each pose and detector."""
+        if span.camera_id not in self._cameras:
+            return
+        spans = self._spans.setdefault(span.camera_id, {})
+        key = span.pose_id, span.detector
+        if len(spans) < MAX_WATCHES or key in spans:
+            known = spans.get(key)
+            spans[key] = span if known is None or span.begins_at >= known.begins_at else known
+
     def jpeg(self, camera_id: str, picture: str) -> bytes | None:
         """The thumbnail with that id, while it is the newest or the one before."""
         known = (self._kept.get(camera_id), self._former.get(camera_id))
@@ -114,12 +138,18 @@ class CameraBoard:
 
     def _view(self, camera: Camera, now: datetime) -> CameraView:
         kept = self._kept.get(camera.camera_id)
+        coverage = _coverage(self._spans.get(camera.camera_id, {}).values(), now)
         if kept is None:
-            return CameraView(camera=camera, picture="", captured_at=None, is_blind=True, boxes=())
+            return CameraView(camera=camera, picture="", captured_at=None, is_blind=True, boxes=(), coverage=coverage)
         is_blind = now - kept.captured_at > self._promise
         boxes = () if is_blind else tuple(self._boxes(self._seen.get(camera.camera_id, ()), kept))
         return CameraView(
-            camera=camera, picture=kept.picture, captured_at=kept.captured_at, is_blind=is_blind, boxes=boxes
+            camera=camera,
+            picture=kept.picture,
+            captured_at=kept.captured_at,
+            is_blind=is_blind,
+            boxes=boxes,
+            coverage=coverage,
         )
 
     @staticmethod
@@ -130,6 +160,19 @@ class CameraBoard:
                 yield SeenBox(
                     box=each.box, label=each.label, tier=each.tier, score=each.score, is_of_picture=is_of_picture
                 )
+
+
+def _coverage(spans: Iterable[Span], now: datetime) -> Coverage | None:
+    """Of what was told lately: older spans say nothing of now."""
+    lately = [span for span in spans if now - span.ends_at <= _SPANS_LAST * (span.ends_at - span.begins_at)]
+    expected = sum(span.expected for span in lately)
+    if not expected:
+        return None
+    reasons: Counter[str] = Counter()
+    for span in lately:
+        reasons.update(span.reasons)
+    ((reason, _),) = reasons.most_common(1) or (("", 0),)
+    return Coverage(share=sum(span.analysed for span in lately) / expected, reason=reason)
 
 
 def thumbnail(frame: Frame, jpeg: bytes) -> bytes:

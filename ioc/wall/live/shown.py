@@ -8,6 +8,7 @@ from typing import Literal
 
 from ioc.wall.live.alerts import Alert, kind_name
 from ioc.wall.live.cameras import CameraView, SeenBox
+from ioc.wall.live.coverage_words import unseen_words
 from ioc.wall.live.kpis import WallKpi
 from ioc.wall.live.snapshot import Owner, PartState, Snapshot
 from ioc.wall.live.tiles import Group, Standing, Tile, Trend
@@ -51,7 +52,7 @@ class TileText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraText:
-    """One camera. `overlay` is SVG over the picture."""
+    """One camera. `overlay` is SVG over the picture. `is_unseen`: detectors see little in it, whatever it shows."""
 
     camera_id: str
     name: str
@@ -60,6 +61,7 @@ class CameraText:
     overlay: str
     labels: str
     is_blind: bool
+    is_unseen: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +256,7 @@ def _camera(view: CameraView, now: datetime, language: Language) -> CameraText:
         words = pick(language, "MẤT HÌNH TỪ ", "NO PICTURE SINCE ") + moment(view.captured_at, now)
     else:
         words = f"{view.captured_at.astimezone(LOCAL_ZONE):%H:%M:%S}"
+    unseen = unseen_words(view.coverage, language)
     labels = dict.fromkeys(_label(box, language) for box in view.boxes)
     return CameraText(
         camera_id=camera.camera_id,
@@ -261,8 +264,9 @@ def _camera(view: CameraView, now: datetime, language: Language) -> CameraText:
         picture=view.picture,
         words=words,
         overlay="".join(_rectangle(box) for box in view.boxes),
-        labels=" · ".join(labels),
+        labels=" · ".join((*((unseen,) if unseen else ()), *labels)),
         is_blind=view.is_blind,
+        is_unseen=bool(unseen),
     )
 
 
@@ -309,7 +313,7 @@ def _alert(number: int, alert: Alert, snapshot: Snapshot, language: Language) ->
         incident_id=alert.incident_id,
         number=number,
         title=exercise + alert.title(language),
-        place=alert.place(language) or alert.camera_id,
+        place=" · ".join(part for part in (alert.place(language) or alert.camera_id, alert.note(language)) if part),
         since=f"{since} ({span})" if since else "",
         holder=holder,
         severity=Mark(text=pick(language, vi, en), look=look),

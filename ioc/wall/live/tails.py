@@ -10,6 +10,7 @@ from ioc.adapters.topic_tail import tail
 from ioc.catalog.model import VALUES_TOPIC
 from ioc.clock import Clock
 from ioc.cloudevents import decode_json
+from ioc.coverage_facts import COVERAGE_TOPIC, read_coverage
 from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Detection
 from ioc.errors import InvalidRecord
 from ioc.frames import FRAMES_TOPIC, decode_frame
@@ -24,19 +25,22 @@ LOG_BACK = timedelta(days=40)
 
 
 async def tail_cameras(hub: Hub, *, broker: str, clock: Clock) -> None:
-    """Offers the board every frame and detection, until cancelled."""
+    """Offers the board every frame, detection and span of coverage, until cancelled."""
 
     def take(record: ConsumerRecord) -> None:
         try:
             if record.topic == FRAMES_TOPIC:
                 hub.board.offer(decode_frame(record.key, record.value, record.headers))
+            elif record.topic == COVERAGE_TOPIC:
+                hub.board.take_coverage(read_coverage(record.value, record.headers))
             else:
                 data = decode_json(DETECTION_TYPE, record.value, record.headers)
                 hub.board.take_detection(Detection.from_json(data))
-        except (InvalidRecord, ValueError) as error:  # the worker makes it a dead letter
+        except (InvalidRecord, ValueError, KeyError, TypeError) as error:  # the worker makes it a dead letter
             logger.debug("passed over on %s: %s", record.topic, error)
 
-    await _tail(hub, "cameras", (FRAMES_TOPIC, DETECTIONS_TOPIC), LOOK_BACK, take, broker=broker, clock=clock)
+    topics = (FRAMES_TOPIC, DETECTIONS_TOPIC, COVERAGE_TOPIC)
+    await _tail(hub, "cameras", topics, LOOK_BACK, take, broker=broker, clock=clock)
 
 
 async def tail_log(hub: Hub, *, broker: str, clock: Clock) -> None:

@@ -63,6 +63,8 @@ def _camera(view: CameraView) -> dict[str, Any]:
     return {
         "camera_id": view.camera.camera_id,
         "is_blind": view.is_blind,
+        "coverage": None if view.coverage is None else round(view.coverage.share, 4),
+        "not_looked_at": view.coverage.reason if view.coverage is not None else "",
         "captured_at": _time(view.captured_at),
         "detections": [{"label": box.label, "tier": box.tier, "score": box.score} for box in view.boxes],
     }

@@ -87,6 +87,7 @@ class CameraCard:
             wear(self._card, "wall-camera is-empty")
             return
         look = "is-blind" if text.is_blind else "has-boxes" if text.overlay else ""
+        look += " is-unseen" if text.is_unseen else ""
         wear(self._card, f"wall-camera {look} {'' if text.picture else 'is-dark'}".strip())
         source = f"/thumb/{text.camera_id}/{text.picture}.jpg" if text.picture else ""
         if self._image.source != source:

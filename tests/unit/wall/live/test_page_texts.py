@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from ioc.catalog.cameras import Camera
+from ioc.coverage_facts import Span
 from ioc.detections import Box, Detection
 from ioc.frames import Frame
 from ioc.wall.live.alerts import alerts_of
@@ -55,6 +56,53 @@ def board() -> CameraBoard:
     return CameraBoard({"cam-01": CAMERA}, timedelta(minutes=5))
 
 
+def span(minute: int, detector: str = "smoke", **reasons: int) -> Span:
+    return Span(
+        camera_id="cam-01",
+        pose_id="p0",
+        detector=detector,
+        begins_at=NOW + timedelta(minutes=minute),
+        expected=5,
+        reasons=reasons,
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "vi", "en"),
+    [
+        ([], "", ""),
+        ([span(-5)], "", ""),
+        ([span(-5, camera_fault=1)], "", ""),
+        ([span(-5, camera_fault=5)], "NHÌN ĐƯỢC 0 %: camera hỏng, bị che", "SEES 0 %: fault or covered"),
+        ([span(-5, offline=5), span(-5, "camera_health")], "NHÌN ĐƯỢC 50 %: không có hình", "SEES 50 %: no frames"),
+        ([span(-5), span(-10, offline=5)], "", ""),
+        ([span(-25, offline=5)], "", ""),
+    ],
+    ids=["nothing told", "all seen", "most seen", "none seen", "one of two detectors", "the newest counts", "long ago"],
+)
+def test_a_camera_with_a_picture_that_nobody_can_see_through_says_so(told: list[Span], vi: str, en: str) -> None:
+    seen = board()
+    seen.take_picture(frame(1), b"small")
+    for each in told:
+        seen.take_coverage(each)
+    for language, says in (("vi", vi), ("en", en)):
+        (text,) = shown_of(snapshot(cameras=seen.views(NOW)), {}, {}, language).cameras  # type: ignore[arg-type]
+        assert (text.labels, text.is_unseen) == (says, bool(says))
+
+
+def test_building_work_says_what_the_law_says_and_how_far_it_is() -> None:
+    case = {"judgements": [], "stages": [{"stage": "foundation"}, {"stage": "roof", "storeys": 2}]}
+    row = {**INCIDENT, "kind": "construction", "permit_rule": "no_permit", "case": case}
+    for language, says in (
+        ("vi", "thửa đất không có giấy phép · lợp mái"),
+        ("en", "the parcel has no permit · roof"),
+    ):
+        (text,) = shown_of(snapshot(alerts=alerts_of({"incidents": [row]})), {}, {}, language).alerts  # type: ignore[arg-type]
+        assert text.place.endswith(says)
+    for broken in ({"case": 3}, {"case": {"stages": 3}}, {"permit_rule": ""}, {"case": {"stages": [3]}}):
+        alerts_of({"incidents": [{**row, **broken}]})
+
+
 def test_every_colour_can_be_read_on_what_it_stands_on() -> None:
     for ink, ground in product(("text", "muted", "good", "bad", "warn", "info"), ("ground", "card")):
         assert contrast(getattr(PALETTE, ink), getattr(PALETTE, ground)) >= 4.5, (ink, ground)
@@ -66,7 +114,7 @@ def test_marks_stand_in_words_in_both_languages() -> None:
     reading = Reading(value=0.9, as_of=NOW, is_stale=True, is_manual=True)
     found = {}
     for language in ("vi", "en"):
-        (tile,) = shown_of(snapshot(tiles=(tile_of(KPI, reading),)), {}, {}, language).tiles  # type: ignore[arg-type]
+        (tile,) = shown_of(snapshot(tiles=(tile_of(KPI, reading),)), {}, {}, language).tiles
         found[language] = [tile.standing.text, *(mark.text for mark in tile.marks)]
         assert tile.look == "warn", "what is stale is never green"
     assert found == {"vi": ["⏱ CŨ", "✎ NHẬP TAY"], "en": ["⏱ STALE", "✎ MANUAL"]}
