@@ -48,7 +48,7 @@ class ConstructionThresholds:
     growth_share: float = 0.04  # of what stands there
     outline_frames: int = 20  # a footprint is told once it has stood so long where it stands
     outline_spread: float = 2.0  # cells, between the 15th and 85th of a hundred of them
-    height_frames: int = 12
+    height_frames: int = 16
     resting_frames: int = 60  # after the last growth: what changes then is light and leaves
     finished_frames: int = 56
     roof_darker: float = 12.0  # CIE Lab lightness of 255, than the walls: roofs are 20–60, bare slabs −7 to −45

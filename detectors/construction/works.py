@@ -19,7 +19,6 @@ __all__ = ["Outline", "height_m", "outline_of", "stage_of", "storeys_of"]
 _REAR_SHARE = 0.2
 _BLUR_CELLS = 1.5  # what the window of the structure measure adds at each edge
 _STOREY_M = 3.6
-_LEFT_OUT_M = 0.4  # a plinth and what is seen of a roof: measured, n storeys are 3.6 n + 0.6 high before the roof is on
 _FRAME_M = 2.5  # higher than a tent, a fence or a digger's arm
 _CLEARED_SHARE = 0.35
 _BESIDE_SHARE = 0.4  # of what the house rises on its own plot
@@ -53,8 +52,11 @@ class Outline:
 
 
 def storeys_of(high_m: float) -> int:
-    """Returns the least number of storeys that a measured height (metres) leaves possible."""
-    return max(0, int((high_m - _LEFT_OUT_M) / _STOREY_M))
+    """Returns the least number of storeys that a measured height (metres) leaves possible.
+
+    A plinth and what is seen of a roof are some 2 m, less than a storey: they make no storey of their own.
+    """
+    return max(0, int(high_m / _STOREY_M))
 
 
 def stage_of(outline: Outline | None, high_m: float | None) -> str:
