@@ -124,8 +124,10 @@ class Settings(BaseSettings):
         description="a second smoke model, as smoke_model names them, that looks at the same frames and alarms nobody; "
         "`ioc detectors compare` tells what a switch to it would gain and lose; empty: none",
     )
-    coverage_minutes: Literal[1, 5, 10, 15, 30, 60] = Field(
+    coverage_minutes: int = Field(
         5,
+        ge=1,
+        le=6,  # each of them divides an hour
         title="Coverage",
         description="minutes that one fact about the coverage of a camera tells of; fewer: sooner known, more rows",
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from ioc.catalog import Catalog
+from ioc.coverage_facts import COVERAGE_EVENT
 from ioc.kpis import KpiDefinition, Target
 from ioc.kpis.log import LoggedValue, Period, Place
 from ioc.wall.report.happenings import History
@@ -78,7 +79,8 @@ class LateExplained:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """`rows`: by family and KPI in the catalogue's order, main window first. `attention`: missed and worse than before,
-    the farthest from target first; `missed`: missed, not worse. `cameras`: the KPIs that count the camera register."""
+    the farthest from target first; `missed`: missed, not worse. `cameras`: the KPIs that count the camera register,
+    and what of the cameras was looked at."""
 
     span: Span
     made_at: datetime
@@ -133,7 +135,7 @@ def build_report(catalog: Catalog, ledger: Ledger, span: Span, *, made_at: datet
             )
         ),
         late=_late(rows),
-        cameras=tuple(row for row in rows if row.kpi.population == "cameras"),
+        cameras=tuple(row for row in rows if row.kpi.population == "cameras" or COVERAGE_EVENT in row.kpi.fed_by),
         silences=silences_of(ledger, catalog.promises, span),
         history=history,
     )

@@ -378,6 +378,14 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_what_of_the_cameras_was_looked_at_stands_under_the_cameras() -> None:
+    report = made(
+        logged("camera_coverage", "day", "2026-11-21", 98, 100), logged("camera_unseen", "day", "2026-11-21", 2)
+    )
+    shown = {row.kpi.id: row.figure.value for row in report.cameras if row.figure is not None}
+    assert shown == {"camera_coverage": 0.98, "camera_unseen": 2}
+
+
 @pytest.fixture(scope="module")
 def full() -> Report:
     return made(
