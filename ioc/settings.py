@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     evidence_days_loose: int = Field(
         30, ge=1, title="Loose stills", description="days that a still is kept which belongs to no incident"
     )
+    evidence_days_passing: int = Field(
+        2,
+        ge=1,
+        title="Passing frames",
+        description="days that a frame over 256 KiB is kept in which nothing was found",
+    )
     now: str | None = Field(None, title="Fixed clock", description="RFC 3339 time, for replays and tests")
     kafka_jars: Path | None = Field(
         None, title="Kafka jars", description="local folder of broker jars instead of fetching"

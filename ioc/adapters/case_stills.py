@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 import obstore
 from obstore.exceptions import BaseError
 
-from ioc.adapters.evidence import EvidenceStore, first_line, object_digest
+from ioc.adapters.evidence import EvidenceStore, first_line, object_digest, passing_mark
 from ioc.errors import TransientError
 
 __all__ = ["CaseStill", "CaseStills", "Swept"]
 
 _ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
+_PASSING = "passing/"
 _NAME = re.compile(r"(\d{8}T\d{9})-([0-9a-f]{64})", re.ASCII)
 
 
@@ -74,25 +75,30 @@ class CaseStills:
         *,
         now: datetime,
         loose: timedelta,
+        passing: timedelta | None = None,
         named: Collection[str] = (),
         is_dry: bool = False,
     ) -> Swept:
         """Forgets the incidents of `expired`, then deletes stills that no incident has and that are older than `loose`.
 
         A still is noted after it is stored, so one that is younger than `loose` may be about to be: it stays. `named`
-        are hashes that somebody else needs. `is_dry`: only says what would go.
+        are hashes that somebody else needs. `is_dry`: only says what would go. `passing`: the same for frames that only
+        passed through the store; None: as `loose`.
         """
         gone = {incident_id for incident_id in expired if _ID.fullmatch(incident_id)}
         noted = list(self._names("cases/"))
         kept = {name.rsplit("-", 1)[-1] for name in noted if name.split("/")[1] not in gone} | set(named)
-        loosened = {
-            name: size_bytes
-            for name, modified, size_bytes in self._listed("sha256/")
-            if object_digest(name) not in kept and modified < now - loose
-        }
+        marks = {name.rsplit("/", 1)[-1] for name in self._names(_PASSING)}
+        loosened = {}
+        for name, modified, size_bytes in self._listed("sha256/"):
+            digest = object_digest(name)
+            lasts = loose if passing is None or digest not in marks else passing
+            if digest not in kept and modified < now - lasts:
+                loosened[name] = size_bytes
         if not is_dry:
             self._delete([name for name in noted if name.split("/")[1] in gone])
             self._delete(list(loosened))
+            self._delete([passing_mark(digest) for name in loosened if (digest := object_digest(name)) in marks])
         return Swept(len(gone), len(loosened), sum(loosened.values()))
 
     def _names(self, prefix: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ alone, so no reference can point outside the store, and what is read back is che
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +33,7 @@ __all__ = [
     "first_line",
     "object_digest",
     "open_evidence",
+    "passing_mark",
     "retention_of",
 ]
 
@@ -69,7 +71,7 @@ class EvidenceStore:
         return self._store
 
     def put(self, jpeg: bytes) -> str:
-        """Stores `jpeg` and returns its reference; storing it again changes nothing.
+        """Stores `jpeg` and returns its reference; storing it again changes nothing, but that it no longer only passes.
 
         A reader sees the whole object or none: the store writes beside it and renames.
 
@@ -82,9 +84,34 @@ class EvidenceStore:
             # A size that differs is what a crash of the disk left behind: write it again.
             if self._size_bytes(name) != len(jpeg):
                 obstore.put(self._store, name, jpeg, mode="overwrite", use_multipart=False)
+            self._unmark(digest)
         except (BaseError, OSError) as error:
             raise TransientError(f"the evidence store can't keep a still: {first_line(error)}") from error
         return evidence_reference(digest)
+
+    def put_passing(self, jpeg: bytes) -> str:
+        """Stores a frame that only passes through, since it is too large for its record; returns its reference.
+
+        It is let go soon, unless somebody puts it for good. One that is kept already stays so.
+
+        Raises:
+            TransientError: as for `put`.
+        """
+        digest = sha256_hex(jpeg)
+        name, mark = _object_name(digest), passing_mark(digest)
+        try:
+            if self._size_bytes(name) != len(jpeg) or self._size_bytes(mark) is not None:
+                obstore.put(self._store, mark, b"", mode="overwrite", use_multipart=False)
+                obstore.put(self._store, name, jpeg, mode="overwrite", use_multipart=False)
+        except (BaseError, OSError) as error:
+            raise TransientError(f"the evidence store can't keep a still: {first_line(error)}") from error
+        return evidence_reference(digest)
+
+    def _unmark(self, digest: str) -> None:
+        mark = passing_mark(digest)
+        if self._size_bytes(mark) is not None:
+            with suppress(FileNotFoundError):  # somebody else was here
+                obstore.delete(self._store, mark)
 
     def get(self, reference: str) -> bytes:
         """Returns the bytes of `reference`.
@@ -195,7 +222,7 @@ def retention_of(settings: "Settings") -> Retention:
         "false_positive": settings.evidence_days_false_positive,
         "": settings.evidence_days_no_verdict,
     }
-    return Retention(days=days, loose_days=settings.evidence_days_loose)
+    return Retention(days=days, loose_days=settings.evidence_days_loose, passing_days=settings.evidence_days_passing)
 
 
 def evidence_of(settings: "Settings") -> EvidenceStore:
@@ -250,6 +277,11 @@ def _digest(reference: str) -> str:
             en=f"ce_dataref={reference[:120]!r} is not of the form {_PREFIX}<64 hex digits>; nothing else is fetched",
         )
     return match.group(1)
+
+
+def passing_mark(digest: str) -> str:
+    """Returns the place of the empty object that says: the still of that hash only passes through."""
+    return f"passing/{digest}"
 
 
 def _object_name(digest: str) -> str:

@@ -145,7 +145,7 @@ class FramePublisher:
 
     async def _frame(self, still: CapturedStill) -> Frame:
         is_large = len(still.jpeg) > INLINE_LIMIT_BYTES
-        dataref = await asyncio.to_thread(self._evidence.put, still.jpeg) if is_large else ""
+        dataref = await asyncio.to_thread(self._evidence.put_passing, still.jpeg) if is_large else ""
         return Frame(
             camera_id=still.camera_id,
             pose_id=still.pose_id,

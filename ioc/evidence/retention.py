@@ -22,10 +22,12 @@ _USUAL_DAYS: Mapping[Verdict, int] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Days after the last thing that happened; `loose_days` for stills that belong to no incident any more."""
+    """Days after the last thing that happened; `loose_days` for stills that belong to no incident any more,
+    `passing_days` for frames that were only too large for their records and in which nothing was found."""
 
     days: Mapping[Verdict, int] = field(default_factory=lambda: _USUAL_DAYS)
     loose_days: int = 30
+    passing_days: int = 2
 
     def keep_until(self, verdict: Verdict, last_at: datetime) -> datetime:
         """Returns until when the stills of an incident are kept whose last change was at `last_at`."""

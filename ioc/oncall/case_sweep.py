@@ -103,8 +103,10 @@ async def sweep_once(
     known = await standings(store.engine, await _in_own_thread(cases.incidents))
     gone = over_at(known.values(), retention, now)
     named = await _named(store.engine, set(gone))
-    loose = timedelta(days=retention.loose_days)
-    return await _in_own_thread(lambda: cases.sweep(gone, now=now, loose=loose, named=named, is_dry=is_dry))
+    loose, passing = timedelta(days=retention.loose_days), timedelta(days=retention.passing_days)
+    return await _in_own_thread(
+        lambda: cases.sweep(gone, now=now, loose=loose, passing=passing, named=named, is_dry=is_dry)
+    )
 
 
 class CaseSweeper:

@@ -91,6 +91,24 @@ async def test_what_belongs_to_nothing_goes_after_a_month_and_so_does_a_candidat
     assert await site.after(31) == Swept(1, 2, len(b"watched") + len(b"loose"))
 
 
+async def test_a_large_frame_in_which_nothing_was_found_goes_after_two_days_and_one_with_a_find_does_not(
+    site: Site,
+) -> None:
+    site.evidence.put_passing(b"nothing on it")
+    site.evidence.put_passing(b"a find without an incident")
+    site.evidence.put(b"a find without an incident")
+    site.evidence.put(b"kept before")
+    site.evidence.put_passing(b"kept before")
+    site.evidence.put_passing(b"in a case")
+    await site.take("open", b"in a case")
+    assert await site.after(1) == Swept(0, 0)
+    assert await site.after(3) == Swept(0, 1, len(b"nothing on it"))
+    assert await site.after(29) == Swept(0, 0)
+    assert await site.after(31) == Swept(0, 2, len(b"a find without an incident") + len(b"kept before"))
+    assert site.has(b"in a case")
+    assert await site.after(400) == Swept(0, 0), "no mark is left behind that would let something else go"
+
+
 async def test_the_still_that_an_open_incident_names_stays_also_without_a_case(site: Site) -> None:
     named, by_another = b"named", b"named by another camera"
     await site.take("open", named)
