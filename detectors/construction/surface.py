@@ -1,7 +1,8 @@
 """What the faces of a building say: a roof is on, a tarpaulin hangs over it, sheet metal stands around it. Pure.
 
 Bare concrete is paler than the brick below it, a roof darker than the walls below. A tarpaulin is a colour that neither
-brick nor ground has, down to the ground. Sheet metal around a plot is as wide as the plot and as high as a man reaches.
+brick nor ground has, or one that goes from the top down to the ground. Sheet metal around a plot is as wide as the plot
+and as high as a man reaches.
 """
 
 from collections import deque
@@ -16,10 +17,13 @@ from ioc.opencv import cv2
 
 __all__ = ["Surfaces", "face_of"]
 
+Colour = NDArray[np.float32]
+"""CIE Lab, 0–255 each."""
 _LEAST_PX = 6  # of a face's width and height
 _INSET = 0.15  # of the width: the edges of an outline are a cell or so off
 _TOP, _WALL = (0.1, 0.3), (0.5, 0.85)  # of the height, from the top
 _BESIDE = (0.4, 1.2)  # of the width, from either edge
+_WARM = 5.0  # of CIE Lab's a and b
 
 
 class Surfaces:
@@ -52,13 +56,19 @@ class Surfaces:
             return
         top, wall, beside = face
         self._roofs.append(bool(wall[0] - top[0] > t.roof_darker))
-        is_odd = float(np.hypot(*(wall - beside)[1:])) > t.cover_unlike
-        is_vivid = float(np.hypot(*(wall[1:] - 128))) > t.cover_chroma
-        self._covers.append(is_fenced or (is_odd and is_vivid))
+        self._covers.append(is_fenced or self._is_tarpaulin(top, wall, beside))
+
+    def _is_tarpaulin(self, top: Colour, wall: Colour, beside: Colour) -> bool:
+        hue = wall[1:] - 128
+        if np.hypot(*hue) < self._t.cover_chroma or np.hypot(*(wall - beside)[1:]) < self._t.cover_unlike:
+            return False
+        # brick and earth are red and yellow too: there only what is of one colour from top to bottom is no wall
+        is_warm = bool((hue > _WARM).all())
+        return not is_warm or bool(np.hypot(*(wall - top)[1:]) < self._t.cover_even)
 
 
-def face_of(picture: BgrImage, outline: Outline, cell_px: int) -> tuple[NDArray[np.float32], ...] | None:
-    """Returns the median colours (CIE Lab, 0–255 each) of the top, of the walls and of what is beside them; None where
+def face_of(picture: BgrImage, outline: Outline, cell_px: int) -> tuple[Colour, Colour, Colour] | None:
+    """Returns the median colours of the top, of the walls and of what is beside them; None where
     too little is seen. `picture`: height × width × 3, BGR."""
     left, right, top, front = (cell_px * side for side in (outline.left, outline.right, outline.top, outline.front))
     width, high = right - left, front - top
@@ -78,8 +88,11 @@ def face_of(picture: BgrImage, outline: Outline, cell_px: int) -> tuple[NDArray[
     beside = np.concatenate([side.reshape(-1, 3) for side in sides])
     if not len(beside) or not all(band.size for band in bands):
         return None
-    colours = [np.median(band.reshape(-1, 3), axis=0) for band in (*bands, beside)]
-    return tuple(np.asarray(colour, dtype=np.float32) for colour in colours)
+    return _middle(bands[0]), _middle(bands[1]), _middle(beside)
+
+
+def _middle(colours: Colour) -> Colour:
+    return np.asarray(np.median(colours.reshape(-1, 3), axis=0), dtype=np.float32)
 
 
 def _rows(band: tuple[float, float], high: float) -> slice:

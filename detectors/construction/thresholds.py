@@ -52,8 +52,9 @@ class ConstructionThresholds:
     resting_frames: int = 60  # after the last growth: what changes then is light and leaves
     finished_frames: int = 56
     roof_darker: float = 12.0  # CIE Lab lightness of 255, than the walls: roofs are 20–60, bare slabs −7 to −45
-    cover_chroma: float = 25.0  # CIE Lab: brick and earth are 7–20, tarpaulins 28–45
+    cover_chroma: float = 22.0  # CIE Lab: plaster and concrete are 2–11, tarpaulins 28–45
     cover_unlike: float = 15.0  # than what is beside it
+    cover_even: float = 12.0  # from top to bottom
     fence_m: tuple[float, float] = (1.2, 4.5)
     fence_share: float = 0.6  # of the plot's width; a house of one storey takes up to half
     sign_frames: int = 6  # of the last `sign_of`

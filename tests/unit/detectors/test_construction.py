@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from detectors.base import Candidate
 from detectors.construction import ConstructionDetector, ConstructionThresholds
 from detectors.construction.activity import Activity
 from detectors.construction.claims import Claims
@@ -15,9 +16,11 @@ from detectors.construction.new_surfaces import new_surfaces
 from detectors.construction.reference import Reference, contrast_against
 from detectors.construction.stack import FrameStack, median_of
 from detectors.construction.standing import Standing, Track
+from detectors.construction.surface import Surfaces
 from detectors.construction.works import Outline, height_m, outline_of, stage_of, storeys_of
 from detectors.construction.zone_masks import ZoneMask, zone_mask
 from ioc.cli.bench_construction import construction_parts
+from ioc.cli.bench_construction_kerb import KerbScore
 from ioc.cli.bench_construction_pairs import f1_of
 from ioc.cli.bench_construction_papers import KINDS, NEW_YEAR, permits_of
 from ioc.detections import Box
@@ -276,3 +279,64 @@ def test_unknown_part_of_the_bench_is_named() -> None:
     assert construction_parts("year, speed") == ("year", "speed")
     with pytest.raises(ConfigurationError, match="--only roofs"):
         construction_parts("roofs")
+
+
+WALL, SLAB, ROOF, TARPAULIN = (200, 205, 205), (168, 172, 174), (66, 74, 158), (176, 96, 40)
+
+
+@pytest.mark.parametrize(
+    ("top", "wall", "is_roofed", "is_covered"),
+    [
+        (ROOF, WALL, True, False),
+        ((112, 116, 118), WALL, True, False),
+        (SLAB, (84, 106, 172), False, False),
+        (TARPAULIN, TARPAULIN, False, True),
+    ],
+    ids=["tiles", "grey sheets", "bare slab on brick", "tarpaulin"],
+)
+def test_roof_is_darker_than_its_walls_and_a_tarpaulin_is_like_nothing_around(
+    top: tuple[int, int, int], wall: tuple[int, int, int], *, is_roofed: bool, is_covered: bool
+) -> None:
+    picture = cv2.resize(field(5, side=640), (640, 360))
+    cv2.rectangle(picture, (290, 200), (340, 245), wall, -1)
+    cv2.rectangle(picture, (290, 200), (340, 215), top, -1)
+    outline = Outline(left=72.5, right=85, top=50, rear=57, front=61, share=1.0, lean=0.0)
+    surfaces = Surfaces(T)
+    for index in range(T.sign_of):
+        assert (surfaces.is_roofed, surfaces.is_covered) == (False, False) or index >= T.sign_frames
+        surfaces.take(np.asarray(picture, dtype=np.uint8), outline, 8.0, 0.4)
+    assert (surfaces.is_roofed, surfaces.is_covered) == (is_roofed, is_covered)
+    surfaces.forget()
+    assert not surfaces.is_covered
+
+
+@pytest.mark.parametrize(
+    ("high_m", "width_share", "is_covered"), [(2.5, 0.75, True), (2.5, 0.4, False), (8.0, 0.75, False)], ids=str
+)
+def test_sheet_metal_is_as_wide_as_the_plot_and_as_high_as_a_man_reaches(
+    high_m: float, width_share: float, *, is_covered: bool
+) -> None:
+    surfaces, flat = Surfaces(T), Outline(left=70, right=71, top=58, rear=58, front=58, share=1.0, lean=0.0)
+    for _ in range(T.sign_of):
+        surfaces.take(field(side=256), flat, high_m, width_share)
+    assert surfaces.is_covered is is_covered
+
+
+def test_things_on_the_road_are_counted_by_how_long_they_stood() -> None:
+    pose = SiteYear(3, poses=1, works=0, width=320, height=180).pose(0)
+    shown = [thing for thing in pose.obstacles if min(thing.box(pose.projection).as_list()[2:]) > 0]
+    long = next(thing for thing in shown if thing.end_frame - thing.first_frame >= 28)
+    box = long.box(pose.projection)
+    candidate = Candidate(label="encroachment", tier="alarm", score=0.5, box=box, first_seen_at=START)
+    nowhere = Candidate(
+        label="encroachment", tier="alarm", score=0.5, box=Box(0.99, 0.01, 0.01, 0.01), first_seen_at=START
+    )
+    score = KerbScore()
+    score.take(pose, long.first_frame + 20, (candidate,))
+    for index in range(3):
+        score.take(pose, long.first_frame + 21 + index, (candidate, nowhere))
+    score.finish(pose)
+    assert score.told >= 1
+    assert score.long == sum(thing.end_frame - thing.first_frame >= 28 for thing in shown)
+    assert score.false == 1
+    assert "on nothing 1 (0.50 / camera-month)" in score.line(2.0).figure
