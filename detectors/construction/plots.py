@@ -1,6 +1,9 @@
 """One plot that is watched: what its work looks like, when it grew, who is at it; what of that is certain."""
 
-from detectors.base import SeenWork
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.base import BgrImage, SeenWork
 from detectors.construction.activity import Activity
 from detectors.construction.claims import Claims
 from detectors.construction.frame import LaidFrame
@@ -46,7 +49,9 @@ class Plot:
             self._claims.interrupt()
         elif self._growth.resting <= self._t.resting_frames:
             self._claims.take(outline, high_m, self._mask.inside.shape)
-        if outline is not None:
+        if outline is None:
+            self._surfaces.take_ground(*self._ground_of(frame.colour()))
+        else:
             width_share = (outline.right - outline.left) / max(1, self._columns)
             self._surfaces.take(frame.colour(), outline, high_m, width_share)
         return SeenWork(
@@ -57,7 +62,17 @@ class Plot:
             worked_at=self._growth.worked_at,
         )
 
+    def _ground_of(self, picture: BgrImage) -> tuple[BgrImage, NDArray[np.bool_]]:
+        """The plot's part of a picture, and which of its pixels are the plot's."""
+        side = self._t.cell_px
+        rows, columns = self._mask.inside_window
+        part = picture[rows.start * side : rows.stop * side, columns.start * side : columns.stop * side]
+        inside = np.kron(self._mask.inside[rows, columns], np.ones((side, side), dtype=bool))
+        return part, inside[: part.shape[0], : part.shape[1]]
+
     def _stage(self, shape: str) -> str:
+        if shape == "cleared" and self._surfaces.is_founded:
+            return "foundation"
         if shape != "frame":
             return shape
         if self._growth.resting >= self._t.finished_frames:

@@ -1,8 +1,8 @@
 """What the faces of a building say: a roof is on, a tarpaulin hangs over it, sheet metal stands around it. Pure.
 
-Bare concrete is paler than the brick below it, a roof darker than the walls below. A tarpaulin is a colour that neither
-brick nor ground has, or one that goes from the top down to the ground. Sheet metal around a plot is as wide as the plot
-and as high as a man reaches.
+A slab is pale and grey on the earth of its plot. Bare concrete is paler than the brick below it, a roof darker than the
+walls below. A tarpaulin is a colour that neither brick nor ground has, or one that goes from the top down to the
+ground. Sheet metal around a plot is as wide as the plot and as high as a man reaches.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from detectors.construction.thresholds import ConstructionThresholds
 from detectors.construction.works import Outline
 from ioc.opencv import cv2
 
-__all__ = ["Surfaces", "face_of"]
+__all__ = ["Surfaces", "face_of", "slab_share"]
 
 Colour = NDArray[np.float32]
 """CIE Lab, 0–255 each."""
@@ -23,6 +23,7 @@ _LEAST_PX = 6  # of a face's width and height
 _INSET = 0.15  # of the width: the edges of an outline are a cell or so off
 _TOP, _WALL = (0.1, 0.3), (0.5, 0.85)  # of the height, from the top
 _BESIDE = (0.4, 1.2)  # of the width, from either edge
+_PALER = 5.0  # CIE Lab lightness of 255
 _WARM = 5.0  # of CIE Lab's a and b
 
 
@@ -33,6 +34,11 @@ class Surfaces:
         self._t = thresholds
         self._roofs: deque[bool] = deque(maxlen=thresholds.sign_of)
         self._covers: deque[bool] = deque(maxlen=thresholds.sign_of)
+        self._slabs: deque[bool] = deque(maxlen=thresholds.sign_of)
+
+    @property
+    def is_founded(self) -> bool:
+        return sum(self._slabs) >= self._t.sign_frames
 
     @property
     def is_roofed(self) -> bool:
@@ -43,8 +49,12 @@ class Surfaces:
         return sum(self._covers) >= self._t.sign_frames
 
     def forget(self) -> None:
-        self._roofs.clear()
-        self._covers.clear()
+        for signs in (self._roofs, self._covers, self._slabs):
+            signs.clear()
+
+    def take_ground(self, picture: BgrImage, plot: NDArray[np.bool_]) -> None:
+        """Takes the plot's part of a frame, and which of its pixels are the plot's."""
+        self._slabs.append(slab_share(picture, plot, self._t.slab_chroma) >= self._t.slab_share)
 
     def take(self, picture: BgrImage, outline: Outline, high_m: float | None, width_share: float) -> None:
         """Takes a frame laid over the reference; `width_share`: of the plot's width that the outline takes."""
@@ -65,6 +75,15 @@ class Surfaces:
         # brick and earth are red and yellow too: there only what is of one colour from top to bottom is no wall
         is_warm = bool((hue > _WARM).all())
         return not is_warm or bool(np.hypot(*(wall - top)[1:]) < self._t.cover_even)
+
+
+def slab_share(picture: BgrImage, plot: NDArray[np.bool_], chroma: float) -> float:
+    """Returns the share of the plot's pixels that are grey and paler than most of it."""
+    if not plot.any():
+        return 0.0
+    ground = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2LAB), dtype=np.float32)[plot]
+    is_grey = np.hypot(ground[:, 1] - 128, ground[:, 2] - 128) < chroma
+    return float((is_grey & (ground[:, 0] > np.median(ground[:, 0]) + _PALER)).mean())
 
 
 def face_of(picture: BgrImage, outline: Outline, cell_px: int) -> tuple[Colour, Colour, Colour] | None:

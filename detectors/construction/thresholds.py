@@ -51,6 +51,8 @@ class ConstructionThresholds:
     height_frames: int = 16
     resting_frames: int = 60  # after the last growth: what changes then is light and leaves
     finished_frames: int = 56
+    slab_chroma: float = 10.0  # CIE Lab: earth and grass are 15–40
+    slab_share: float = 0.08  # of the plot: slabs are 9–28 %, cleared ground shows up to 1 % so pale and grey
     roof_darker: float = 12.0  # CIE Lab lightness of 255, than the walls: roofs are 20–60, bare slabs −7 to −45
     cover_chroma: float = 22.0  # CIE Lab: plaster and concrete are 2–11, tarpaulins 28–45
     cover_unlike: float = 15.0  # than what is beside it

@@ -16,7 +16,7 @@ from detectors.construction.new_surfaces import new_surfaces
 from detectors.construction.reference import Reference, contrast_against
 from detectors.construction.stack import FrameStack, median_of
 from detectors.construction.standing import Standing, Track
-from detectors.construction.surface import Surfaces
+from detectors.construction.surface import Surfaces, slab_share
 from detectors.construction.works import Outline, height_m, outline_of, stage_of, storeys_of
 from detectors.construction.zone_masks import ZoneMask, zone_mask
 from ioc.cli.bench_construction import construction_parts
@@ -320,6 +320,17 @@ def test_sheet_metal_is_as_wide_as_the_plot_and_as_high_as_a_man_reaches(
     for _ in range(T.sign_of):
         surfaces.take(field(side=256), flat, high_m, width_share)
     assert surfaces.is_covered is is_covered
+
+
+def test_slab_is_pale_and_grey_on_the_earth_of_its_plot() -> None:
+    plot = np.ones((40, 60), dtype=bool)
+    earth = np.full((40, 60, 3), (62, 92, 150), np.uint8)
+    assert slab_share(earth, plot, T.slab_chroma) == 0
+    earth[10:24, 20:40] = SLAB
+    assert slab_share(earth, plot, T.slab_chroma) == pytest.approx(280 / 2400)
+    earth[:] = SLAB  # a yard of concrete, all of it, is no slab on a plot
+    assert slab_share(earth, plot, T.slab_chroma) == 0
+    assert slab_share(earth, ~plot, T.slab_chroma) == 0
 
 
 def test_things_on_the_road_are_counted_by_how_long_they_stood() -> None:
