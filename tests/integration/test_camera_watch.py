@@ -4,23 +4,26 @@ The pictures are rendered and go through the frames worker, which finds the cove
 beside them, at bearings that geodesics give: a rendered plume has no true place on a map.
 """
 
+import shutil
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
+from ioc.coverage_facts import COVERAGE_TOPIC, read_coverage
 from ioc.frames import Frame
 from ioc.incidents import Incident
+from ioc.settings import load_settings
 from ioc.simulate.camera_faults import CameraFault, FaultyScene
 from ioc.simulate.scenes import Scene
 from ioc.simulate.variety import condition_spec
-from tests.integration.running import Metrics, Running, eventually, own_broker, publish, start_worker
+from tests.integration.running import Metrics, Running, committed, eventually, own_broker, publish, start_worker
 from tests.integration.test_joined_incidents import FIRST_FIRE, SECOND_FIRE, catalog_of, see, told
 from tests.integration.test_worker_frames import frame, record_of
 from tests.unit.places.scenery import CAMERAS, FIRE, OTHER_FIRE, distance_m
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(280)]
 
 USUAL, COVERED_UNTIL, END = 16, 21, 25
 COVERED = "cam-05"
@@ -29,6 +32,7 @@ COVERED = "cam-05"
 def province(folder: Path) -> Path:
     """37 cameras: 34 of the starting catalogue and the three round the valley of the fires."""
     catalog_of(folder)
+    shutil.copy(load_settings().catalog / "kpis" / "camera_coverage.yaml", folder / "kpis")
     path = folder / "cameras.yaml"
     cameras = yaml.safe_load(path.read_text(encoding="utf-8"))
     for camera_id in [name for name in cameras if name not in CAMERAS][-3:]:
@@ -68,6 +72,23 @@ def _why_not(metrics: Metrics) -> dict[str, float]:
     return {why: minutes for why, minutes in reasons.items() if minutes}
 
 
+def figure(metrics: Metrics) -> tuple[float, float]:
+    """(numerator, denominator) of the catalogue's own figure, of what the health of cameras is seen by."""
+    series = {"kpi": "camera_coverage", "window": "5m", "admin_unit": "*", "dim": "camera_health"}
+    return metrics.total("ioc_kpi_numerator", **series), metrics.total("ioc_kpi_denominator", **series)
+
+
+async def unseen(broker: str) -> list[tuple[str, str, int]]:
+    """What was told of cameras that nobody looked through: camera, main reason and minutes."""
+    told = [read_coverage(record.value, record.headers) for record in await committed(broker, COVERAGE_TOPIC)]
+    return [
+        (span.camera_id, why, minutes)
+        for span in told
+        if span.detector == "camera_health"
+        for why, minutes in span.reasons.items()
+    ]
+
+
 def analysed(worker: Running, count: int) -> None:
     def all_of_them() -> None:
         assert worker.metrics().total("ioc_frames_total", outcome="analysed") == count
@@ -83,11 +104,12 @@ async def test_two_fires_and_a_covered_camera_among_37_are_three_incidents_and_o
     with own_broker(tmp_path) as kafka:
         pictures()
         with start_worker(
-            "frames,incidents",
+            "frames,incidents,events,figures",
             broker=kafka.address,
             folder=tmp_path,
             IOC_CATALOG=str(catalog),
             IOC_SMOKE_MODEL="rule",
+            IOC_COVERAGE_MINUTES="1",
         ) as worker:
             worker.await_ready()
             seen = [record_of(one) for one in frames(cameras, 0, COVERED_UNTIL)]
@@ -102,6 +124,12 @@ async def test_two_fires_and_a_covered_camera_among_37_are_three_incidents_and_o
 
             eventually(one_camera_is_missing, within_s=80, alive=[worker])
             assert _why_not(worker.metrics()) == {"camera_fault": 1}
+
+            def the_figure_is_down_by_exactly_that_camera() -> None:
+                assert figure(worker.metrics()) == (len(cameras) - 1, len(cameras))
+
+            eventually(the_figure_is_down_by_exactly_that_camera, within_s=30, alive=[worker])
+            assert await unseen(kafka.address) == [(COVERED, "camera_fault", 1)]
             _check(await told(kafka.address), is_covered=True)
 
             await publish(kafka.address, [record_of(one) for one in frames(cameras, COVERED_UNTIL, END)])
@@ -111,6 +139,14 @@ async def test_two_fires_and_a_covered_camera_among_37_are_three_incidents_and_o
                 assert worker.metrics().total("ioc_incidents_total", state="resolved", kind="covered") == 1
 
             eventually(resolved, within_s=30, alive=[worker])
+
+            def every_camera_is_looked_through_again() -> None:
+                shares = coverage(worker.metrics(), cameras)
+                assert shares == {camera_id: 0.5 if camera_id == COVERED else 1.0 for camera_id in cameras}
+                assert figure(worker.metrics()) == (2 * len(cameras) - 1, 2 * len(cameras))
+
+            eventually(every_camera_is_looked_through_again, within_s=90, alive=[worker])
+            assert await unseen(kafka.address) == [(COVERED, "camera_fault", 1)]
             assert worker.end() == 0
         _check(await told(kafka.address), is_covered=False)
 
