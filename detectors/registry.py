@@ -12,7 +12,7 @@ from detectors.smoke.masks import PoseMasks
 from detectors.smoke_variants import make_variant
 from ioc.catalog.cameras import Camera, Pose
 
-__all__ = ["DETECTORS", "DetectorFactory", "build_detectors", "detectors_with", "smoke_with"]
+__all__ = ["DETECTORS", "DetectorFactory", "build_detectors", "detectors_with", "pose_masks", "smoke_with"]
 
 DetectorFactory = Callable[[Camera, Pose], Detector | None]
 """Returns a new detector for a pose of a camera, or None where it has nothing to watch there."""
@@ -38,10 +38,10 @@ def smoke_with(model: str) -> DetectorFactory:
         ConfigurationError: weights that can't be had or used.
     """
     make = make_variant(model)
-    return lambda camera, pose: make(_masks(pose))
+    return lambda camera, pose: make(pose_masks(pose))
 
 
-def _masks(pose: Pose) -> PoseMasks:
+def pose_masks(pose: Pose) -> PoseMasks:
     """What is private is not looked at either."""
     return PoseMasks(
         sky=tuple(mask.polygon for mask in pose.masks if mask.kind == "sky"),

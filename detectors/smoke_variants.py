@@ -36,18 +36,27 @@ class SmokeVariant:
 
     @property
     def thresholds(self) -> SmokeThresholds:
-        """The detector's, with the alarm moved; in doubt it asks for no less than usual."""
+        """The detector's, where another alarm probability moves all that the network is asked for by the same odds."""
         usual, asked = SmokeThresholds(), self.alarm_probability
         if asked is None:
             return usual
-        unsteady, unseen = ((max(alarm, asked), support) for alarm, support in (usual.unsteady, usual.unseen))
+        odds = _odds(asked) / _odds(usual.alarm_probability)
+
+        def moved(probability: float) -> float:
+            return 1.0 if probability >= 1 else odds * _odds(probability) / (1 + odds * _odds(probability))
+
         return replace(
             usual,
             alarm_probability=asked,
-            watch_probability=min(usual.watch_probability, asked),
-            unsteady=unsteady,
-            unseen=unseen,
+            support_probability=moved(usual.support_probability),
+            watch_probability=moved(usual.watch_probability),
+            unsteady=(moved(usual.unsteady[0]), moved(usual.unsteady[1])),
+            unseen=(moved(usual.unseen[0]), moved(usual.unseen[1])),
         )
+
+
+def _odds(probability: float) -> float:
+    return probability / (1 - probability)
 
 
 def read_variant(text: str) -> SmokeVariant:

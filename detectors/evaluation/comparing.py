@@ -1,21 +1,25 @@
 """Two detectors on the same frames: which alerts a switch from the live one to its shadow would gain and lose. Pure.
 
-An alert is a place where alarms overlap, less than 30 minutes apart, whoever raised them. It is *kept* where both raise
-it within ten minutes of each other, *lost* where only the live one does, *gained* where only the shadow does. What
-comes later does not count: ten minutes are what an early warning is worth.
+An alert is what the product makes one incident of: alarms of smoke near one place, with no longer quiet between them
+than its kind allows, whoever raised them. It is *kept* where both raise it within ten minutes of each other, *lost*
+where only the live one does, *gained* where only the shadow does. What comes later does not count: ten minutes are what
+an early warning is worth.
 """
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from detectors.base import BgrImage, Detector
-from detectors.evaluation.incidents import COOL_DOWN, MERGE
+from detectors.evaluation.incidents import COOL_DOWN
 from ioc.detections import Box
+from ioc.incidents import kind_of
 
 __all__ = ["OUTCOMES", "Alert", "AlertLedger", "Comparison", "Mark", "Outcome", "marks_of"]
+
+_SMOKE = kind_of("smoke")
 
 Outcome = Literal["kept", "lost", "gained"]
 OUTCOMES: tuple[Outcome, ...] = ("kept", "lost", "gained")
@@ -52,7 +56,8 @@ class _Place:
     sightings: list[tuple[datetime, Box]] = field(default_factory=list)
 
     def takes(self, box: Box) -> bool:
-        return any(box.overlaps(earlier) for _, earlier in self.sightings)
+        near = box.grown(_SMOKE.reach)
+        return any(near.overlaps(earlier) for _, earlier in self.sightings)
 
 
 class AlertLedger:
@@ -82,7 +87,7 @@ class AlertLedger:
 
     def _overdue(self, at: datetime) -> list[Alert]:
         for place in self._places:
-            place.sightings = [one for one in place.sightings if at - one[0] < MERGE]
+            place.sightings = [one for one in place.sightings if at - one[0] <= _SMOKE.quiet]
         told = [self._told(one) for one in self._places if not one.is_told and at - one.began_at > COOL_DOWN]
         self._places = [one for one in self._places if one.sightings]
         return told
@@ -121,18 +126,23 @@ class _Pair:
     live: Detector
     shadow: Detector
     ledger: AlertLedger
+    last_at: datetime
 
 
 class Comparison:
     """Shows frames to a live detector and its shadow, of as many poses as come.
 
-    `make` returns both, new, for a pose.
+    `make` returns both, new, for a pose; after a gap longer than `fresh_after` they begin anew (None: never).
     """
 
     def __init__(
-        self, make: Callable[[str], tuple[Detector, Detector]], *, timer_s: Callable[[], float] = time.perf_counter
+        self,
+        make: Callable[[str], tuple[Detector, Detector]],
+        *,
+        fresh_after: timedelta | None = None,
+        timer_s: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._make, self._timer_s = make, timer_s
+        self._make, self._fresh_after, self._timer_s = make, fresh_after, timer_s
         self._pairs: dict[str, _Pair] = {}
         self._alerts: list[Alert] = []
         self.frames = 0
@@ -144,9 +154,7 @@ class Comparison:
 
     def show(self, pose: str, image: BgrImage, at: datetime, frame: Callable[[], str]) -> None:
         """Takes a frame of `pose`, not older than the one before; `frame` as in `AlertLedger.look`."""
-        pair = self._pairs.get(pose)
-        if pair is None:
-            pair = self._pairs[pose] = _Pair(*self._make(pose), AlertLedger(pose))
+        pair = self._pair(pose, at)
         began_s = self._timer_s()
         live = marks_of(pair.live, image, at)
         between_s = self._timer_s()
@@ -155,6 +163,16 @@ class Comparison:
         self.shadow_s += self._timer_s() - between_s
         self.frames += 1
         self._alerts += pair.ledger.look(at, live, shadow, frame)
+
+    def _pair(self, pose: str, at: datetime) -> _Pair:
+        known = self._pairs.get(pose)
+        if known is not None and self._fresh_after is not None and at - known.last_at > self._fresh_after:
+            self._alerts += known.ledger.end()
+            known = None
+        if known is None:
+            known = self._pairs[pose] = _Pair(*self._make(pose), AlertLedger(pose), at)
+        known.last_at = at
+        return known
 
     def end(self) -> Sequence[Alert]:
         """Returns all alerts, in order of their beginning."""

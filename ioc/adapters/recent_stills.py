@@ -11,7 +11,7 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-__all__ = ["RecentStills"]
+__all__ = ["RecentStills", "pose_folder", "still_time"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class RecentStills:
 
     def put(self, pose: str, at: datetime, jpeg: bytes) -> bool:
         """Keeps a still of `pose` (`camera_id:pose_id`); returns whether it is on the disk."""
-        folder = self._folder / _folder_name(pose)
+        folder = self._folder / pose_folder(pose)
         name = _file_name(at)
         try:
             names = self._known(pose, folder)
@@ -54,7 +54,7 @@ class RecentStills:
 
     def between(self, pose: str, first: datetime, last: datetime) -> list[tuple[datetime, bytes]]:
         """Returns the stills of `pose` taken from `first` to `last`, oldest first; what is gone is left out."""
-        folder = self._folder / _folder_name(pose)
+        folder = self._folder / pose_folder(pose)
         found = []
         try:
             names = sorted(entry.name for entry in os.scandir(folder) if _NAME.fullmatch(entry.name))
@@ -82,14 +82,22 @@ class RecentStills:
             (folder / names.popleft()).unlink(missing_ok=True)
 
 
-def _folder_name(pose: str) -> str:
-    """A pose's id may hold anything but a control character; a folder's name may not."""
+def pose_folder(pose: str) -> str:
+    """Returns the name of a pose's folder: an id may hold anything but a control character, a folder's name may not."""
     return re.sub(r"[^\w.-]", lambda found: f"%{ord(found[0]):x}", pose).lstrip(".") or "%"
 
 
 def _file_name(at: datetime) -> str:
     moment = at.astimezone(UTC)
     return f"{moment.strftime(_TIME)}_{moment.microsecond // 1000:03}.jpg"
+
+
+def still_time(name: str) -> datetime | None:
+    """Returns when the still in a file of this name was taken; None where the name is another's."""
+    try:
+        return _time_of(name) if _NAME.fullmatch(name) else None
+    except ValueError:
+        return None
 
 
 def _time_of(name: str) -> datetime:

@@ -1,8 +1,8 @@
-"""`ioc detectors`: what people's verdicts say of the detectors."""
+"""`ioc detectors advise`: what people's verdicts say of the detectors."""
 
 import asyncio
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +10,6 @@ import typer
 from ioc.cli.options import BrokerOption, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
-    from ioc.adapters.kafka_access import KafkaAddress
     from ioc.incidents import Incident
     from ioc.verdict_advice import Advice, Judged, Tally
 
@@ -20,10 +19,14 @@ _ADVISE = "Example: `ioc detectors advise --days 90`"
 
 
 def register(app: typer.Typer) -> None:
-    """Adds `ioc detectors advise`."""
-    detectors = typer.Typer(no_args_is_help=True, help="Detectors: what people's verdicts say of them.")
-    detectors.callback()(lambda: None)
+    """Adds `ioc detectors advise | compare`."""
+    from ioc.cli.detectors_compare import EPILOG, detectors_compare
+
+    detectors = typer.Typer(
+        no_args_is_help=True, help="Detectors: what people's verdicts say of them, and what another would do."
+    )
     detectors.command("advise", epilog=_ADVISE)(detectors_advise)
+    detectors.command("compare", epilog=EPILOG)(detectors_compare)
     app.add_typer(detectors, name="detectors")
 
 
@@ -39,13 +42,17 @@ def detectors_advise(
     Nothing is changed: a person writes the mask into `cameras.yaml`, or leaves it.
     """
     from ioc.adapters.kafka_access import kafka_access
+    from ioc.cli.detectors_verdicts import read_judged
     from ioc.clock import clock_from_setting
     from ioc.settings import load_settings
     from ioc.verdict_advice import advise, tally_by
 
     settings = load_settings(config)
     since = clock_from_setting(settings.now)() - timedelta(days=days)
-    judged = asyncio.run(_judged(kafka_access(settings, broker), since))
+    known = asyncio.run(read_judged(kafka_access(settings, broker), since))
+    judged = [
+        _one(incident, known.verdicts[incident.incident_id]) for incident in known.with_verdict if incident.camera_id
+    ]
     by_pose = tally_by(judged, "kind", "camera_id", "pose_id")
     by_hour = tally_by(judged, "kind", "hour")
     advice = advise(judged)
@@ -66,43 +73,6 @@ def detectors_advise(
         print(_sentence(one))
     if not advice:
         print("nothing to propose: no place has three false alarms, or what is real lies there too")
-
-
-async def _judged(broker: "KafkaAddress", since: datetime) -> "list[Judged]":
-    """The incidents since then that have a verdict, the last one where it was changed."""
-    from ioc.adapters.topic_reading import read_to_end
-    from ioc.cloudevents import decode_json
-    from ioc.errors import InvalidRecord
-    from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident
-    from ioc.oncall.actions import ACTION_TYPE, ACTIONS_TOPIC
-
-    missing = "; create the topics with: ioc topics apply"
-    verdicts: dict[str, str | None] = {}
-    incidents: dict[str, Incident] = {}
-    async for _, records in read_to_end(broker, ACTIONS_TOPIC, client_id="ioc-advise", missing=missing):
-        for record in records:
-            try:
-                _note(verdicts, decode_json(ACTION_TYPE, record.value, record.headers))
-            except (InvalidRecord, KeyError):
-                continue
-    async for _, records in read_to_end(broker, INCIDENTS_TOPIC, client_id="ioc-advise", missing=missing):
-        for record in records:
-            try:
-                incident = Incident.from_json(decode_json(INCIDENT_TYPE, record.value, record.headers))
-            except (InvalidRecord, KeyError, TypeError, ValueError, AttributeError):
-                continue
-            if verdicts.get(incident.incident_id) and incident.first_frame_at >= since and incident.camera_id:
-                incidents[incident.incident_id] = incident
-    return [_one(incident, str(verdicts[incident_id])) for incident_id, incident in incidents.items()]
-
-
-def _note(verdicts: dict[str, str | None], action: dict[str, Any]) -> None:
-    if action.get("exercise"):
-        return
-    if action.get("verdict"):
-        verdicts[action["incident_id"]] = action["verdict"]
-    elif action.get("action") == "reopened":
-        verdicts[action["incident_id"]] = None
 
 
 def _one(incident: "Incident", verdict: str) -> "Judged":

@@ -19,7 +19,7 @@ from ioc.cli.evaluate_words import TITLES, Both, said
 from ioc.detections import Box
 from ioc.opencv import cv2
 
-__all__ = ["Reporter", "Shown"]
+__all__ = ["Mark", "Reporter", "Shown", "data_url", "mark_of", "thumbnail"]
 
 _THUMB_WIDTH_PX = 360
 _VIEW_WIDTH_PX = 960
@@ -51,7 +51,7 @@ class Reporter:
         if _is_turn(before, look) and self._viewed.get(run.sequence, 0) < _MOST_VIEWS:
             views = _views(detector)
             self._viewed[run.sequence] = self._viewed.get(run.sequence, 0) + 1
-        frames.append(Shown(look=look, thumb=_jpeg(image, _THUMB_WIDTH_PX), views=views))
+        frames.append(Shown(look=look, thumb=thumbnail(image), views=views))
 
     def page(self, answer: Evaluation) -> str:
         """Returns the whole HTML document."""
@@ -95,7 +95,7 @@ class _Sequence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Mark:
+class Mark:
     """A box in per cent of the picture. `score` None for a labelled one."""
 
     left: float
@@ -110,10 +110,10 @@ class _Picture:
     def __init__(self, shown: Shown) -> None:
         look = shown.look
         self.look = look
-        self.thumb = _data_url(shown.thumb)
-        self.views = [(said(name), _data_url(data)) for name, data in shown.views]
-        self.marks = [_mark(box, "label", None) for box in look.labels]
-        self.marks += [_mark(c.box, c.tier, c.score) for c in look.seen.candidates]
+        self.thumb = data_url(shown.thumb)
+        self.views = [(said(name), data_url(data)) for name, data in shown.views]
+        self.marks = [mark_of(box, "label", None) for box in look.labels]
+        self.marks += [mark_of(c.box, c.tier, c.score) for c in look.seen.candidates]
         self.decisions = [_Decision(candidate, look.labels) for candidate in look.seen.candidates]
         self.rejected = [(said(reason), count) for reason, count in look.seen.rejected.items()]
         self.state = None if look.seen.state == "ok" else said(look.seen.note or look.seen.state)
@@ -161,9 +161,10 @@ def _bar(index: int, look: Look) -> dict[str, object]:
     }
 
 
-def _mark(box: Box, kind: str, score: float | None) -> _Mark:
+def mark_of(box: Box, kind: str, score: float | None) -> Mark:
+    """Returns the part of a box that is in the picture."""
     x0, y0, x1, y1 = (min(1.0, max(0.0, edge)) * 100 for edge in box.edges)
-    return _Mark(
+    return Mark(
         left=round(x0, 2), top=round(y0, 2), width=round(x1 - x0, 2), height=round(y1 - y0, 2), kind=kind, score=score
     )
 
@@ -175,6 +176,11 @@ def _views(detector: Detector) -> tuple[tuple[str, bytes], ...]:
     return () if picture is None else (("debug_view", _jpeg(picture, _VIEW_WIDTH_PX)),)
 
 
+def thumbnail(image: BgrImage) -> bytes:
+    """Returns a picture as a small JPEG."""
+    return _jpeg(image, _THUMB_WIDTH_PX)
+
+
 def _jpeg(image: BgrImage, width_px: int) -> bytes:
     height, width = image.shape[:2]
     if width > width_px:
@@ -184,7 +190,8 @@ def _jpeg(image: BgrImage, width_px: int) -> bytes:
     return bytes(data.tobytes())
 
 
-def _data_url(jpeg: bytes) -> str:
+def data_url(jpeg: bytes) -> str:
+    """Returns a JPEG as an address that holds it."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 

@@ -78,3 +78,17 @@ def test_a_watch_item_is_no_alert() -> None:
     comparison = Comparison(lambda pose: (Every(0, "watch"), Every(0)))
     comparison.show("a", np.zeros((4, 4, 3), np.uint8), START, lambda: "")
     assert [alert.outcome for alert in comparison.end()] == ["gained"]
+
+
+def test_after_a_gap_both_begin_anew() -> None:
+    made: list[str] = []
+
+    def make(pose: str) -> tuple[Every, Every]:
+        made.append(pose)
+        return Every(0), Every(0)
+
+    comparison = Comparison(make, fresh_after=timedelta(minutes=30))
+    for minute in (0, 20, 40, 90):
+        comparison.show("a", np.zeros((4, 4, 3), np.uint8), START + timedelta(minutes=minute), lambda: "")
+    assert len(made) == 2
+    assert [alert.began_at for alert in comparison.end()] == [START, START + timedelta(minutes=90)]

@@ -35,10 +35,14 @@ def test_without_a_probability_the_detector_is_as_it_comes() -> None:
     assert read_variant("free").thresholds == USUAL
 
 
-@pytest.mark.parametrize("asked", [0.2, 0.6, 0.95])
-def test_in_doubt_it_asks_for_no_less_than_in_clear_air(asked: float) -> None:
+@pytest.mark.parametrize("asked", [0.2, 0.5, 0.6, 0.95])
+def test_another_probability_moves_all_that_the_network_is_asked_for(asked: float) -> None:
     thresholds = read_variant(f"free@{asked}").thresholds
     assert thresholds.alarm_probability == asked
-    assert thresholds.watch_probability <= asked
-    for doubt in ("unsteady_picture", "dark"):
-        assert thresholds.in_doubt(doubt).alarm_probability >= max(asked, USUAL.in_doubt(doubt).alarm_probability)
+    assert thresholds.support_probability < thresholds.watch_probability < asked
+    steps = [thresholds.in_doubt(doubt).alarm_probability for doubt in ("", "unsteady_picture", "dark")]
+    assert steps == sorted(steps), "in doubt it asks for no less than in clear air"
+    assert thresholds.unseen[1] == 1.0, "by night and in fog the rule alone never alarms"
+    if asked == USUAL.alarm_probability:
+        assert thresholds.support_probability == pytest.approx(USUAL.support_probability)
+        assert thresholds.unsteady == pytest.approx(USUAL.unsteady)
