@@ -40,6 +40,7 @@ class Growth:
         self._earlier: deque[_Earlier] = deque(maxlen=thresholds.growth_lags[-1] + _CHOICE)
         self._pool: deque[Cells] = deque(maxlen=thresholds.pool_frames)
         self._times: deque[datetime] = deque(maxlen=thresholds.growth_lags[0] + _CHOICE + thresholds.pool_frames)
+        self._settled: Cells | None = None
         self.worked_at: datetime | None = None
         self.resting = 0
 
@@ -50,7 +51,7 @@ class Growth:
         self._times.append(at)
         if standing is None or since is None:
             self._pool.clear()
-            self.worked_at, self.resting = None, 0
+            self._settled, self.worked_at, self.resting = None, None, 0
             return
         self.worked_at = self.worked_at or since
         self.resting += 1
@@ -60,12 +61,14 @@ class Growth:
         hits = np.sum(np.stack(self._pool), axis=0)
         least = max(self._t.growth_cells, self._t.growth_share * float(standing.sum()))
         if int((hits >= self._t.alarm_frames).sum()) >= least:
-            self.worked_at, self.resting = max(self.worked_at, self._times[0]), 0
+            self._settled, self.worked_at, self.resting = None, max(self.worked_at, self._times[0]), 0
+        elif self.resting == self._t.finished_frames:
+            self._settled = standing[self._window]
 
     def _grown(self, now: Grey, standing: Cells, at: datetime) -> Cells:
         """Cells of what stands there that are unlike what they were at every lag: days of rain are like those before,
-        a new storey is like nothing."""
-        grown = standing
+        a new storey is like nothing. Of what rests only itself counts, not the field around it that is ploughed."""
+        grown = standing if self._settled is None else standing & self._settled
         for lag in self._t.growth_lags:
             grown = grown & self._differs(self._like(lag, at), now)
             if not grown.any():
