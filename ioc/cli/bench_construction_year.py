@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import Candidate, SeenWork
+from detectors.base import Candidate
 from detectors.construction import ConstructionDetector
 from ioc.building_case import BuildingCase, judgement_of
 from ioc.cli.bench_construction_kerb import KerbScore, road_zone
@@ -28,6 +28,7 @@ from ioc.permits import Permit, PermitRegistry, Rule, Zone
 from ioc.simulate.site_year import FRAMES_PER_DAY, SitePose, SiteYear
 from ioc.simulate.works import Plot
 from ioc.windows import LOCAL_ZONE
+from streams.frame_detections import work_extra
 
 __all__ = ["Case", "Year", "judged_year", "measure_year", "pose_ground", "year_lines"]
 
@@ -193,19 +194,12 @@ class _Office:
 
 def _detection(candidate: Candidate, at: datetime) -> Detection:
     """The candidate as the frames role publishes it."""
-    work = candidate.work or SeenWork()
-    extra = {"stage": work.stage, "active": str(work.is_active).lower()}
-    if work.storeys is not None:
-        extra["storeys"] = str(work.storeys)
-    if work.footprint:
-        extra["footprint"] = str([list(corner) for corner in work.footprint])
-    if work.worked_at is not None:
-        extra["worked_at"] = work.worked_at.isoformat()
     return Detection(
         detection_id=candidate.zone_id, camera_id="", pose_id="", label=candidate.label, tier=candidate.tier,
         score=candidate.score, box=candidate.box, frame_at=at.astimezone(UTC), frame_sha256="", frame_ref="",
         detector="construction", detector_version="", first_seen_at=candidate.first_seen_at,
-        persisted_s=(at - candidate.first_seen_at).total_seconds(), zone_id=candidate.zone_id, extra=extra,
+        persisted_s=(at - candidate.first_seen_at).total_seconds(), zone_id=candidate.zone_id,
+        extra={} if candidate.work is None else work_extra(candidate.work),
     )  # fmt: skip
 
 
