@@ -15,8 +15,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ioc.adapters.topics import ensure_topics
+from ioc.building_case import BuildingCase, Judged, StageSeen
 from ioc.catalog import load_catalog
 from ioc.cloudevents import encode_json
+from ioc.coverage_facts import COVERAGE_TOPIC, Span, coverage_record
 from ioc.detections import DETECTION_TYPE, DETECTIONS_TOPIC, Box, Detection
 from ioc.frames import FRAMES_TOPIC, Frame, encode_frame, sha256_hex
 from ioc.incidents import INCIDENT_TYPE, INCIDENTS_TOPIC, Incident
@@ -70,6 +72,35 @@ def incident_record(number: int, at: datetime) -> Record:
         incident.as_json(), event_id=f"i{number}", event_type=INCIDENT_TYPE, source=f"/{PROVINCE}/camera", at=at
     )
     return Record(topic=INCIDENTS_TOPIC, key=b"cam-01:p0", value=value, headers=list(headers))
+
+
+def building_record(at: datetime) -> Record:
+    case = BuildingCase(
+        judgements=(Judged(at=at, rule="no_permit"),),
+        stages=(StageSeen(at=at, stage="foundation"), StageSeen(at=at, stage="roof", storeys=2)),
+    )
+    incident = Incident(
+        incident_id="construction-cam-02-1", kind="construction", state="open", severity="warning", revision=1,
+        camera_id="cam-02", pose_id="p0", admin_unit="24778", place_vi="Đồi Robin", place_en="Robin hill",
+        lon=108.4421, lat=11.9793, azimuth_deg=280.0, box=Box(0.6, 0.7, 0.2, 0.2), first_frame_at=at, opened_at=at,
+        last_seen_at=at, peak_score=0.7, detections=9, evidence="", evidence_sha256="", permit_rule="no_permit",
+        runbook="/runbooks/construction", case=case,
+    )  # fmt: skip
+    value, headers = encode_json(
+        incident.as_json(), event_id="b1", event_type=INCIDENT_TYPE, source=f"/{PROVINCE}/camera", at=at
+    )
+    return Record(topic=INCIDENTS_TOPIC, key=b"cam-02:p0", value=value, headers=list(headers))
+
+
+def unseen_record(camera_id: str, now: datetime) -> Record:
+    """Of a span that has just ended nothing was looked at."""
+    begins_at = now.replace(second=0, microsecond=0) - timedelta(minutes=5)
+    span = Span(
+        camera_id=camera_id, pose_id="p0", detector="smoke", begins_at=begins_at, expected=5,
+        reasons={"camera_fault": 5},
+    )  # fmt: skip
+    key, value, headers = coverage_record(span, province=PROVINCE, unit="24778")
+    return Record(topic=COVERAGE_TOPIC, key=key, value=value, headers=list(headers))
 
 
 @dataclass(slots=True)
@@ -145,7 +176,10 @@ def assert_nothing_is_cut(page: Page) -> None:
         .filter(e => e.offsetParent && (e.scrollHeight > e.clientHeight + 2 || e.scrollWidth > e.clientWidth + 2))
         .map(e => name + ": " + e.textContent))"""
     assert (
-        page.evaluate(cut, [".wall-tile", ".tile-number", ".wall-mark", ".wall-alert", ".alert-title", ".wall"]) == []
+        page.evaluate(
+            cut, [".camera-labels", ".wall-tile", ".tile-number", ".wall-mark", ".wall-alert", ".alert-title", ".wall"]
+        )
+        == []
     )
 
 
@@ -187,6 +221,16 @@ def test_the_wall_shows_figures_cameras_and_incidents_and_says_what_is_away(site
         expect(page.locator("body")).to_have_attribute("data-sounded", "1", timeout=20_000)
         page.locator(".wall-sound").click()
         expect(page.locator(".wall-sound")).to_contain_text("TẮT")
+
+        # ---- a picture that nobody can see through, and building work ------------------------------------------------
+        site.tell(unseen_record("cam-02", datetime.now(UTC)), building_record(datetime.now(UTC)))
+        covered = page.locator(".wall-camera.is-unseen")
+        expect(covered).to_contain_text("cam-02", timeout=20_000)
+        expect(covered).to_contain_text("NHÌN ĐƯỢC 0 %: hỏng, bị che")
+        work = page.locator(".wall-alert", has_text="xây dựng")
+        expect(work).to_contain_text("thửa đất không có giấy phép · lợp mái", timeout=20_000)
+        assert_nothing_is_cut(page)
+        picture(page, "wall-unseen-vi")
 
         # ---- other views, other languages, other sizes ---------------------------------------------------------------
         for view in ("figures", "cameras", "map", "public_services"):

@@ -12,7 +12,7 @@ __all__ = ["unseen_words"]
 _MOSTLY = 0.75  # of the newest minutes: a span in which a camera fails has some that were looked at
 _REASONS: Mapping[str, tuple[str, str]] = {
     "offline": ("không có hình", "no frames"),
-    "camera_fault": ("camera hỏng, bị che", "fault or covered"),
+    "camera_fault": ("hỏng, bị che", "fault, covered"),
     "degraded": ("tối, sương mù", "dark or foggy"),
     "skipped": ("quá tải", "overload"),
     "masked": ("vùng che", "masked"),

@@ -73,7 +73,7 @@ def span(minute: int, detector: str = "smoke", **reasons: int) -> Span:
         ([], "", ""),
         ([span(-5)], "", ""),
         ([span(-5, camera_fault=1)], "", ""),
-        ([span(-5, camera_fault=5)], "NHÌN ĐƯỢC 0 %: camera hỏng, bị che", "SEES 0 %: fault or covered"),
+        ([span(-5, camera_fault=5)], "NHÌN ĐƯỢC 0 %: hỏng, bị che", "SEES 0 %: fault, covered"),
         ([span(-5, offline=5), span(-5, "camera_health")], "NHÌN ĐƯỢC 50 %: không có hình", "SEES 50 %: no frames"),
         ([span(-5), span(-10, offline=5)], "", ""),
         ([span(-25, offline=5)], "", ""),
