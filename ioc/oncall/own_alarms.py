@@ -11,6 +11,8 @@ from ioc.oncall.store_reading import IncidentView
 
 __all__ = ["OwnAlarm", "Trouble"]
 
+_TOLD = "told"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
@@ -25,30 +27,36 @@ class Trouble:
 
 class OwnAlarm:
     """One kind of trouble, as one incident that opens again each time. Its id is its kind: two on-call processes that
-    see the same trouble open one incident. What a person closes stays closed until the trouble has been over."""
+    see the same trouble open one incident. What a person closes stays closed until the trouble has been over, also
+    where on-call is restarted meanwhile: the database knows what was told."""
 
     def __init__(self, kind: str, *, severity: Severity, runbook: str, desk: Desk) -> None:
         self._kind = kind
         self._severity = severity
         self._runbook = runbook
         self._desk = desk
-        self._is_told = False
+        self._mark = f"told-{kind}"
+        self._marked: bool | None = None  # as this process last wrote it
 
     async def say(self, trouble: Trouble | None) -> None:
         """Opens the incident, tells what has changed in it, or resolves it. Raises what the database raises."""
         known = await self._desk.store.incident(self._kind)
         is_live = known is not None and known.row.life.is_live
         if trouble is None:
-            self._is_told = False
             if is_live:
                 await self._desk.act(self._kind, Clear(), SYSTEM)
+            await self._note(is_told=False)
             return
         is_same = known is not None and known.row.payload["extra"].get("description_en") == trouble.text_en
-        if (is_live and is_same) or (self._is_told and not is_live):
-            self._is_told = True
-            return
-        await self._open(trouble, known)
-        self._is_told = True
+        is_closed = known is not None and not is_live and await self._desk.store.mark(self._mark) == _TOLD
+        if not ((is_live and is_same) or is_closed):
+            await self._open(trouble, known)
+        await self._note(is_told=True)
+
+    async def _note(self, *, is_told: bool) -> None:
+        if self._marked is not is_told:
+            await self._desk.store.set_mark(self._mark, _TOLD if is_told else "")
+            self._marked = is_told
 
     async def _open(self, trouble: Trouble, known: IncidentView | None) -> None:
         now = self._desk.now()

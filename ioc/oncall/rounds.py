@@ -34,6 +34,12 @@ class Rounds:
 
     patience: timedelta
     _out: dict[tuple[Half, str], dict[int, datetime]] = field(default_factory=dict)
+    _heard: set[tuple[Half, str]] = field(default_factory=set)
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether every part has come back once: before that nobody knows whether it is well."""
+        return bool(self._out) and self._heard >= self._out.keys()
 
     def sent(self, half: Half, parts: Iterable[str], mark: int, at: datetime) -> None:
         """A round went out at `at`, or should have."""
@@ -52,6 +58,7 @@ class Rounds:
         sent_at = out.get(mark)
         if sent_at is None:
             return None
+        self._heard.add((half, part))
         for other in [other for other, moment in out.items() if moment <= sent_at]:
             del out[other]
         return at - sent_at

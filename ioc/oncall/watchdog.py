@@ -110,11 +110,15 @@ class AlertPath:
         await self._desk.store.set_mark(_HEARD, self._desk.now().isoformat())
 
     async def look(self) -> None:
-        """Opens or resolves the incident of the silence. While on-call itself was down nothing could be heard."""
-        heard = await self._desk.store.mark(_HEARD)
-        if heard:
-            since = max(datetime.fromisoformat(heard), self._started_at)
-            await self._alarm.say(alerts_trouble(since, self._desk.now()))
+        """Opens or resolves the incident of the silence. While on-call itself was down nothing could be heard: that is
+        no silence, and no sign of life either."""
+        mark = await self._desk.store.mark(_HEARD)
+        if not mark:
+            return
+        heard_at, now = datetime.fromisoformat(mark), self._desk.now()
+        trouble = alerts_trouble(max(heard_at, self._started_at), now)
+        if trouble is not None or alerts_trouble(heard_at, now) is None:
+            await self._alarm.say(trouble)
 
 
 _HEARD = "alertmanager_watchdog"
@@ -164,7 +168,10 @@ class Watchdog:
         if self._rounds is None:
             return
         silent = self._rounds.silent(self._clock())
-        await self._blind.say(blind_trouble(silent, await self._diagnosis()) if silent else None)
+        if silent:
+            await self._blind.say(blind_trouble(silent, await self._diagnosis()))
+        elif self._rounds.is_heard:
+            await self._blind.say(None)
 
     async def _diagnosis(self) -> Diagnosis:
         reading, (vi, en) = await asyncio.gather(self._reading(), self._ask())

@@ -270,11 +270,46 @@ async def test_a_restart_in_the_middle_of_a_silence_opens_no_second_incident(ben
     bench.send(2)
     await bench.watchdog.look()
     again = a_bench(bench.store, bench.clock)
-    again.send(2)
+    for _ in range(3):
+        await again.watchdog.look()
+        again.send(1)
     await again.watchdog.look()
     view = await bench.store.incident("canary_silent")
     assert view is not None
+    assert (view.row.life.state, view.row.life.episode, len(view.notices)) == ("open", 1, 1)
+    again.answer()
+    await again.watchdog.look()
+    assert await again.state("canary_silent") == "resolved"
+
+
+async def test_what_a_person_closed_stays_closed_over_a_restart_until_it_was_over(bench: Bench) -> None:
+    bench.send(2)
+    await bench.watchdog.look()
+    person = Actor(actor_id="lan", name="Lan", role="operator", door="web")
+    await bench.desk.act("canary_silent", Dismiss(verdict="true_positive"), person)
+    again = a_bench(bench.store, bench.clock)
+    again.send(2)
+    await again.watchdog.look()
+    assert await again.state("canary_silent") == "dismissed"
+    await comes_back_and_is_silent_again(again)
+
+
+async def test_a_restart_is_no_sign_of_life_of_prometheus(bench: Bench) -> None:
+    await bench.path.heard()
+    bench.clock.advance(minutes=6)
+    await bench.watchdog.look()
+    again = a_bench(bench.store, bench.clock)
+    for _ in range(2):
+        await again.watchdog.look()
+        assert await again.state("alerts_silent") == "open"
+        bench.clock.advance(minutes=6)
+    await again.watchdog.look()
+    view = await bench.store.incident("alerts_silent")
+    assert view is not None
     assert (view.row.life.episode, len(view.notices)) == (1, 1)
+    await again.path.heard()
+    await again.watchdog.look()
+    assert await again.state("alerts_silent") == "resolved"
 
 
 async def test_prometheus_is_missed_only_where_it_was_heard_before(bench: Bench) -> None:
