@@ -1,6 +1,7 @@
 """When work on a plot last went on: what stands there is held against how it stood some days before.
 
-A house that is finished, or left, changes no more: light and weather come and go, a storey stays.
+A house that is finished, or left, changes no more: light and weather come and go, a storey stays. A storey takes weeks
+however often a camera looks: of frames that come faster only some are compared.
 """
 
 from collections import deque
@@ -46,14 +47,20 @@ class Growth:
 
     def follow(self, median: Grey, standing: Cells | None, since: datetime | None, at: datetime) -> None:
         """Takes the median of a frame, the cells of what stands in the zone, and since when it does."""
-        now = self._cut(median)
-        self._earlier.append(_Earlier(at=at, median=now.copy()))
-        self._times.append(at)
         if standing is None or since is None:
             self._pool.clear()
             self._settled, self.worked_at, self.resting = None, None, 0
+        else:
+            self.worked_at = self.worked_at or since
+        if self._times and (at - self._times[-1]).total_seconds() < self._t.growth_spacing_s:
             return
-        self.worked_at = self.worked_at or since
+        now = self._cut(median)
+        self._earlier.append(_Earlier(at=at, median=now.copy()))
+        self._times.append(at)
+        if standing is not None and self.worked_at is not None:
+            self._compare(now, standing, self.worked_at, at)
+
+    def _compare(self, now: Grey, standing: Cells, worked_at: datetime, at: datetime) -> None:
         self.resting += 1
         if len(self._earlier) < (self._earlier.maxlen or 0):
             return
@@ -61,7 +68,7 @@ class Growth:
         hits = np.sum(np.stack(self._pool), axis=0)
         least = max(self._t.growth_cells, self._t.growth_share * float(standing.sum()))
         if int((hits >= self._t.alarm_frames).sum()) >= least:
-            self._settled, self.worked_at, self.resting = None, max(self.worked_at, self._times[0]), 0
+            self._settled, self.worked_at, self.resting = None, max(worked_at, self._times[0]), 0
         elif self.resting == self._t.finished_frames:
             self._settled = standing[self._window]
 

@@ -8,7 +8,7 @@ __all__ = ["ConstructionThresholds"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConstructionThresholds:
     """Times are counts of frames: a camera that is sampled four times a day sees a work grow over weeks, a demo's
-    within minutes.
+    within minutes. Only whether a work still grows is asked in hours.
 
     Found on rendered scenes and years (seeds below 10,000) and looked at on three pairs of photographs of one site.
     """
@@ -44,6 +44,7 @@ class ConstructionThresholds:
     active_frames: int = 4  # of the last `active_of` at the same hour, until people are said to be at work then
     active_of: int = 6
     growth_lags: tuple[int, ...] = (20, 28, 36)  # frames: what stands is held against how it stood so long ago
+    growth_spacing_s: float = 7200.0  # at least, between frames that are held against one another
     growth_cells: int = 4
     growth_share: float = 0.04  # of what stands there
     outline_frames: int = 20  # a footprint is told once it has stood so long where it stands

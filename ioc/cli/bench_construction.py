@@ -67,7 +67,9 @@ def measure_speed() -> list[Measure]:
     for index, jpeg in enumerate(pictures):
         if index == _WARM_UP:
             started = time.process_time()
-        detector.observe(decode_jpeg(jpeg, least_width_px=width_px), _START + timedelta(hours=index))
+        detector.observe(
+            decode_jpeg(jpeg, least_width_px=width_px), _START + timedelta(hours=24 / FRAMES_PER_DAY * index)
+        )
     cost_s = (time.process_time() - started) / _FRAMES
     name = f"1280×720 JPEG in, decision out, one core, {len(zones)} zones"
     return [judged(name, f"{1 / cost_s:.1f} frames/s ({1000 * cost_s:.1f} ms)", 1 / cost_s, _SPEED)]

@@ -194,6 +194,15 @@ def test_work_went_on_until_the_last_storey_was_up() -> None:
     assert growth.resting > T.finished_frames
 
 
+def test_work_under_a_camera_that_looks_each_minute_is_not_finished_within_the_hour() -> None:
+    mask = zone_mask(PLOT, (360, 640), T.cell_px)
+    growth, grey = Growth(mask, T), plot_at(3)
+    for index in range(90):
+        growth.follow(grey, mask.around, START, START + timedelta(minutes=index))
+    assert growth.resting == 1
+    assert growth.worked_at == START
+
+
 @pytest.mark.parametrize(
     ("hour", "is_there", "is_told"), [(17, True, True), (17, False, False), (8, True, True)], ids=str
 )
