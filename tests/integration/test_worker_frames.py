@@ -165,6 +165,9 @@ async def test_smoke_and_building_become_incidents_with_their_pictures_and_clean
         assert incident.evidence_sha256 == sha256_hex(jpeg)
         assert incident.place_vi
         assert incident.runbook == f"/runbooks/{incident.kind}"
+    house = next(incident for incident in opened if incident.kind == "construction")
+    assert house.case is not None
+    assert house.case.stages, "what the detector saw of the work came with its frames"
     assert await incidents(site.kafka.address, CLEAN_SKY, CLEAN_PLOT) == []
 
 
