@@ -55,6 +55,7 @@ class HealthThresholds:
     others: float = 0.5  # strength of details where the known ones are lost, of theirs
     lost: float = 0.25  # gain of a block that is hidden
     hidden: float = 0.10  # share of the blocks that have a pattern
+    fading: float = 0.8  # of the gain of the first of the good frames: fog is coming, in which a cover has to hide more
     hidden_blocks: int = 8  # of 144: at night few have one, and two lamps that go out are no cover
     mostly: float = 0.3  # share of blocks: with more hidden it is no matter of focus
     soft: float = 0.45  # fine over coarse gain; fog keeps 0.9, a sigma of 5 px (of 1280) leaves 0.3
@@ -215,10 +216,13 @@ class CameraHealthDetector:
         is_gone = seen_fine < t.gone and float((fine[strong] > t.intact).mean()) < 0.1
         if has_details and is_gone and self._shows_another_view(now, view):
             return "moved", ""
-        if has_details and lost > t.elsewhere and self._shows_others(now, view, strong & (coarse < t.lost)):
+        hidden = strong & (coarse < t.lost)
+        is_large = lost >= t.hidden and int(hidden.sum()) >= t.hidden_blocks
+        shows_others = has_details and is_large and self._shows_others(now, view, hidden)
+        if shows_others and lost > t.elsewhere:
             return "moved", ""
-        is_large = int((strong & (coarse < t.lost)).sum()) >= t.hidden_blocks
-        if lost >= t.hidden and is_large and self._came_at_once(coarse, strong):
+        # A cover has no details of its own: where there are some now, the fog that was known lifted.
+        if is_large and not shows_others and self._came_at_once(coarse, strong):
             return "covered", ""
         return "", "degraded" if seen_coarse < t.degraded else ""
 
@@ -252,7 +256,9 @@ class CameraHealthDetector:
             return False
         before = np.mean([good.blocks for good in list(self._good)[-3:]], axis=0)
         hidden = strong & (coarse < self.thresholds.lost)
-        return float((hidden & (before > self.thresholds.intact))[strong].mean()) > 0.6 * self.thresholds.hidden
+        is_fading = self._good[-1].seen < self.thresholds.fading * self._good[0].seen
+        least = self.thresholds.mostly if is_fading else 0.6 * self.thresholds.hidden
+        return float((hidden & (before > self.thresholds.intact))[strong].mean()) > least
 
     def _was_sharp(self, sharp: float) -> bool:
         """Whether the last good frames were sharper: at dawn other things are seen, but not from frame to frame."""

@@ -21,6 +21,7 @@ WORKING = (320, 180)
 BLOCKS = (16, 9)
 CELLS = (32, 18)
 _FINE_PX, _COARSE_PX, _SHRINK = 1.1, 6.0, 4
+_SHOWN, _STEADY, _STEADY_FRAMES = 0.35, 0.9, 40  # gain that shows a block's pattern; in this share of good frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class View:
         self.count = 1
         self.fine, self.coarse = first.fine.copy(), first.coarse.copy()
         self.coarse_typical, self.fine_typical = 1.0, 1.0
+        self._shown = np.ones((BLOCKS[1], BLOCKS[0]), np.float32)
 
     def learn(self, now: Measures) -> None:
         self.count += 1
@@ -90,18 +92,22 @@ class View:
 
     def settle(self, now: Measures) -> None:
         """Takes how much of the view a good frame shows: in the dark, where the view is noise, hardly anything."""
-        strong = self.strong()
-        if self.count < 4 or not strong.any():
+        if self.count < 4:
             return
         coarse, fine = self.gains(now)
+        self._shown += ((coarse > _SHOWN) - self._shown) / np.float32(min(self.count - 3, _STEADY_FRAMES))
+        strong = self.strong()
+        if not strong.any():
+            return
         share = 1.0 / min(self.count - 3, 20)
         self.coarse_typical += share * (float(np.median(coarse[strong])) - self.coarse_typical)
         self.fine_typical += share * (float(np.median(fine[strong])) - self.fine_typical)
 
     def strong(self) -> NDArray[np.bool_]:
-        """Returns the blocks (9 × 16) that have a pattern to be missed: not the sky, not a lake."""
+        """Returns the blocks (9 × 16) that have a pattern to be missed: not the sky, not a lake, and not a road at
+        night, whose pattern is the headlights of those that drive there now and then."""
         power = _blocks(self.coarse * self.coarse)
-        return np.asarray(power > max(0.5, 0.15 * float(np.quantile(power, 0.9))))
+        return np.asarray((power > max(0.5, 0.15 * float(np.quantile(power, 0.9)))) & (self._shown > _STEADY))
 
     def gains(self, now: Measures) -> tuple[Plane, Plane]:
         """Returns (coarse, fine) gains of the blocks, 9 × 16."""

@@ -120,6 +120,8 @@ class FogBank:
         density = density + 0.3 * drifted(self._wisps, x + (3.0 * minute) % 128, y * 1.5 + (1.1 * minute) % 128)
         front = (2.6 * come - 1.3 - 1.6 * gone) + (0.9 - 1.8 * across) * (weather.fog_place != "valley") * (1 - come)
         share = weather.fog / (1 + np.exp(-self._edge * (density * 0.7 + 2.0 * front)))
+        if weather.every_minutes > 0:  # its patches lift within hours, not in the frame in which it comes anew
+            share = share * float(np.clip((minute - weather.fog_minutes - self._stays - 260) / -180, 0, 1))
         full = cv2.resize((share * 255).astype(np.uint8), self._reach.shape[::-1], interpolation=cv2.INTER_LINEAR)
         return np.asarray(cv2.multiply(full, self._reach, scale=1 / 255), dtype=np.uint8)
 

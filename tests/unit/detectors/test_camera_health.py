@@ -165,6 +165,21 @@ def test_dusk_is_no_fault_and_night_is_darkness() -> None:
     assert (seen[-1].state, seen[-1].note) == ("degraded", "darkness")
 
 
+def test_a_road_at_night_where_nobody_drives_for_a_while_is_no_cover() -> None:
+    rng = np.random.default_rng(6)
+    lamps = [(int(x), int(y)) for x, y in zip(rng.integers(5, 315, 25), rng.integers(70, 175, 25), strict=True)]
+
+    def night(index: int) -> BgrImage:
+        seen = np.full((180, 320, 3), 14.0, np.float32)
+        for place in lamps:
+            cv2.circle(seen, place, 2, (90.0, 120.0, 140.0), -1)
+        for x in range(20, 320, 40) if rng.random() < 0.5 and index < 60 else ():
+            cv2.line(seen, (x, 120), (x + 30, 112), (255.0, 255.0, 255.0), 5)
+        return _picture(seen + noise(index % 20))
+
+    assert told(watched(night(index) for index in range(70))) == []
+
+
 def test_the_switch_to_infrared_is_no_fault() -> None:
     def grey(image: BgrImage) -> BgrImage:
         return np.repeat(image[:, :, 1:2], 3, axis=2)
