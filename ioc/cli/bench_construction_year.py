@@ -175,11 +175,11 @@ class _Office:
         permits: tuple[Permit, ...] = self.registry.of_parcel(zone.parcel_id)
         judgement = judgement_of(case, candidate.label, zone=zone, ground=self.ground, on=at.date(), permits=permits)
         case = case.judged(judgement, at)
+        if case.is_confirmed and paper is not None and day >= paper.since_day:
+            self.alarmed.add(zone.zone_id)
         if known is None and case.is_legal:
             return
         self._open[zone.zone_id] = case, at
-        if case.is_confirmed and paper is not None and day >= paper.since_day:
-            self.alarmed.add(zone.zone_id)
         if not case.is_confirmed or not judgement.is_violation or (zone.zone_id, judgement.rule) in self._told:
             return
         self._told.add((zone.zone_id, judgement.rule))
