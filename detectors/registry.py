@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from types import MappingProxyType
 
 from detectors.base import Detector
-from detectors.camera_health import CameraHealthDetector
+from detectors.camera_health import CameraHealthDetector, HealthFile
 from detectors.construction import ConstructionDetector
 from detectors.smoke.choice import RULE
 from detectors.smoke.masks import PoseMasks
@@ -18,16 +19,22 @@ DetectorFactory = Callable[[Camera, Pose], Detector | None]
 """Returns a new detector for a pose of a camera, or None where it has nothing to watch there."""
 
 
-def detectors_with(smoke_model: str) -> Mapping[str, DetectorFactory]:
+def detectors_with(smoke_model: str, *, memory: Path | None = None) -> Mapping[str, DetectorFactory]:
     """Returns every detector by its name; a new one is one line here and passes tests/contract/test_detectors.py.
 
-    `smoke_model` names a variant (see `detectors.smoke_variants`); its poses share what it loads.
+    `smoke_model` names a variant (see `detectors.smoke_variants`); its poses share what it loads. In the folder
+    `memory` the health of each pose outlives the process; None: it does not.
 
     Raises:
         ConfigurationError: weights that can't be had or used.
     """
+
+    def camera_health(camera: Camera, pose: Pose) -> Detector:
+        kept = None if memory is None else HealthFile(memory, f"{camera.camera_id}:{pose.pose_id}")
+        return CameraHealthDetector(grace=timedelta(seconds=camera.health_grace_s), memory=kept)
+
     return MappingProxyType(
-        {"smoke": smoke_with(smoke_model), "construction": _construction, "camera_health": _camera_health}
+        {"smoke": smoke_with(smoke_model), "construction": _construction, "camera_health": camera_health}
     )
 
 
@@ -51,10 +58,6 @@ def pose_masks(pose: Pose) -> PoseMasks:
 
 def _construction(camera: Camera, pose: Pose) -> Detector | None:
     return ConstructionDetector(pose.zones, ground=pose.ground) if pose.zones else None
-
-
-def _camera_health(camera: Camera, pose: Pose) -> Detector:
-    return CameraHealthDetector(grace=timedelta(seconds=camera.health_grace_s))
 
 
 DETECTORS = detectors_with(RULE)

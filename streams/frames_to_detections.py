@@ -100,7 +100,7 @@ class FramesRole:
             clock=clock,
             metrics=metrics,
             max_age_s=limits.max_age_s,
-            detectors=detectors_with(smoke_model),
+            detectors=detectors_with(smoke_model, memory=state / "camera-health"),
             coverage=self._tender.coverage,
             onlooker=self._shadow.offer if self._shadow is not None else unseen,
         )

@@ -5,19 +5,21 @@ a bag over the lens hides at once; dusk halves the light in minutes, a broken ir
 the last good frames showed. While something is wrong nothing is learnt: a fault never becomes the view.
 
 A fault that has lasted for the camera's grace is told with every frame as an alarm, by the name that it had first; when
-it is over, once as `clear`. The memory is disposable: what a restart forgot is never cleared by this detector.
+it is over, once as `clear`. What it judges by may be kept over a restart (`memory`); lost, it is learnt anew, and a
+fault told before is never cleared by this detector.
 """
 
 from collections import deque
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import BgrImage, Candidate, Observation, State
 from detectors.camera_health.dirt import LensDirt
-from detectors.camera_health.measures import Measures, View, measure
+from detectors.camera_health.measures import BLOCKS, Measures, View, measure
+from detectors.camera_health.memory import HealthMemory, KeptGood, KeptHealth, packed, unpacked
 from detectors.preprocess import Plane, as_bgr
 from ioc.detections import Box
 
@@ -26,6 +28,9 @@ __all__ = ["CameraHealthDetector", "HealthThresholds"]
 _WHOLE = Box(0.5, 0.5, 1.0, 1.0)
 _NOTES = {"degraded": "visibility_degraded", "dark": "darkness"}
 _SEEING = ("", "dark")  # how a frame is noted that shows the view
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_KEEP_EVERY = timedelta(minutes=5)
+_KEPT_FOR = timedelta(days=7)  # as long as the incident of a fault stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +90,16 @@ class CameraHealthDetector:
     name = "camera_health"
     version = "1.0.0"
 
-    def __init__(self, thresholds: HealthThresholds | None = None, *, grace: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        thresholds: HealthThresholds | None = None,
+        *,
+        grace: timedelta | None = None,
+        memory: HealthMemory | None = None,
+    ) -> None:
         self.thresholds = thresholds or HealthThresholds()
         self._grace = self.thresholds.grace if grace is None else grace
+        self._memory, self._kept_at, self._kept_fault = memory, _LONG_AGO, ""
         self._newest_at: datetime | None = None
         self._answer = Observation(state="warming_up", note="warming_up")
         self._last: Measures | None = None
@@ -105,6 +117,8 @@ class CameraHealthDetector:
     def observe(self, image: BgrImage, at: datetime) -> Observation:
         if self._newest_at is not None and at <= self._newest_at:
             return Observation(rejected={"repeated_frame": 1}, state="degraded", note="repeated_frame")
+        if self._newest_at is None and self._memory is not None:
+            self._recall(self._memory.load(), at)
         self._newest_at = at
         if self._last_at is not None and at - self._last_at < self.thresholds.at_most_every:
             return self._answer
@@ -116,7 +130,40 @@ class CameraHealthDetector:
         self._last, self._last_at = now, at
         seen = self._told(symptom, note, at)
         self._answer = Observation(state=seen.state, note=seen.note)
+        if self._memory is not None and (self._reported != self._kept_fault or at - self._kept_at >= _KEEP_EVERY):
+            self._memory.keep(self._to_keep(at))
+            self._kept_at, self._kept_fault = at, self._reported
         return seen
+
+    # ---- over a restart ----------------------------------------------------------------------------------------------
+
+    def _recall(self, kept: KeptHealth | None, at: datetime) -> None:
+        """Goes on from what was kept; what is of another time (a replay, weeks of silence) is left alone."""
+        if kept is None or not timedelta(0) <= at - kept.at <= _KEPT_FOR:
+            return
+        try:
+            views = {mode: View.recalled(view, frames=self.thresholds.view_frames) for mode, view in kept.views.items()}
+            good = [_good_of(one) for one in kept.good]
+        except ValueError:  # measures of another version
+            return
+        self._views, self._mode = views, kept.mode
+        self._reported, self._since, self._held_since = kept.reported, dict(kept.since), kept.held_since
+        self._symptoms.extend(kept.symptoms)
+        if at - kept.at <= self.thresholds.gap:
+            self._good.extend(good)
+        self._kept_at, self._kept_fault = kept.at, kept.reported
+
+    def _to_keep(self, at: datetime) -> KeptHealth:
+        return KeptHealth(
+            at=at,
+            mode=self._mode,
+            views={mode: view.kept() for mode, view in self._views.items()},
+            good=[_kept_good(good) for good in self._good],
+            reported=self._reported,
+            since=dict(self._since),
+            symptoms=list(self._symptoms),
+            held_since=self._held_since,
+        )
 
     # ---- one frame ---------------------------------------------------------------------------------------------------
 
@@ -321,6 +368,22 @@ class CameraHealthDetector:
         counts = {symptom: self._symptoms.count(symptom) for symptom in self._symptoms if symptom}
         best = max(counts, key=lambda symptom: counts[symptom], default="")
         return best if best and counts[best] >= self.thresholds.frames else ""
+
+
+def _kept_good(good: _Good) -> KeptGood:
+    return KeptGood(
+        at=good.at,
+        light=good.light,
+        blown=good.blown,
+        seen=good.seen,
+        sharp=good.sharp,
+        blocks=packed(good.blocks),
+    )
+
+
+def _good_of(kept: KeptGood) -> _Good:
+    blocks = unpacked(kept.blocks, (BLOCKS[1], BLOCKS[0]))
+    return _Good(at=kept.at, light=kept.light, blown=kept.blown, blocks=blocks, seen=kept.seen, sharp=kept.sharp)
 
 
 def _candidate(fault: str, since: datetime, *, is_over: bool) -> Candidate:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import BgrImage
+from detectors.camera_health.memory import KeptView, packed, unpacked
 from detectors.preprocess import Plane
 from ioc.opencv import cv2
 
@@ -83,6 +84,28 @@ class View:
         self.fine, self.coarse = first.fine.copy(), first.coarse.copy()
         self.coarse_typical, self.fine_typical = 1.0, 1.0
         self._shown = np.ones((BLOCKS[1], BLOCKS[0]), np.float32)
+
+    @classmethod
+    def recalled(cls, kept: KeptView, *, frames: int) -> "View":
+        """Raises:
+        ValueError: planes of another size.
+        """
+        view = cls.__new__(cls)
+        view._frames, view.count = frames, kept.count
+        view.coarse_typical, view.fine_typical = kept.coarse_typical, kept.fine_typical
+        view._shown = unpacked(kept.shown, (BLOCKS[1], BLOCKS[0]))
+        view.fine, view.coarse = (unpacked(data, (WORKING[1], WORKING[0])) for data in (kept.fine, kept.coarse))
+        return view
+
+    def kept(self) -> KeptView:
+        return KeptView(
+            count=self.count,
+            coarse_typical=self.coarse_typical,
+            fine_typical=self.fine_typical,
+            shown=packed(self._shown),
+            fine=packed(self.fine),
+            coarse=packed(self.coarse),
+        )
 
     def learn(self, now: Measures) -> None:
         self.count += 1

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from detectors.base import BgrImage, Observation
-from detectors.camera_health import CameraHealthDetector
+from detectors.camera_health import CameraHealthDetector, HealthFile
 from ioc.opencv import cv2
 
 START = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
@@ -196,6 +197,48 @@ def test_after_a_gap_other_light_is_no_fault() -> None:
 def test_frames_that_come_quicker_are_looked_at_twice_a_minute() -> None:
     quick = [town(i // 6) for i in range(6 * USUAL)]  # the same picture for half a minute: a slow encoder, no fault
     assert told(watched(quick, step_s=5)) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "restart_at"),
+    [*((fault, USUAL + 8) for fault in FAULTS), ("covered", USUAL + 5), ("frozen", USUAL + 5)],
+)
+def test_a_fault_that_began_before_a_restart_is_still_told_and_cleared_once(
+    fault: str, restart_at: int, tmp_path: Path
+) -> None:
+    pictures = frames((USUAL, None), (8, FAULTS[fault]), (8, None))
+    kept = HealthFile(tmp_path, "cam 1/2:p0")
+    before = watched(pictures[: min(restart_at, USUAL + 6)], detector=CameraHealthDetector(memory=kept))
+    assert told(before) == [f"alarm {fault}"]
+    after = watched(pictures[restart_at:], detector=CameraHealthDetector(memory=kept), from_s=60 * restart_at)
+    assert told(after)[-1] == f"clear {fault}"
+    assert sum(c.tier == "clear" for one in after for c in one.candidates) == 1
+    assert {c.label for one in after for c in one.candidates} == {fault}
+
+
+@pytest.mark.parametrize("fault", ["covered", "blurred", "moved"])
+def test_what_begins_while_the_worker_is_away_is_told(fault: str, tmp_path: Path) -> None:
+    kept = HealthFile(tmp_path, "cam-1:p0")
+    assert told(watched(frames((USUAL + 1, None)), detector=CameraHealthDetector(memory=kept))) == []
+    faulty = [FAULTS[fault](town(index)) for index in range(6)]
+    again = CameraHealthDetector(memory=kept)
+    assert told(watched(faulty, detector=again, from_s=60 * (USUAL + 3))) == [f"alarm {fault}"]
+
+
+def test_a_memory_that_can_not_be_used_is_none(tmp_path: Path) -> None:
+    kept = HealthFile(tmp_path, "cam-1:p0")
+    path = tmp_path / "cam-1%3Ap0.msgpack"
+    path.write_bytes(b"\x81\xa4form")
+    assert told(watched(frames((USUAL, None), (6, bag)), detector=CameraHealthDetector(memory=kept))) == [
+        "alarm covered"
+    ]
+    past = watched(frames((4, None)), detector=CameraHealthDetector(memory=kept), from_s=-86_400)
+    assert [(one.note, one.candidates) for one in past] == [("warming_up", ())] * 4  # a replay of yesterday
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    assert told(watched(frames((USUAL, None), (6, bag)), detector=CameraHealthDetector(memory=kept))) == [
+        "alarm covered"
+    ]
 
 
 def test_what_a_restart_finds_hidden_is_called_unseen_and_not_well() -> None:
