@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from aiokafka.errors import KafkaError
@@ -14,6 +14,7 @@ from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.detections import Box, Detection
 from ioc.frames import Frame
+from streams.camera_beats import CameraBeats
 from streams.coverage_telling import CoverageTeller
 from streams.metrics import CoverageCollector, PipelineMetrics
 
@@ -52,7 +53,8 @@ class CameraTender:
         self._presence = CameraPresence(catalog.cameras) if is_live else None
         self._clock, self._metrics, self._send, self._parts = clock, metrics, send, parts
         self._told_at: dict[tuple[str, str, str], datetime] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._beats = CameraBeats(self._presence, catalog, broker=broker, clock=clock) if self._presence else None
+        self._tasks: list[asyncio.Task[None]] = []
         metrics.registry.register(CoverageCollector(self.coverage))
 
     def saw(self, frame: Frame, *, published_s: float, part: int) -> None:
@@ -68,12 +70,14 @@ class CameraTender:
             )
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._tend(), name="camera tender")
+        self._tasks.append(asyncio.create_task(self._tend(), name="camera tender"))
+        if self._beats is not None:
+            self._tasks.append(asyncio.create_task(self._beats.run(), name="heartbeats of capture"))
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._teller.stop()
 
     async def _tend(self) -> None:
@@ -98,7 +102,7 @@ class CameraTender:
         if self._presence is None:
             return
         self._presence.forget_all_but(self._parts())
-        due = [each for each in self._presence.told(now) if self._is_due(each, now)]
+        due = [each for each in self._presence.told(now, self._teller.is_ours) if self._is_due(each, now)]
         for each in due:
             self._metrics.detections.labels(_DETECTOR, each.tier, each.camera_id).inc()
         await self._send([presence_detection(each, now) for each in due])
@@ -133,5 +137,13 @@ def presence_detection(told: Presence, now: datetime) -> Detection:
         detector_version=_VERSION,
         first_seen_at=since,
         persisted_s=(now - since).total_seconds(),
-        cues=(told.label,) if told.offset_s is None else (told.label, f"{told.offset_s:+.0f} s"),
+        cues=tuple(_cues(told)),
     )
+
+
+def _cues(told: Presence) -> Iterator[str]:
+    yield told.label
+    if told.offset_s is not None:
+        yield f"{told.offset_s:+.0f} s"
+    if told.why:
+        yield told.why

@@ -194,13 +194,13 @@ def _add_construction(bench: typer.Typer) -> None:
 
 
 def _add_cameras(bench: typer.Typer) -> None:
-    @bench.command("cameras", epilog="Example: `ioc bench cameras --only capture --json cameras.json`. Some minutes.")
+    @bench.command("cameras", epilog="Example: `ioc bench cameras --only capture,place`. Half an hour; the simulated week takes most of it.")
     def cameras(
         json_: JsonOption = None,
-        only: Annotated[str | None, typer.Option("--only", help="parts, with commas between (capture, …)")] = None,
-        is_quick: Annotated[bool, typer.Option("--quick", help="shorter runs of everything")] = False,
+        only: Annotated[str | None, typer.Option("--only", help="parts, with commas between: capture,health,place")] = None,
+        is_quick: Annotated[bool, typer.Option("--quick", help="a sample of everything, which judges little")] = False,
     ) -> None:
-        """What cameras must reach: 37 RTSP streams at a small cost, and one that wedges delays no other."""
+        """What cameras must reach: 37 RTSP streams at a small cost, faults found and weather not called one, places."""
         from ioc.cli.bench_cameras import camera_parts, measure_cameras
         from ioc.cli.bench_table import finish
 

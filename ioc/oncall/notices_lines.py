@@ -60,6 +60,23 @@ RULE_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "permit_valid": ("có giấy phép còn hiệu lực", "a valid permit covers it"),
     }
 )
+# By the cue of an incident, why a camera sends nothing: whom to call first.
+_WHY_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "camera_silent": (
+            "Tiến trình thu hình vẫn chạy, camera không trả hình: xem nguồn điện, đường truyền, mật khẩu của camera.",
+            "Capture runs, the camera gives no picture: look at the camera's power, line and password.",
+        ),
+        "capture_silent": (
+            "Tiến trình thu hình cũng im lặng, camera có thể vẫn tốt: xem máy thu hình trước.",
+            "Capture itself is silent, the camera may be well: look at the capture machine first.",
+        ),
+        "pictures_unused": (
+            "Camera có hình nhưng không hình nào dùng được: xem góc quay trong capture.yaml, khung hình bị từ chối.",
+            "There are pictures, and none can be used: look at the pose in capture.yaml and at the refused frames.",
+        ),
+    }
+)
 _SEVERITY_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "info": ("thông tin", "info"),
@@ -282,7 +299,8 @@ def _lines_en(incident: Incident, unit: str, links: Links) -> list[str]:
 def _described(incident: Incident, language: Language) -> list[str]:
     extra = incident.extra
     text = plain(_in(language, str(extra.get("description_vi", "")), str(extra.get("description_en", ""))))
-    return [f"{('Mô tả', 'What is wrong')[_index(language)]}: {text[:MAX_DESCRIPTION_CHARS]}"] if text else []
+    found = [f"{('Mô tả', 'What is wrong')[_index(language)]}: {text[:MAX_DESCRIPTION_CHARS]}"] if text else []
+    return [*found, *(_WHY_WORDS[cue][_index(language)] for cue in incident.cues if cue in _WHY_WORDS)]
 
 
 def _place(name: str, incident: Incident, unit: str) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ioc.camera_presence import CameraPresence
-from ioc.catalog.cameras import Camera
+from ioc.catalog.cameras import Camera, Pose
 
 START = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 CAMERAS = {name: Camera(camera_id=name, name_vi=name, poses={}) for name in [f"cam-{i}" for i in range(8)]}
@@ -64,6 +64,51 @@ def test_a_wrong_clock_is_told_after_five_frames(off_s: float) -> None:
     (alarm,) = run(off_s={"cam-0": (10, off_s)})
     assert alarm[:3] == ("alarm", "clock_skew", "cam-0")
     assert 600 <= alarm[3] <= 900
+
+
+def at(second: float) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+@pytest.mark.parametrize(
+    ("beats_until", "is_online", "why"),
+    [(0, False, ""), (300, False, "capture_silent"), (900, False, "camera_silent"), (900, True, "pictures_unused")],
+)
+def test_the_heartbeats_of_capture_tell_why_a_camera_is_silent(beats_until: int, is_online: bool, why: str) -> None:
+    presence = CameraPresence(CAMERAS)
+    found: set[str] = set()
+    for second in range(0, 900, 10):
+        for name in ("cam-0", "cam-1"):
+            if second < 300 or name == "cam-0":
+                presence.saw(name, "p0", captured_at=at(second), published_at=at(second), at=at(second))
+            if second % 30 == 0 and second < beats_until:
+                was_seen = name == "cam-0" or is_online or second < 300
+                age_s = 1.0 if was_seen else second - 300.0
+                presence.heard(name, is_online=was_seen, age_s=age_s, at=at(second))
+        found |= {each.why for each in presence.told(at(second)) if each.tier == "alarm"}
+    assert found == {why}
+
+
+def test_a_camera_that_died_while_no_worker_ran_is_told_by_capture_and_cleared_by_its_first_frame() -> None:
+    cameras = {name: Camera(camera_id=name, name_vi=name, poses={"p0": Pose(pose_id="p0")}) for name in CAMERAS}
+    presence = CameraPresence(cameras)
+    for name in ("cam-0", "cam-1", "cam-2"):
+        presence.heard(name, is_online=name != "cam-1", age_s=400.0 if name == "cam-1" else 1.0, at=at(0))
+    (alarm,) = presence.told(at(10))
+    assert (alarm.tier, alarm.camera_id, alarm.label, alarm.why) == ("alarm", "cam-1", "offline", "camera_silent")
+    assert alarm.since == at(-400)
+    assert presence.told(at(10), lambda pose: pose != "cam-1:p0") == []  # another worker tells it
+    assert presence.told(at(200)) == []  # capture is gone meanwhile: nobody knows
+    presence.saw("cam-1", "p0", captured_at=at(210), published_at=at(210), at=at(210))
+    assert [(each.tier, each.camera_id) for each in presence.told(at(211))] == [("clear", "cam-1")]
+
+
+def test_when_capture_has_no_picture_of_most_cameras_none_of_them_is_told() -> None:
+    cameras = {name: Camera(camera_id=name, name_vi=name, poses={"p0": Pose(pose_id="p0")}) for name in CAMERAS}
+    presence = CameraPresence(cameras)
+    for number, name in enumerate(cameras):
+        presence.heard(name, is_online=number < 3, age_s=400.0, at=at(0))
+    assert presence.told(at(10)) == []
 
 
 def test_a_right_clock_is_cleared() -> None:
