@@ -194,10 +194,15 @@ def _add_construction(bench: typer.Typer) -> None:
 
 
 def _add_cameras(bench: typer.Typer) -> None:
-    @bench.command("cameras", epilog="Example: `ioc bench cameras --only capture,place`. Half an hour; the simulated week takes most of it.")
+    @bench.command(
+        "cameras",
+        epilog="Example: `ioc bench cameras --only capture,place`. Half an hour; the simulated week takes most of it.",
+    )
     def cameras(
         json_: JsonOption = None,
-        only: Annotated[str | None, typer.Option("--only", help="parts, with commas between: capture,health,place")] = None,
+        only: Annotated[
+            str | None, typer.Option("--only", help="parts, with commas between: capture,health,place")
+        ] = None,
         is_quick: Annotated[bool, typer.Option("--quick", help="a sample of everything, which judges little")] = False,
     ) -> None:
         """What cameras must reach: 37 RTSP streams at a small cost, faults found and weather not called one, places."""
