@@ -134,6 +134,7 @@ class Demo:
             "IOC_CATALOG": str(catalog_folder),
             "IOC_STATE": str(folder),
             "IOC_LOG_LEVEL": "WARNING",
+            "IOC_COVERAGE_MINUTES": "1",  # nobody watches a demo for five minutes before its cameras are told of
             "IOC_ONCALL_WEBHOOK_URL": receiver.url,
             "IOC_ONCALL_WEBHOOK_SECRET": key,
         }
