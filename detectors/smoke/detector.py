@@ -20,7 +20,7 @@ from detectors.smoke.attention import Net, looked_at, squares
 from detectors.smoke.background import ColourBackground
 from detectors.smoke.candidates import covered, evidence, kept_regions, refusal_of
 from detectors.smoke.debug_view import drawn
-from detectors.smoke.guards import ClearView, Shift, doubt_of, light_oddity, shift_oddity, shift_of
+from detectors.smoke.guards import ClearView, Shift, Veil, doubt_of, light_oddity, shift_oddity, shift_of, unrest_of
 from detectors.smoke.masks import NO_MASKS, PoseMasks, Terrain, terrain_of
 from detectors.smoke.planes import Change, PlaneBackground, Planes, changes, measured
 from detectors.smoke.pooling import Confirmed, PlanePool, RegionPool, Seen
@@ -53,6 +53,7 @@ class _Pose:
     is_colour: bool
     regions: RegionPool
     planes: PlanePool
+    veil: Veil
     open_alarms: tuple[Judged, ...] = ()
     open_watches: tuple[Judged, ...] = ()
 
@@ -61,7 +62,7 @@ class SmokeDetector:
     """The detector of one pose. Depends on the number of frames, never on the time between them."""
 
     name = "smoke"
-    version = "2.0.1"
+    version = "2.1.0"
 
     def __init__(
         self, thresholds: SmokeThresholds | None = None, *, network: Net | None = None, masks: PoseMasks | None = None
@@ -120,10 +121,9 @@ class SmokeDetector:
         regions, rejected = kept_regions(mask, change, terrain, t.bounds)
         seen = pose.regions.add(regions, at)
         wanted, plane = self._asked(pose, picture, change, terrain, seen)
-        ground = np.arange(len(now.dark))[:, None] >= terrain.rows[None]
-        doubt = doubt_of(self._clear.share(now.bright), now.bright, change.quick, ground & ~terrain.hidden, t.doubts)
+        doubt = self._doubt(pose, now, change, terrain)
         t = t.in_doubt(doubt)
-        alarms, watches = self._confirmed(pose, terrain, rejected, t)
+        alarms, watches = self._confirmed(pose, terrain, rejected, t, is_sure=not doubt)
         support = pose.planes.pooled(t.support_frames, t.pool_frames)
         earlier = (*pose.open_alarms, *pose.open_watches)
         is_rule_enough = self._network is None and doubt in ("", "unsteady_picture")
@@ -143,6 +143,13 @@ class SmokeDetector:
         pooled = pose.planes.pooled(t.alarm_frames, t.pool_frames)
         self._view = _View(change, terrain, mask, wanted, plane, pooled, observation)
         return observation
+
+    def _doubt(self, pose: _Pose, now: Planes, change: Change, terrain: Terrain) -> str:
+        doubts = self.thresholds.doubts
+        ground = (np.arange(len(now.dark))[:, None] >= terrain.rows[None]) & ~terrain.hidden
+        clear = self._clear.share(now.bright)
+        is_veiled = pose.veil.is_on(clear, unrest_of(change.quick, ground), doubts)
+        return doubt_of(clear, now.bright, change.quick, ground, doubts, is_veiled=is_veiled)
 
     def debug_view(self) -> BgrImage | None:
         """Returns backgrounds, cues, masks and pooled score of the last frame that was compared, None before it."""
@@ -174,8 +181,6 @@ class SmokeDetector:
         wanted = (cv2.blur(np.abs(change.rise), (3, 3)) > t.weak_rise) & ~terrain.hidden
         rows = np.arange(len(terrain.hidden))[:, None]
         wanted &= rows >= terrain.rows[None] - round(t.sky_margin * len(terrain.hidden))
-        has_sky = terrain.rows[None] > 0
-        wanted &= ~has_sky | (rows <= terrain.rows[None] + round(t.bounds.below_terrain * len(terrain.hidden)))
         size = -(-picture.shape[0] // 16), -(-picture.shape[1] // 16)
         first = covered((s.region for s in seen), (terrain.hidden.shape[0], terrain.hidden.shape[1])) & ~terrain.hidden
         chosen = squares(wanted, first, *size, most=t.most_squares)
@@ -184,7 +189,7 @@ class SmokeDetector:
         return wanted, plane
 
     def _confirmed(
-        self, pose: _Pose, terrain: Terrain, rejected: Counter[str], t: SmokeThresholds
+        self, pose: _Pose, terrain: Terrain, rejected: Counter[str], t: SmokeThresholds, *, is_sure: bool
     ) -> tuple[list[Confirmed], list[Confirmed]]:
         if self._network is None:
             return [], []
@@ -201,13 +206,20 @@ class SmokeDetector:
             goes_on=t.goes_on * t.watch_probability,
             open_boxes=[one.box for one in pose.open_watches],
         )
-        return self._placed(alarms, terrain, rejected), self._placed(watches, terrain, Counter())
+        never = 2.0
+        return (
+            self._placed(alarms, terrain, rejected, foreground=t.foreground_alarm if is_sure else never),
+            self._placed(watches, terrain, Counter(), foreground=t.foreground_watch if is_sure else never),
+        )
 
-    def _placed(self, found: list[Confirmed], terrain: Terrain, rejected: Counter[str]) -> list[Confirmed]:
+    def _placed(
+        self, found: list[Confirmed], terrain: Terrain, rejected: Counter[str], *, foreground: float
+    ) -> list[Confirmed]:
+        """Returns what lies where smoke can be; below the terrain band, `foreground` is asked of the network."""
         kept = []
         for one in found:
             reason = refusal_of(one.region, terrain, self.thresholds.bounds)
-            if reason:
+            if reason and not (reason == "foreground" and one.peak >= foreground):
                 rejected[reason] += 1
             else:
                 kept.append(one)
@@ -246,6 +258,7 @@ class SmokeDetector:
                 is_colour=is_colour,
                 regions=RegionPool(frames=t.pool_frames, alarm=t.alarm_frames, hold=t.hold_frames, reach=t.reach),
                 planes=PlanePool(frames=t.pool_frames),
+                veil=Veil(frames=t.pool_frames),
             )
         else:
             self._pose.rule.learn(measured(small, t.cell_px, is_colour=self._pose.is_colour), None)

@@ -1,5 +1,6 @@
 """What makes a frame unfit to be compared with its background, and what makes seeing nothing mean little. Pure."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,18 @@ from numpy.typing import NDArray
 from detectors.preprocess import Plane, shift_between
 from detectors.smoke.planes import Planes
 
-__all__ = ["ClearView", "Doubts", "Light", "Shift", "doubt_of", "light_oddity", "shift_oddity", "shift_of"]
+__all__ = [
+    "ClearView",
+    "Doubts",
+    "Light",
+    "Shift",
+    "Veil",
+    "doubt_of",
+    "light_oddity",
+    "shift_oddity",
+    "shift_of",
+    "unrest_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +74,46 @@ class Doubts:
     least_clear: float
     least_bright: float
     max_unrest: float
+    least_unveiled: float
+    veil_unrest: float
 
 
-def doubt_of(clear: float, bright: Plane, quick: Plane, terrain: NDArray[np.bool_], doubts: Doubts) -> str:
-    """Returns why this frame shows little, "" where it does not: fog, night, or a whole picture in motion.
+def doubt_of(
+    clear: float, bright: Plane, quick: Plane, terrain: NDArray[np.bool_], doubts: Doubts, *, is_veiled: bool
+) -> str:
+    """Returns why this frame shows little, "" where it does not: fog, rain, glare, night, or a picture in motion.
 
     `clear` is the share of structure that is left; `terrain` the cells of ground. Smoke moves in its place, while rain,
     glare and drifting fog move everywhere.
     """
-    if clear < doubts.least_clear:
+    if clear < doubts.least_clear or is_veiled:
         return "visibility_degraded"
     if not terrain.any():
         return ""
     if float(np.median(bright[terrain])) < doubts.least_bright:
         return "dark"
-    return "unsteady_picture" if float(np.median(quick[terrain])) > doubts.max_unrest else ""
+    return "unsteady_picture" if unrest_of(quick, terrain) > doubts.max_unrest else ""
+
+
+def unrest_of(quick: Plane, terrain: NDArray[np.bool_]) -> float:
+    """Returns how much the ground differs from the last frames in its middle cell, 0–1; 0 where no ground is."""
+    return float(np.median(quick[terrain])) if terrain.any() else 0.0
+
+
+class Veil:
+    """Rain and a low sun lay a veil over everything that is never still; wind is as restless and takes no structure.
+
+    Either comes and goes from frame to frame, while an alarm pools several: the worst of the last frames counts.
+    """
+
+    def __init__(self, *, frames: int) -> None:
+        self._recent: deque[tuple[float, float]] = deque(maxlen=frames)
+
+    def is_on(self, clear: float, unrest: float, doubts: Doubts) -> bool:
+        """Takes a frame's share of structure and its unrest (unrest_of) in and returns whether the view is veiled."""
+        self._recent.append((clear, unrest))
+        least = min(one[0] for one in self._recent)
+        return least < doubts.least_unveiled and max(one[1] for one in self._recent) > doubts.veil_unrest
 
 
 class ClearView:

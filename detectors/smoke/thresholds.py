@@ -8,7 +8,7 @@ from detectors.smoke.guards import Doubts, Light
 __all__ = ["SmokeThresholds"]
 
 _RULE = Bounds(least_cells=4, max_width=0.45, into_terrain=0.03, below_terrain=0.35, activity=0.008)
-_DOUBTS = Doubts(least_clear=0.4, least_bright=0.14, max_unrest=0.007)
+_DOUBTS = Doubts(least_clear=0.4, least_bright=0.14, max_unrest=0.007, least_unveiled=0.95, veil_unrest=0.005)
 _LIGHT = Light(max_gain=1.3, grey_saturation=0.02, colour_saturation=0.06)
 
 
@@ -54,6 +54,11 @@ class SmokeThresholds:
     alarm_probability: float = 0.5  # 4 of 6 frames, as the rule
     support_probability: float = 0.2  # of 2 of 6 frames: enough where the rule alarms too
     support_frames: int = 2
+    # Below the rule's terrain band lie the near slopes of steep views, and all that moves before a camera: there the
+    # network alone counts, only with no doubt, and sure of itself. On the real ones nothing alarms there from 0.65 to
+    # 0.75, and there is one watch item more in 8 h; dust on a near road reaches 0.74 to 0.8.
+    foreground_alarm: float = 0.75
+    foreground_watch: float = 0.45
     watch_probability: float = 0.3
     network_watch: tuple[int, int] = (2, 3)
     goes_on: float = 0.6  # hysteresis: of each probability, where it is open already and all over its region
@@ -69,10 +74,13 @@ class SmokeThresholds:
     # Below 0.4 of the structure of the clearest hours far smoke can't be seen. The dark channel of the ground differs
     # from the last frames by 0.002–0.005 on the twelve (0.008 for a while in one), by 0.006–0.015 in rendered rain, fog
     # and glare.
+    # A veil that moves (rain, a low sun with its ghosts): structure below 0.95 with a ground that differs by 0.005 and
+    # more. Without the second condition a real fire whose own smoke veils the picture is lost; 0.92 lets more glare
+    # through, 0.97 is the same.
     doubts: Doubts = _DOUBTS
     # In doubt both need more, and the rule alone never alarms; by night and in fog only the network does.
     unsteady: tuple[float, float] = (0.75, 0.6)
-    unseen: tuple[float, float] = (0.8, 1.0)
+    unseen: tuple[float, float] = (0.9, 1.0)  # wet lenses and flares reach 0.81 to 0.84
     forget_clear: float = 0.0005  # a frame: a day of frames a minute keeps half
     reset_frames: int = 3
 

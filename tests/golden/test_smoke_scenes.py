@@ -34,6 +34,9 @@ QUIET = {
     "traffic": SceneSpec(seed=500_012, width=WIDTH, height=HEIGHT, vehicles=4.0, drifting_haze=0.4),
     "cloud_shadow": nuisance_specs("cloud_shadow", 500_020, width=WIDTH, height=HEIGHT),
     "dust": nuisance_specs("dust", 500_021, width=WIDTH, height=HEIGHT),
+    "headlights": nuisance_specs("headlights", 500_022, width=WIDTH, height=HEIGHT),
+    "swaying_trees": nuisance_specs("swaying_trees", 500_023, width=WIDTH, height=HEIGHT),
+    "rain": nuisance_specs("rain", 500_025, width=WIDTH, height=HEIGHT),
     "camera_shake": nuisance_specs("camera_shake", 500_024, width=WIDTH, height=HEIGHT),
 }
 

@@ -9,8 +9,9 @@ import pytest
 
 from detectors.base import BgrImage, Observation
 from detectors.preprocess import decode_jpeg
-from detectors.smoke import SmokeDetector
+from detectors.smoke import SmokeDetector, SmokeThresholds
 from detectors.smoke.choice import network_of
+from detectors.smoke.guards import Veil
 from detectors.smoke.masks import PoseMasks
 from ioc.opencv import cv2
 
@@ -129,6 +130,21 @@ def test_fog_is_degraded_visibility_for_as_long_as_it_lasts() -> None:
     assert {one.state for one in seen[8:]} <= {"suspended", "warming_up", "degraded"}
     assert (seen[-1].state, seen[-1].note) == ("degraded", "visibility_degraded")
     assert tiers(seen) == set()
+
+
+@pytest.mark.parametrize(
+    ("clear", "unrest", "is_veiled"),
+    [
+        ((0.9, 1.0), (0.004, 0.006), True),  # rain: either comes and goes within the frames that an alarm pools
+        ((0.9, 0.9), (0.001, 0.001), False),  # haze that stands
+        ((1.0, 1.0), (0.02, 0.02), False),  # wind
+    ],
+)
+def test_a_veil_is_structure_lost_in_a_restless_picture(
+    clear: Sequence[float], unrest: Sequence[float], is_veiled: bool
+) -> None:
+    veil, doubts = Veil(frames=6), SmokeThresholds().doubts
+    assert [veil.is_on(*frame, doubts) for frame in zip(clear, unrest, strict=True)][-1] is is_veiled
 
 
 def test_what_is_hidden_is_not_looked_at() -> None:
