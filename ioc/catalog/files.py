@@ -89,6 +89,7 @@ class TargetEntry(_File):
     direction: Literal["higher_is_better", "lower_is_better", "within_band"]
     basis: str
     since: date | None = None
+    alerts: bool = True
 
 
 class EvidenceEntry(_File):

@@ -51,12 +51,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """`since`: the first local day it is in force; None: from the beginning."""
+    """`since`: the first local day it is in force; None: from the beginning. `alerts`: a miss calls people."""
 
     value: float | None
     direction: Direction
     basis: str
     since: date | None = None
+    alerts: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,10 +24,11 @@ Direction = Literal["higher_is_better", "lower_is_better", "within_band"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelTarget:
     """A target in the metric's own unit (None: none is set), in force from `from_s` until before `until_s`, seconds
-    since 1970; None is an open end."""
+    since 1970; None is an open end. `alerts`: a miss calls people, and is not only drawn as one."""
 
     value: float | None
     direction: Direction
+    alerts: bool = True
     from_s: int | None = None
     until_s: int | None = None
 
@@ -159,7 +160,9 @@ def _targets(definition: KpiDefinition) -> tuple[PanelTarget, ...]:
             )
     begins = [_midnight_s(target.since) for target in declared]
     found = [
-        PanelTarget(value=target.value, direction=target.direction, from_s=begin, until_s=end)
+        PanelTarget(
+            value=target.value, direction=target.direction, alerts=target.alerts, from_s=begin, until_s=end
+        )
         for target, (begin, end) in zip(declared, pairwise([*begins, None]), strict=True)
     ]
     if begins[0] is not None:

@@ -175,7 +175,7 @@ def target_of(kpi: KpiPanel) -> str:
 def breach(kpi: KpiPanel) -> str | None:
     """When the current figure of the main window misses the target in force with enough cases.
 
-    None where that can't be said: no target, a band, or a count that is to grow until its period ends.
+    None where that can't be said (no target, a band, a count that is to grow until its period ends) or calls nobody.
     """
     window = kpi.windows[0]
     cases = [f"{_companion_series('denominator', kpi, window)} >= {kpi.min_cases:g}"] if kpi.has_cases else []
@@ -183,7 +183,7 @@ def breach(kpi: KpiPanel) -> str | None:
     missed = [
         in_force(f"{value} {_MISSES[target.direction]} {_number(target.value)}", target)
         for target in kpi.targets
-        if target.value is not None and kpi.can_miss(target)
+        if target.value is not None and target.alerts and kpi.can_miss(target)
     ]
     return " or ".join(missed) or None
 

@@ -45,7 +45,7 @@ def kpi_rule_tests(wall: Wall, *, rule_file: str) -> dict[str, object]:
                 )
             ],
         ),
-        _scene("what has no target, a band or a period to grow in", [_Shown(kpi, 0.0) for kpi in silent]),
+        _scene("what has no target, a band, a period to grow in, or calls nobody", [_Shown(kpi, 0.0) for kpi in silent]),
     )
     return {
         "rule_files": [rule_file],
@@ -82,8 +82,8 @@ class _Shown:
 
 
 def _first(kpi: KpiPanel) -> PanelTarget | None:
-    """The target at promtool's time, which begins in 1970; None where nothing can miss it."""
-    return kpi.targets[0] if kpi.can_miss(kpi.targets[0]) else None
+    """The target at promtool's time, which begins in 1970; None where nothing can miss it, or a miss calls nobody."""
+    return kpi.targets[0] if kpi.targets[0].alerts and kpi.can_miss(kpi.targets[0]) else None
 
 
 def _target(kpi: KpiPanel) -> float:
