@@ -45,7 +45,9 @@ def kpi_rule_tests(wall: Wall, *, rule_file: str) -> dict[str, object]:
                 )
             ],
         ),
-        _scene("what has no target, a band, a period to grow in, or calls nobody", [_Shown(kpi, 0.0) for kpi in silent]),
+        _scene(
+            "what has no target, a band, a period to grow in, or calls nobody", [_Shown(kpi, 0.0) for kpi in silent]
+        ),
     )
     return {
         "rule_files": [rule_file],
