@@ -34,6 +34,8 @@ def alerts_can_be_missed(kpi: str) -> bool:
     """Whether the province's figure of this KPI is ever an alert; said here a second time on purpose."""
     value, direction = target_of(kpi)
     definition = KPIS[kpi]
+    if not all(target.alerts for target in definition.targets):
+        return False
     is_running = definition.windows[0] in {"day", "mtd", "qtd", "ytd"}
     grows = is_running and (definition.form == "number" or definition.population != "")
     return value is not None and direction != "within_band" and not (grows and direction == "higher_is_better")
