@@ -5,9 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
-from detectors.base import Detector
+from detectors.base import Detector, Observation
 from detectors.camera_health import CameraHealthDetector, HealthFile
-from detectors.construction import ConstructionDetector
+from detectors.construction import ConstructionDetector, PoseFile
+from detectors.sampling import SampledDetector
 from detectors.smoke.choice import RULE
 from detectors.smoke.masks import PoseMasks
 from detectors.smoke_variants import make_variant
@@ -19,11 +20,18 @@ DetectorFactory = Callable[[Camera, Pose], Detector | None]
 """Returns a new detector for a pose of a camera, or None where it has nothing to watch there."""
 
 
-def detectors_with(smoke_model: str, *, memory: Path | None = None) -> Mapping[str, DetectorFactory]:
+def detectors_with(
+    smoke_model: str,
+    *,
+    memory: Path | None = None,
+    construction_memory: Path | None = None,
+    construction_every: timedelta = timedelta(0),
+) -> Mapping[str, DetectorFactory]:
     """Returns every detector by its name; a new one is one line here and passes tests/contract/test_detectors.py.
 
     `smoke_model` names a variant (see `detectors.smoke_variants`); its poses share what it loads. In the folder
-    `memory` the health of each pose outlives the process; None: it does not.
+    `memory` the health of each pose outlives the process, in `construction_memory` what is known of its building; None:
+    it does not. The construction detector is shown a frame each `construction_every`; 0: every frame.
 
     Raises:
         ConfigurationError: weights that can't be had or used.
@@ -33,8 +41,16 @@ def detectors_with(smoke_model: str, *, memory: Path | None = None) -> Mapping[s
         kept = None if memory is None else HealthFile(memory, f"{camera.camera_id}:{pose.pose_id}")
         return CameraHealthDetector(grace=timedelta(seconds=camera.health_grace_s), memory=kept)
 
+    def construction(camera: Camera, pose: Pose) -> Detector | None:
+        if not pose.zones:
+            return None
+        kept = (
+            None if construction_memory is None else PoseFile(construction_memory, f"{camera.camera_id}:{pose.pose_id}")
+        )
+        return _sampled(ConstructionDetector(pose.zones, ground=pose.ground, memory=kept), construction_every)
+
     return MappingProxyType(
-        {"smoke": smoke_with(smoke_model), "construction": _construction, "camera_health": camera_health}
+        {"smoke": smoke_with(smoke_model), "construction": construction, "camera_health": camera_health}
     )
 
 
@@ -56,8 +72,13 @@ def pose_masks(pose: Pose) -> PoseMasks:
     )
 
 
-def _construction(camera: Camera, pose: Pose) -> Detector | None:
-    return ConstructionDetector(pose.zones, ground=pose.ground) if pose.zones else None
+def _sampled(detector: ConstructionDetector, every: timedelta) -> Detector:
+    if every <= timedelta(0):
+        return detector
+    if detector.resumed_at is None:
+        return SampledDetector(detector, every=every)
+    told = Observation(state="warming_up" if detector.is_learning else "ok")
+    return SampledDetector(detector, every=every, last=(detector.resumed_at, told))
 
 
 DETECTORS = detectors_with(RULE)

@@ -36,8 +36,8 @@ class SampledDetector:
         self._detector, self._every = detector, every
         self._last_at: datetime | None = None  # frame of any kind
         self._tried_at: datetime | None = None
-        self._used_at, told = last or (None, Observation(state="warming_up"))
-        self._held = _held(told)
+        self._used_at = None if last is None else last[0]
+        self._held = Observation(state="warming_up") if last is None else _held(last[1])
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.construction.kept import KeptActivity, KeptPending, kept_array, kept_arrays
 from detectors.construction.thresholds import ConstructionThresholds
 from detectors.construction.zone_masks import ZoneMask
 from detectors.preprocess import cells
@@ -42,6 +43,23 @@ class Activity:
         self._same_hour: dict[int, deque[Grey]] = {}
         self._seen: dict[int, deque[bool]] = {}
         self._pending: deque[_Pending] = deque()
+
+    def kept(self) -> KeptActivity:
+        return KeptActivity(
+            same_hour={hour: kept_arrays(frames) for hour, frames in self._same_hour.items()},
+            seen={hour: list(frames) for hour, frames in self._seen.items()},
+            pending=[
+                KeptPending(hour=one.hour, laid=kept_array(one.laid), new=kept_array(one.new)) for one in self._pending
+            ],
+        )
+
+    def resume(self, kept: KeptActivity) -> None:
+        for hour, frames in kept.same_hour.items():
+            self._same_hour[hour] = deque((one.array() for one in frames), maxlen=self._t.active_same_hour)
+        for hour, seen in kept.seen.items():
+            self._seen[hour] = deque(seen, maxlen=self._t.active_of)
+        for one in kept.pending:
+            self._pending.append(_Pending(hour=one.hour, laid=one.laid.array(), new=one.new.array()))
 
     def at_work(self, median: Grey, laid: Grey, at: datetime) -> bool:
         """Takes this frame (and the median of the last) and says whether work goes on at this hour of these days."""

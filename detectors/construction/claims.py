@@ -5,10 +5,11 @@ leaves go on changing, and the house does not: what was told stays told.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from detectors.construction.kept import KeptClaims
 from detectors.construction.thresholds import ConstructionThresholds
 from detectors.construction.works import Outline, storeys_of
 
@@ -27,6 +28,22 @@ class Claims:
     storeys: int | None = None
     _outlines: deque[Outline] = field(default_factory=deque)
     _heights: deque[float] = field(default_factory=deque)
+
+    def kept(self) -> KeptClaims:
+        return KeptClaims(
+            footprint=self.footprint,
+            storeys=self.storeys,
+            outlines=[{name: float(value) for name, value in asdict(one).items()} for one in self._outlines],
+            heights=[float(high_m) for high_m in self._heights],
+        )
+
+    def resume(self, kept: KeptClaims) -> None:
+        """Raises:
+        TypeError: an outline of other parts.
+        """
+        self.footprint, self.storeys = kept.footprint, kept.storeys
+        self._outlines.extend(Outline(**one) for one in kept.outlines)
+        self._heights.extend(kept.heights)
 
     def forget(self) -> None:
         """Nothing stands there any more."""

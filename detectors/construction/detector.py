@@ -7,7 +7,7 @@ is judged elsewhere.
 """
 
 from collections import deque
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from detectors.base import BgrImage, Candidate, Observation
 from detectors.construction.debug_view import Inside, drawn
 from detectors.construction.frame import LaidFrame, laid_frame
+from detectors.construction.kept import KeptPose, kept_arrays
+from detectors.construction.memory import PoseMemory, made_for
 from detectors.construction.plots import Plot
 from detectors.construction.reference import Reference, contrast_against
 from detectors.construction.stack import FrameStack, median_of
@@ -33,12 +35,15 @@ from ioc.permits import Zone
 __all__ = ["ConstructionDetector"]
 
 Grey = NDArray[np.uint8]
+_COMES_AGAIN = timedelta(hours=1)  # a frame that was not yet acknowledged when the process ended
+_KEPT_FOR = timedelta(days=60)  # after so long a silence another season is learnt anew
 
 
 class ConstructionDetector:
     """The detector of one pose. Without zones it answers nothing and costs nothing.
 
-    With a `ground` map it also says how many storeys are certain.
+    With a `ground` map it also says how many storeys are certain. What it knows may be kept over a restart (`memory`);
+    lost, it is learnt anew. `resumed_at` is the time of the last usable frame that was kept, None where none was.
     """
 
     name = "construction"
@@ -51,6 +56,7 @@ class ConstructionDetector:
         reference: BgrImage | None = None,
         ground: GroundMap | None = None,
         thresholds: ConstructionThresholds | None = None,
+        memory: PoseMemory | None = None,
     ) -> None:
         self.zones = zones
         self.thresholds = thresholds or ConstructionThresholds()
@@ -60,6 +66,11 @@ class ConstructionDetector:
         width_px = self.thresholds.working_width_px
         self._given = None if reference is None else _grey(downscale(as_bgr(reference), width_px))
         self._forget()
+        self._memory = memory if zones else None
+        self.resumed_at: datetime | None = None
+        if self._memory is not None:
+            self._made_for = made_for(self.version, zones, ground, self.thresholds)
+            self._resume(self._memory, self._memory.load(self._made_for))
 
     def _forget(self) -> None:
         t = self.thresholds
@@ -78,15 +89,32 @@ class ConstructionDetector:
     def observe(self, image: BgrImage, at: datetime) -> Observation:
         if self._last_at is not None and at <= self._last_at:
             return Observation(rejected={"repeated_frame": 1}, state="degraded", note="repeated_frame")
+        if self._memory is not None and self._last_at is None:
+            self._leave_other_times(self._memory, at)
+            if self.resumed_at is not None and at <= self.resumed_at:
+                return Observation(rejected={"repeated_frame": 1}, state="degraded", note="repeated_frame")
         self._last_at = at
         if not self.zones:
             return Observation()
+        told = self._looked(image, at)
+        if self._memory is not None and told.state != "degraded":
+            self._memory.keep(self._made_for, partial(self._kept, at))
+        return told
+
+    @property
+    def is_learning(self) -> bool:
+        """Whether there is no reference yet."""
+        return self._reference is None
+
+    def _looked(self, image: BgrImage, at: datetime) -> Observation:
         small = downscale(as_bgr(image), self.thresholds.working_width_px)
         grey = _grey(small)
         note = ""
         if self._shape is not None and grey.shape != self._shape:
             self._forget()
             note = "resolution_changed"
+            if self._memory is not None:
+                self._memory.put_aside(f"pictures are {grey.shape[1]} × {grey.shape[0]} now")
         self._shape = (grey.shape[0], grey.shape[1])
         if self._reference is None:
             self._gather(grey)
@@ -122,6 +150,51 @@ class ConstructionDetector:
             candidate for mask in self._masks if (candidate := self._judge(mask, hits, frame)) is not None
         )
         return Observation(candidates=candidates, note=note)
+
+    # -- over a restart
+    def _kept(self, at: datetime) -> KeptPose:
+        assert self._shape is not None
+        return KeptPose(
+            at=at,
+            shape=self._shape,
+            first=kept_arrays(self._first),
+            stack=self._stack.kept(),
+            pool=kept_arrays(self._pool),
+            tracks={zone_id: track.kept() for zone_id, track in self._tracks.items()},
+            reference=None if self._reference is None else self._reference.kept(),
+            plots={zone_id: plot.kept() for zone_id, plot in self._plots.items()},
+        )
+
+    def _resume(self, memory: PoseMemory, kept: KeptPose | None) -> None:
+        if kept is None:
+            return
+        try:
+            self._go_on_from(kept)
+        except (ValueError, TypeError, KeyError) as error:
+            memory.put_aside(f"does not fit together ({error})")
+            self._shape, self.resumed_at = None, None
+            self._forget()
+
+    def _go_on_from(self, kept: KeptPose) -> None:
+        self._first = [one.array() for one in kept.first]
+        self._stack.resume(kept.stack)
+        self._pool.extend(one.array() for one in kept.pool)
+        self._tracks = {zone.zone_id: Track.resumed(kept.tracks[zone.zone_id]) for zone in self.zones}
+        if kept.reference is not None:
+            self._begin(Reference.resumed(kept.reference))
+            for zone_id, plot in self._plots.items():
+                plot.resume(kept.plots[zone_id])
+        self._shape, self.resumed_at = kept.shape, kept.at
+
+    def _leave_other_times(self, memory: PoseMemory, at: datetime) -> None:
+        """Forgets what was kept where the first frame is of another time: a replay, or months of silence."""
+        if self.resumed_at is None or -_COMES_AGAIN <= at - self.resumed_at <= _KEPT_FOR:
+            return
+        memory.put_aside(
+            f"knows the pose as of {self.resumed_at:%Y-%m-%d %H:%M}, and its pictures are of {at:%Y-%m-%d %H:%M}"
+        )
+        self._shape, self.resumed_at = None, None
+        self._forget()
 
     # -- the reference
     def _gather(self, grey: Grey) -> None:

@@ -12,6 +12,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.construction.kept import KeptGrowth, kept_array, kept_arrays
 from detectors.construction.thresholds import ConstructionThresholds
 from detectors.construction.zone_masks import ZoneMask
 from detectors.preprocess import cells
@@ -44,6 +45,23 @@ class Growth:
         self._settled: Cells | None = None
         self.worked_at: datetime | None = None
         self.resting = 0
+
+    def kept(self) -> KeptGrowth:
+        return KeptGrowth(
+            earlier=[(one.at, kept_array(one.median)) for one in self._earlier],
+            pool=kept_arrays(self._pool),
+            times=list(self._times),
+            settled=None if self._settled is None else kept_array(self._settled),
+            worked_at=self.worked_at,
+            resting=self.resting,
+        )
+
+    def resume(self, kept: KeptGrowth) -> None:
+        self._earlier.extend(_Earlier(at=at, median=median.array()) for at, median in kept.earlier)
+        self._pool.extend(one.array() for one in kept.pool)
+        self._times.extend(kept.times)
+        self._settled = None if kept.settled is None else kept.settled.array()
+        self.worked_at, self.resting = kept.worked_at, kept.resting
 
     def follow(self, median: Grey, standing: Cells | None, since: datetime | None, at: datetime) -> None:
         """Takes the median of a frame, the cells of what stands in the zone, and since when it does."""

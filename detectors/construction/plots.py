@@ -8,6 +8,7 @@ from detectors.construction.activity import Activity
 from detectors.construction.claims import Claims
 from detectors.construction.frame import LaidFrame
 from detectors.construction.growth import Growth
+from detectors.construction.kept import KeptPlot
 from detectors.construction.standing import Track
 from detectors.construction.surface import Surfaces
 from detectors.construction.thresholds import ConstructionThresholds
@@ -33,6 +34,20 @@ class Plot:
     def cues(self) -> tuple[str, ...]:
         """What the last frames show beside the work itself: `cover`, a tarpaulin or a fence of sheet metal."""
         return ("cover",) if self._surfaces.is_covered else ()
+
+    def kept(self) -> KeptPlot:
+        return KeptPlot(
+            activity=self._activity.kept(),
+            growth=self._growth.kept(),
+            claims=self._claims.kept(),
+            surfaces=self._surfaces.kept(),
+        )
+
+    def resume(self, kept: KeptPlot) -> None:
+        self._activity.resume(kept.activity)
+        self._growth.resume(kept.growth)
+        self._claims.resume(kept.claims)
+        self._surfaces.resume(kept.surfaces)
 
     def see(self, track: Track, frame: LaidFrame) -> SeenWork | None:
         """Takes a frame; returns what is certain of the work, None where there is none."""

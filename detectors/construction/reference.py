@@ -6,6 +6,7 @@ from functools import cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.construction.kept import KeptReference, kept_array
 from detectors.preprocess import Plane, cells
 from detectors.registration import Features, features_of
 from detectors.structure import unexplained_structure
@@ -28,6 +29,24 @@ class Reference:
         left_over = [cells(unexplained_structure(grey, frame), cell_px) for frame in frames]
         empty = cells(np.zeros(grey.shape, np.float32), cell_px)
         self.noise: Plane = np.median(np.stack(left_over), axis=0).astype(np.float32) if left_over else empty
+
+    @classmethod
+    def resumed(cls, kept: KeptReference) -> "Reference":
+        """Returns the reference that was kept.
+
+        Raises:
+            ValueError: what was kept does not fit together.
+        """
+        first, level = kept.first.array(), kept.level.array()
+        reference = cls(first, [], 1)
+        if level.shape != first.shape:
+            raise ValueError("its reference does not fit together")
+        reference._level, reference.noise = level, kept.noise.array()
+        reference.grey = np.asarray(cv2.convertScaleAbs(level), dtype=np.uint8)
+        return reference
+
+    def kept(self) -> KeptReference:
+        return KeptReference(level=kept_array(self._level), first=kept_array(self.first), noise=kept_array(self.noise))
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.construction.kept import KeptArray, kept_arrays
 from ioc.opencv import cv2
 
 __all__ = ["FrameStack", "median_of"]
@@ -20,6 +21,12 @@ class FrameStack:
 
     def add(self, grey: Grey) -> None:
         self._kept.append(grey)
+
+    def kept(self) -> list[KeptArray]:
+        return kept_arrays(self._kept)
+
+    def resume(self, kept: list[KeptArray]) -> None:
+        self._kept.extend(one.array() for one in kept)
 
     def median(self) -> Grey:
         """Returns the median of what is there, pixel by pixel."""

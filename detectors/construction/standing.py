@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.construction.kept import KeptStanding, KeptTrack, kept_array
 from detectors.construction.thresholds import ConstructionThresholds
 from detectors.construction.zone_masks import ZoneMask
 from detectors.regions import regions_of
@@ -26,6 +27,13 @@ class Standing:
     strength: float
     box: Box
 
+    @classmethod
+    def resumed(cls, kept: KeptStanding) -> "Standing":
+        return cls(mask=kept.mask.array(), cells=kept.cells, strength=kept.strength, box=kept.box)
+
+    def kept(self) -> KeptStanding:
+        return KeptStanding(mask=kept_array(self.mask), cells=self.cells, strength=self.strength, box=self.box)
+
 
 @dataclass(slots=True, kw_only=True)
 class Track:
@@ -35,6 +43,15 @@ class Track:
     since: datetime | None = None
     frames: int = 0
     is_alarmed: bool = False
+
+    @classmethod
+    def resumed(cls, kept: KeptTrack) -> "Track":
+        standing = None if kept.standing is None else Standing.resumed(kept.standing)
+        return cls(standing=standing, since=kept.since, frames=kept.frames, is_alarmed=kept.is_alarmed)
+
+    def kept(self) -> KeptTrack:
+        standing = None if self.standing is None else self.standing.kept()
+        return KeptTrack(standing=standing, since=self.since, frames=self.frames, is_alarmed=self.is_alarmed)
 
     def follow(
         self, mask: ZoneMask, hits: NDArray[np.int_], t: ConstructionThresholds, at: datetime

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import BgrImage
+from detectors.construction.kept import KeptSurfaces
 from detectors.construction.thresholds import ConstructionThresholds
 from detectors.construction.works import Outline
 from ioc.opencv import cv2
@@ -47,6 +48,14 @@ class Surfaces:
     @property
     def is_covered(self) -> bool:
         return sum(self._covers) >= self._t.sign_frames
+
+    def kept(self) -> KeptSurfaces:
+        return KeptSurfaces(roofs=list(self._roofs), covers=list(self._covers), slabs=list(self._slabs))
+
+    def resume(self, kept: KeptSurfaces) -> None:
+        self._roofs.extend(kept.roofs)
+        self._covers.extend(kept.covers)
+        self._slabs.extend(kept.slabs)
 
     def forget(self) -> None:
         for signs in (self._roofs, self._covers, self._slabs):
