@@ -1,6 +1,7 @@
 """What every detector is: fed the frames of ONE pose of one camera in order, it says what it sees.
 
-A detector keeps its background models itself. They are disposable: lost at a restart, rebuilt from the next frames.
+A detector keeps its background models itself. They are disposable: where nothing keeps them over a restart, they are
+rebuilt from the next frames.
 """
 
 from collections.abc import Mapping

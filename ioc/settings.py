@@ -130,6 +130,14 @@ class Settings(BaseSettings):
         description="a second smoke model, as smoke_model names them, that looks at the same frames and alarms nobody; "
         "`ioc detectors compare` tells what a switch to it would gain and lose; empty: none",
     )
+    construction_every_s: float = Field(
+        0,
+        ge=0,
+        le=21_600,
+        title="Frames for construction",
+        description="seconds of the day for which one usable frame is shown to the construction detector, whose times "
+        "are counted in frames, four or five a day; 0: every frame, as demos and drills need it; in production 10800",
+    )
     coverage_minutes: int = Field(
         5,
         ge=1,

@@ -1,6 +1,6 @@
 """The detectors of every pose, and what they say of a frame. No Kafka.
 
-A pose's detectors are made with its first frame and keep what they know of it in memory: a restart learns anew.
+A pose's detectors are made with its first frame. What of their knowledge outlives a restart is theirs to keep.
 """
 
 import logging

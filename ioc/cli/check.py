@@ -45,7 +45,7 @@ def check(catalog: CatalogOption = None, config: ConfigOption = None, as_json: J
         now = clock_from_setting(settings.now)()
         today = now.astimezone(LOCAL_ZONE).date()
         folder = catalog or settings.catalog
-        report = examine(folder, today, now)
+        report = examine(folder, today, now, construction_every_s=settings.construction_every_s)
     except ConfigurationError as error:
         if not as_json:
             raise
@@ -91,9 +91,12 @@ class CatalogReport:
     warnings: tuple[str, ...]
 
 
-def examine(folder: Path, today: date = date.max, now: datetime | None = None) -> CatalogReport:
+def examine(
+    folder: Path, today: date = date.max, now: datetime | None = None, *, construction_every_s: float | None = None
+) -> CatalogReport:
     """Returns what the catalogue of `folder` holds on the local day `today`, once every check has passed; the worked
     examples are not run. Left out, it is the day on which everything that the catalogue announces has come to pass.
+    `construction_every_s`: the setting, which must suit the zones; None: it is not asked about.
 
     Raises:
         ConfigurationError: the first problem; a sentence that names the file and the key.
@@ -129,6 +132,7 @@ def examine(folder: Path, today: date = date.max, now: datetime | None = None) -
             *_cameras_in_no_unit(catalog, today),
             *_permits_out_of_sight(catalog),
             *_double_permits(catalog),
+            *_minutes_taken_for_days(catalog, construction_every_s),
             *check_figures.kpis_without_examples(catalog),
             *check_figures.feeds_unnamed(catalog),
             *check_figures.columns_unused(catalog),
@@ -196,6 +200,15 @@ def _cameras_in_no_unit(catalog: "Catalog", today: date) -> Iterator[str]:
                 f"{catalog.folder}/cameras.yaml: {camera.camera_id}.admin_unit: {camera.admin_unit} is not in force on "
                 f"{today}; " + (f"{heir} took over from it" if heir else "name the unit where it stands now")
             )
+
+
+def _minutes_taken_for_days(catalog: "Catalog", construction_every_s: float | None) -> Iterator[str]:
+    zones = sum(len(pose.zones) for camera in catalog.cameras.values() for pose in camera.poses.values())
+    if zones and construction_every_s == 0:
+        yield (
+            f"setting construction_every_s is 0 and {catalog.folder}/cameras.yaml declares {zones} zones: the "
+            "construction detector takes every frame for hours; set construction_every_s = 10800 where it is no demo"
+        )
 
 
 def _double_permits(catalog: "Catalog") -> Iterator[str]:

@@ -13,6 +13,7 @@ from detectors.base import BgrImage, Detector, Observation
 from detectors.camera_health import CameraHealthDetector
 from detectors.construction import ConstructionDetector
 from detectors.registry import DETECTORS
+from detectors.sampling import SampledDetector
 from detectors.smoke import SmokeDetector
 from ioc.catalog.cameras import Camera, Pose
 from ioc.permits import Zone
@@ -23,6 +24,7 @@ CAMERA = Camera(camera_id="c", name_vi="c", poses={"p0": Pose(pose_id="p0", zone
 DETECTOR_MAKERS: dict[str, Callable[[], Detector]] = {
     "smoke": SmokeDetector,
     "construction": lambda: ConstructionDetector((WHOLE,)),
+    "construction_sampled": lambda: SampledDetector(ConstructionDetector((WHOLE,)), every=timedelta(minutes=2)),
     "construction_without_zones": lambda: ConstructionDetector(()),
     "camera_health": CameraHealthDetector,
 }

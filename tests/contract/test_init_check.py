@@ -426,6 +426,24 @@ def test_a_wrong_setting_is_a_problem_too(
     assert isinstance(ioc("check").exception, ConfigurationError)  # which the command line turns into exit code 2
 
 
+@pytest.mark.parametrize(
+    ("every", "has_zones", "is_told"), [("0", True, True), ("10800", True, False), ("0", False, False)]
+)
+def test_zones_whose_days_would_pass_in_minutes_are_a_warning(
+    small: Path, every: str, has_zones: bool, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IOC_CONSTRUCTION_EVERY_S", every)
+    if not has_zones:
+        cameras = yaml.safe_load((small / "cameras.yaml").read_text(encoding="utf-8"))
+        for pose in (pose for camera in cameras.values() for pose in camera.get("poses", {}).values()):
+            pose.pop("zones", None)
+        (small / "cameras.yaml").write_text(yaml.safe_dump(cameras), encoding="utf-8")
+    answer = ioc("check", "--catalog", small)
+    assert answer.exit_code == 0
+    assert ("warning: setting construction_every_s is 0" in answer.stdout) is is_told
+    assert ("set construction_every_s = 10800" in answer.stdout) is is_told
+
+
 def test_what_is_odd_and_harmless_is_a_warning(small: Path) -> None:
     folder = small
     before = examine(folder).warnings
