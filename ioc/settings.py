@@ -136,7 +136,7 @@ class Settings(BaseSettings):
         le=21_600,
         title="Frames for construction",
         description="seconds of the day for which one usable frame is shown to the construction detector, whose times "
-        "are counted in frames, four or five a day; 0: every frame, as demos and drills need it; in production 10800",
+        "are counted in frames, four a day; 0: every frame, as demos and drills need it; in production 14400",
     )
     coverage_minutes: int = Field(
         5,

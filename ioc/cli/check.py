@@ -207,7 +207,7 @@ def _minutes_taken_for_days(catalog: "Catalog", construction_every_s: float | No
     if zones and construction_every_s == 0:
         yield (
             f"setting construction_every_s is 0 and {catalog.folder}/cameras.yaml declares {zones} zones: the "
-            "construction detector takes every frame for hours; set construction_every_s = 10800 where it is no demo"
+            "construction detector takes every frame for hours; set construction_every_s = 14400 where it is no demo"
         )
 
 

@@ -427,7 +427,7 @@ def test_a_wrong_setting_is_a_problem_too(
 
 
 @pytest.mark.parametrize(
-    ("every", "has_zones", "is_told"), [("0", True, True), ("10800", True, False), ("0", False, False)]
+    ("every", "has_zones", "is_told"), [("0", True, True), ("14400", True, False), ("0", False, False)]
 )
 def test_zones_whose_days_would_pass_in_minutes_are_a_warning(
     small: Path, every: str, has_zones: bool, is_told: bool, monkeypatch: pytest.MonkeyPatch
@@ -441,7 +441,7 @@ def test_zones_whose_days_would_pass_in_minutes_are_a_warning(
     answer = ioc("check", "--catalog", small)
     assert answer.exit_code == 0
     assert ("warning: setting construction_every_s is 0" in answer.stdout) is is_told
-    assert ("set construction_every_s = 10800" in answer.stdout) is is_told
+    assert ("set construction_every_s = 14400" in answer.stdout) is is_told
 
 
 def test_what_is_odd_and_harmless_is_a_warning(small: Path) -> None:
