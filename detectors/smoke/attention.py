@@ -3,6 +3,7 @@
 A whole picture of 640 × 360 costs the network 20 ms, a square of 160 pixels (the size it was trained on) 2 ms.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,11 +13,17 @@ from detectors.base import BgrImage
 from detectors.preprocess import Plane
 from ioc.opencv import cv2
 
-__all__ = ["Net", "looked_at", "squares"]
+__all__ = ["Attention", "Net", "looked_at"]
 
 _CELL_PX = 16
 _SQUARE = 10  # cells
-_RULE_WEIGHT = 1000.0  # more than all cells of a square
+_LEAST_TURN, _MOST_CHANGE, _RULE_TURN = (
+    5.0,
+    10.0,
+    20.0,
+)  # what hurries a square's turn: any change, more of it, the rule
+_WARM = 0.1  # of the network's answer: worth a second look
+_TURNS = 2  # squares a frame that are left for turns, however much is warm
 _STEP = 8  # cells; squares overlap by two, and the cell at a square's inner edge is its neighbour's to judge
 
 Square = tuple[int, int, int, int]
@@ -30,24 +37,49 @@ class Net(Protocol):
         """Returns the probability of smoke in each cell of 16 pixels, rows × columns."""
 
 
-def squares(wanted: NDArray[np.bool_], first: NDArray[np.bool_], rows: int, columns: int, *, most: int) -> list[Square]:
-    """Returns at most `most` squares of a picture of rows × columns cells: those with most of `first` in them, where
-    the rule sees something, then those with most of `wanted`.
+class Attention:
+    """Chooses what the network is shown of one pose: where it has just seen something, then each place in its turn.
 
-    Both are grids of one size over the whole picture.
+    A place's turn comes the sooner the more changes there and the longer it has waited, and soonest where the rule sees
+    something. Without turns a busy forest hid a thin plume beside it for many minutes.
     """
-    weight = wanted.astype(np.float32) + np.float32(_RULE_WEIGHT) * first
-    share = cv2.resize(weight, (columns, rows), interpolation=cv2.INTER_AREA)
-    found: list[tuple[float, Square]] = []
-    for top in _starts(rows):
-        for left in _starts(columns):
-            square = top, left, min(rows, top + _SQUARE), min(columns, left + _SQUARE)
-            own = _own(square, rows, columns)
-            inside = float(share[own[0] : own[2], own[1] : own[3]].sum())
-            if inside > 0:
-                found.append((inside, square))
-    found.sort(key=lambda one: -one[0])
-    return [square for _, square in found[:most]]
+
+    def __init__(self) -> None:
+        self._waited: dict[Square, int] = {}
+        self._warm: frozenset[Square] = frozenset()
+
+    def squares(
+        self, wanted: NDArray[np.bool_], first: NDArray[np.bool_], rows: int, columns: int, *, most: int
+    ) -> list[Square]:
+        """Returns at most `most` squares of a picture of rows × columns cells with some of `wanted` or `first` in them.
+
+        `first` is where the rule sees something. Both are grids of one size over the whole picture.
+        """
+        changed = cv2.resize((wanted | first).astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+        ruled = cv2.resize(first.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+        urgent: dict[Square, float] = {}
+        for top in _starts(rows):
+            for left in _starts(columns):
+                square = top, left, min(rows, top + _SQUARE), min(columns, left + _SQUARE)
+                own_top, own_left, own_bottom, own_right = _own(square, rows, columns)
+                own = slice(own_top, own_bottom), slice(own_left, own_right)
+                change = float(changed[own].sum())
+                if change > 0:
+                    hurry = _LEAST_TURN + min(change, _MOST_CHANGE) + _RULE_TURN * bool(ruled[own].any())
+                    urgent[square] = hurry * (1 + self._waited.get(square, 0))
+        turns = sorted(urgent, key=lambda square: -urgent[square])
+        warm = [square for square in turns if square in self._warm][: most - _TURNS]
+        chosen = [*warm, *(square for square in turns if square not in warm)][:most]
+        self._waited = {square: 0 if square in chosen else self._waited.get(square, 0) + 1 for square in urgent}
+        return chosen
+
+    def answered(self, plane: Plane, chosen: Sequence[Square]) -> None:
+        """Takes in what the network said of the squares."""
+        rows, columns = plane.shape
+        owns = {square: _own(square, rows, columns) for square in chosen}
+        self._warm = frozenset(
+            square for square, own in owns.items() if plane[own[0] : own[2], own[1] : own[3]].max() >= _WARM
+        )
 
 
 def looked_at(net: Net, pictures: tuple[BgrImage, BgrImage, BgrImage], chosen: list[Square]) -> Plane:

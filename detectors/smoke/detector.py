@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detectors.base import BgrImage, Candidate, Observation, State
 from detectors.horizon import horizon_rows
 from detectors.preprocess import Plane, as_bgr, downscale, luma
-from detectors.smoke.attention import Net, looked_at, squares
+from detectors.smoke.attention import Attention, Net, looked_at
 from detectors.smoke.background import ColourBackground
 from detectors.smoke.candidates import covered, evidence, kept_regions, refusal_of
 from detectors.smoke.debug_view import drawn
@@ -54,6 +54,7 @@ class _Pose:
     regions: RegionPool
     planes: PlanePool
     veil: Veil
+    attention: Attention
     open_alarms: tuple[Judged, ...] = ()
     open_watches: tuple[Judged, ...] = ()
 
@@ -62,7 +63,7 @@ class SmokeDetector:
     """The detector of one pose. Depends on the number of frames, never on the time between them."""
 
     name = "smoke"
-    version = "2.1.0"
+    version = "2.2.0"
 
     def __init__(
         self, thresholds: SmokeThresholds | None = None, *, network: Net | None = None, masks: PoseMasks | None = None
@@ -147,8 +148,8 @@ class SmokeDetector:
     def _doubt(self, pose: _Pose, now: Planes, change: Change, terrain: Terrain) -> str:
         doubts = self.thresholds.doubts
         ground = (np.arange(len(now.dark))[:, None] >= terrain.rows[None]) & ~terrain.hidden
-        clear = self._clear.share(now.bright)
-        is_veiled = pose.veil.is_on(clear, unrest_of(change.quick, ground), doubts)
+        clear, anywhere = self._clear.share(now.bright)
+        is_veiled = pose.veil.is_on(anywhere, unrest_of(change.quick, ground), doubts)
         return doubt_of(clear, now.bright, change.quick, ground, doubts, is_veiled=is_veiled)
 
     def debug_view(self) -> BgrImage | None:
@@ -183,8 +184,9 @@ class SmokeDetector:
         wanted &= rows >= terrain.rows[None] - round(t.sky_margin * len(terrain.hidden))
         size = -(-picture.shape[0] // 16), -(-picture.shape[1] // 16)
         first = covered((s.region for s in seen), (terrain.hidden.shape[0], terrain.hidden.shape[1])) & ~terrain.hidden
-        chosen = squares(wanted, first, *size, most=t.most_squares)
+        chosen = pose.attention.squares(wanted, first, *size, most=t.most_squares)
         plane = looked_at(self._network, (picture, pose.colour.slow, pose.colour.fast), chosen)
+        pose.attention.answered(plane, chosen)
         pose.planes.add(plane)
         return wanted, plane
 
@@ -259,6 +261,7 @@ class SmokeDetector:
                 regions=RegionPool(frames=t.pool_frames, alarm=t.alarm_frames, hold=t.hold_frames, reach=t.reach),
                 planes=PlanePool(frames=t.pool_frames),
                 veil=Veil(frames=t.pool_frames),
+                attention=Attention(),
             )
         else:
             self._pose.rule.learn(measured(small, t.cell_px, is_colour=self._pose.is_colour), None)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from detectors.preprocess import Plane, shift_between
 from detectors.smoke.planes import Planes
 
+_STRIPS = 6
+
 __all__ = [
     "ClearView",
     "Doubts",
@@ -110,22 +112,29 @@ class Veil:
         self._recent: deque[tuple[float, float]] = deque(maxlen=frames)
 
     def is_on(self, clear: float, unrest: float, doubts: Doubts) -> bool:
-        """Takes a frame's share of structure and its unrest (unrest_of) in and returns whether the view is veiled."""
+        """Takes the structure of a frame's second best strip (ClearView) and its unrest (unrest_of) in and returns
+        whether the view is veiled."""
         self._recent.append((clear, unrest))
         least = min(one[0] for one in self._recent)
         return least < doubts.least_unveiled and max(one[1] for one in self._recent) > doubts.veil_unrest
 
 
 class ClearView:
-    """How much of the structure of its clearest hours a pose shows: fog, rain on the lens and night take it away."""
+    """How much of the structure of its clearest hours a pose shows: fog, rain on the lens and night take it away.
+
+    Smoke takes it in its place, a veil everywhere: so it is asked of upright strips too.
+    """
 
     def __init__(self, *, forget: float) -> None:
         self._forget = forget
-        self._clearest = 0.0
+        self._clearest = np.zeros(1 + _STRIPS)
 
-    def share(self, bright: Plane) -> float:
-        """Takes a frame's brightness (cells, 0–1) in and returns its structure as a share, 0–1, of the clearest."""
-        steps = np.abs(np.diff(bright, axis=0)).sum() + np.abs(np.diff(bright, axis=1)).sum()
-        structure = float(steps) / bright.size
-        self._clearest = max(structure, self._clearest * (1 - self._forget))
-        return structure / self._clearest if self._clearest else 0.0
+    def share(self, bright: Plane) -> tuple[float, float]:
+        """Takes a frame's brightness (cells, 0–1) in and returns its structure as a share, 0–1, of the clearest: of the
+        whole picture, and of its second best strip."""
+        steps = np.abs(np.diff(bright, axis=0))[:, 1:] + np.abs(np.diff(bright, axis=1))[1:]
+        parts = [steps, *np.array_split(steps, _STRIPS, axis=1)]
+        structure = np.array([float(part.mean()) if part.size else 0.0 for part in parts])
+        self._clearest = np.maximum(structure, self._clearest * (1 - self._forget))
+        shares = np.divide(structure, self._clearest, out=np.zeros_like(structure), where=self._clearest > 0)
+        return float(shares[0]), float(np.sort(shares[1:])[-2])
