@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ class FramesRole:
         limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
         smoke_model: str = "free",
         shadow_smoke_model: str = "",
+        construction_every_s: float = 0,
         coverage_minutes: int = 5,
         evidence: EvidenceStore | None = None,
     ) -> None:
@@ -100,7 +102,12 @@ class FramesRole:
             clock=clock,
             metrics=metrics,
             max_age_s=limits.max_age_s,
-            detectors=detectors_with(smoke_model, memory=state / "camera-health"),
+            detectors=detectors_with(
+                smoke_model,
+                memory=state / "camera-health",
+                construction_memory=state / "construction",
+                construction_every=timedelta(seconds=construction_every_s),
+            ),
             coverage=self._tender.coverage,
             onlooker=self._shadow.offer if self._shadow is not None else unseen,
         )

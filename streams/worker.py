@@ -72,6 +72,7 @@ class Worker:
     frame_limits: when a frame gives way or is refused.
     smoke_model: the variant that confirms smoke, see detectors.smoke_variants.
     shadow_smoke_model: the variant that is compared with it, "" for none.
+    construction_every_s: seconds of the day for which the construction detector is shown one frame; 0: every frame.
     coverage_minutes: how many minutes one fact about the coverage of a camera tells of.
     evidence: where stills are kept; None: the folder `evidence` in `state`.
     """
@@ -92,6 +93,7 @@ class Worker:
         frame_limits: FrameLimits = FrameLimits(),  # noqa: B008  (frozen)
         smoke_model: str = "free",
         shadow_smoke_model: str = "",
+        construction_every_s: float = 0,
         coverage_minutes: int = 5,
         evidence: EvidenceStore | None = None,
     ) -> None:
@@ -116,6 +118,7 @@ class Worker:
                 frame_limits=frame_limits,
                 smoke_model=smoke_model,
                 shadow_smoke_model=shadow_smoke_model,
+                construction_every_s=construction_every_s,
                 coverage_minutes=coverage_minutes,
                 evidence=evidence,
             )
@@ -195,6 +198,7 @@ def _build(
     frame_limits: FrameLimits,
     smoke_model: str,
     shadow_smoke_model: str,
+    construction_every_s: float,
     coverage_minutes: int,
     evidence: EvidenceStore | None,
 ) -> _Role:
@@ -238,6 +242,7 @@ def _build(
         limits=frame_limits,
         smoke_model=smoke_model,
         shadow_smoke_model=shadow_smoke_model,
+        construction_every_s=construction_every_s,
         coverage_minutes=coverage_minutes,
         evidence=evidence,
     )

@@ -82,6 +82,7 @@ async def _run(
         else FrameLimits(),
         smoke_model=settings.smoke_model,
         shadow_smoke_model=settings.shadow_smoke_model,
+        construction_every_s=settings.construction_every_s,
         coverage_minutes=settings.coverage_minutes,
         evidence=evidence_of(settings),
     )

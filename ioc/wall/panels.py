@@ -160,9 +160,7 @@ def _targets(definition: KpiDefinition) -> tuple[PanelTarget, ...]:
             )
     begins = [_midnight_s(target.since) for target in declared]
     found = [
-        PanelTarget(
-            value=target.value, direction=target.direction, alerts=target.alerts, from_s=begin, until_s=end
-        )
+        PanelTarget(value=target.value, direction=target.direction, alerts=target.alerts, from_s=begin, until_s=end)
         for target, (begin, end) in zip(declared, pairwise([*begins, None]), strict=True)
     ]
     if begins[0] is not None:
