@@ -45,8 +45,8 @@ class SmokeThresholds:
     reach: float = 0.01  # regions this near are one thing
 
     # Where the network looks: anything that could be, not only what the rule takes, by turns (attention.py). Of 44
-    # composites of tuning seeds 30 alarmed in time with the 6 squares in which most changed, 33 with 12 of them, 34 with
-    # 8 by turns and 35 with 9 and a `weak_rise` of 0.014 instead of 0.02; a square costs 2 ms.
+    # composites of tuning seeds 30 alarmed in time with the 6 squares in which most changed, 33 with 12 of them, 34
+    # with 8 by turns and 35 with 9 and a `weak_rise` of 0.014 instead of 0.02; a square costs 2 ms.
     weak_rise: float = 0.014
     most_squares: int = 9
     sky_margin: float = 0.06
