@@ -20,7 +20,12 @@ from ioc.windows import microseconds_of
 START = datetime(2026, 11, 22, 5, 6, 7, tzinfo=UTC)
 LIVE = timedelta(seconds=120)
 Judged = list[tuple[SimulatedEvent, Event | Rejected]]
-NOT_OF_A_DEPARTMENT = {"camera.frame", "camera.detection", "quality.rejected"}  # the product's own parts write these
+NOT_OF_A_DEPARTMENT = {
+    "camera.coverage",
+    "camera.frame",
+    "camera.detection",
+    "quality.rejected",
+}  # the product's own parts write these
 
 
 @cache
