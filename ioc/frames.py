@@ -20,6 +20,7 @@ __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_FRAME_SIDE_PX",
     "Frame",
+    "capture_source",
     "decode_frame",
     "encode_frame",
     "frame_id",
@@ -36,6 +37,11 @@ MAX_FRAME_SIDE_PX = 8192
 
 # Start-of-frame markers that carry the size; C4, C8 and CC are tables, not frames.
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def capture_source(province: str) -> str:
+    """The CloudEvents source of what `ioc capture` itself tells."""
+    return f"/{province}/camera/capture"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

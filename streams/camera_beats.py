@@ -1,5 +1,6 @@
 """The heartbeats of capture, told to whoever watches for silence: a camera that gives nothing, or a capture that died.
 
+A recorder's heartbeats come on the same topic and feed figures only: whether pictures reach us, capture alone knows.
 Read by every worker beside its frames, in no group, from now on: an old one says nothing of now.
 """
 
@@ -14,7 +15,7 @@ from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.cloudevents import decode_json
 from ioc.errors import InvalidRecord
-from ioc.frames import HEARTBEAT_TYPE
+from ioc.frames import HEARTBEAT_TYPE, capture_source
 
 __all__ = ["CameraBeats"]
 
@@ -27,6 +28,7 @@ class CameraBeats:
     def __init__(self, presence: CameraPresence, catalog: Catalog, *, broker: str, clock: Clock) -> None:
         self._presence, self._broker, self._clock = presence, broker, clock
         self._topics = tuple({kind.topic for kind in catalog.event_types.values() if kind.ce_type == HEARTBEAT_TYPE})
+        self._source = capture_source(catalog.province).encode()
         self._trouble = ""
 
     async def run(self) -> None:
@@ -38,6 +40,8 @@ class CameraBeats:
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
         for record in records:
+            if ("ce_source", self._source) not in record.headers:
+                continue
             try:
                 data = decode_json(HEARTBEAT_TYPE, record.value, record.headers)
                 camera_id, is_online, age_s = str(data["camera_id"]), data["online"] is True, data["last_frame_age_s"]

@@ -14,7 +14,7 @@ from ioc.capture.status import CameraStatus
 from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.cloudevents import encode_json
-from ioc.frames import HEARTBEAT_TYPE
+from ioc.frames import HEARTBEAT_TYPE, capture_source
 
 __all__ = ["beat_for_ever", "heartbeat"]
 
@@ -54,7 +54,7 @@ async def beat_for_ever(
                     heartbeat(camera_id, status, now_s=now_s, at=at),
                     event_id=f"{camera_id}:{at.isoformat()}",
                     event_type=HEARTBEAT_TYPE,
-                    source=f"/{catalog.province}/camera/capture",
+                    source=capture_source(catalog.province),
                     at=at,
                 )
                 await publisher.tell(topic, camera_id.encode(), value, list(headers))
