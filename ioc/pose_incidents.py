@@ -165,32 +165,18 @@ def _seen_again(known: Tracked, detection: Detection) -> tuple[Tracked, bool]:
     incident = known.incident
     if detection.frame_at <= incident.last_seen_at and not _opens(incident, detection):
         return known, False
-    after = replace(
-        incident,
-        last_seen_at=max(incident.last_seen_at, detection.frame_at),
-        first_frame_at=min(incident.first_frame_at, detection.first_seen_at),
-        peak_score=max(incident.peak_score, detection.score),
-        detections=incident.detections + 1,
-        extra={"last_detection": detection.detection_id},
-    )
+    after = _met_again(incident, detection)
     if _opens(incident, detection):
         after = replace(
-            after,
+            _pictured(after, detection),
             state="open",
             severity=kind_of(incident.kind).severity,
             opened_at=detection.frame_at,
-            box=detection.box,
-            evidence=detection.frame_ref,
-            evidence_sha256=detection.frame_sha256,
-            cues=detection.cues,
         )
     is_told = _opens(incident, detection) or (
         incident.state == "open" and detection.frame_at - known.told_at >= REPUBLISH
     )
-    if not is_told:
-        return replace(known, incident=after, last_box=detection.box), False
-    after = replace(after, revision=incident.revision + 1)
-    return replace(known, incident=after, told_at=detection.frame_at, last_box=detection.box), True
+    return _followed(known, after, detection, is_told=is_told)
 
 
 def _work_seen_again(known: Tracked, detection: Detection, case: BuildingCase, place: Place) -> tuple[Tracked, bool]:
@@ -200,29 +186,43 @@ def _work_seen_again(known: Tracked, detection: Detection, case: BuildingCase, p
         return known, False
     after = standing(before, case, detection.frame_at)
     if after.state == "open" and before.state != "open":
-        after = replace(
-            after,
-            box=detection.box,
-            evidence=detection.frame_ref,
-            evidence_sha256=detection.frame_sha256,
-            cues=detection.cues,
-        )
-    after = replace(
-        after,
-        last_seen_at=max(before.last_seen_at, detection.frame_at),
-        first_frame_at=min(before.first_frame_at, detection.first_seen_at),
-        peak_score=max(before.peak_score, detection.score),
-        detections=before.detections + 1,
-        extra={"last_detection": detection.detection_id},
-    )
+        after = _pictured(after, detection)
+    after = _met_again(after, detection)
     if place.located_by == "ground":
         after = replace(after, lon=place.lon, lat=place.lat, located_by="ground", uncertainty_m=place.uncertainty_m)
     old = before.case or BuildingCase()
     is_news = (after.state, case.judgements, case.stages) != (before.state, old.judgements, old.stages)
     is_due = after.state == "open" and detection.frame_at - known.told_at >= REPUBLISH
-    if not (is_news or is_due):
+    return _followed(known, after, detection, is_told=is_news or is_due)
+
+
+def _met_again(incident: Incident, detection: Detection) -> Incident:
+    return replace(
+        incident,
+        last_seen_at=max(incident.last_seen_at, detection.frame_at),
+        first_frame_at=min(incident.first_frame_at, detection.first_seen_at),
+        peak_score=max(incident.peak_score, detection.score),
+        detections=incident.detections + 1,
+        extra={"last_detection": detection.detection_id},
+    )
+
+
+def _pictured(incident: Incident, detection: Detection) -> Incident:
+    """The incident with this detection's picture, which is the one that people are shown."""
+    return replace(
+        incident,
+        box=detection.box,
+        evidence=detection.frame_ref,
+        evidence_sha256=detection.frame_sha256,
+        cues=detection.cues,
+    )
+
+
+def _followed(known: Tracked, after: Incident, detection: Detection, *, is_told: bool) -> tuple[Tracked, bool]:
+    """What is tracked from now on, and whether it is told: then it is another revision."""
+    if not is_told:
         return replace(known, incident=after, last_box=detection.box), False
-    after = replace(after, revision=before.revision + 1)
+    after = replace(after, revision=known.incident.revision + 1)
     return replace(known, incident=after, told_at=detection.frame_at, last_box=detection.box), True
 
 
