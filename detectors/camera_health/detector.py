@@ -69,6 +69,9 @@ class HealthThresholds:
     frames: int = 3  # that show a fault one after another, all but one
     grace: timedelta = timedelta(seconds=120)
     recovered_frames: int = 3
+    short_lived: timedelta = timedelta(hours=24)  # dirt that went by itself within it was none that has to be wiped
+    doubted_for: timedelta = timedelta(days=7)  # after such a one; meanwhile dirt has to stay
+    doubted_grace: timedelta = timedelta(hours=6)  # for so long
     forget_after: timedelta = timedelta(hours=24)  # a view that nobody can see any more is learnt anew
 
 
@@ -88,7 +91,7 @@ class CameraHealthDetector:
     """The health of one pose. `grace`: how long a fault must last before it is told (per camera)."""
 
     name = "camera_health"
-    version = "1.0.0"
+    version = "1.1.0"
 
     def __init__(
         self,
@@ -107,12 +110,13 @@ class CameraHealthDetector:
         self._views: dict[str, View] = {}
         self._mode = ""
         self._good: deque[_Good] = deque(maxlen=self.thresholds.good_frames)
-        self._dirt = LensDirt()
+        self._dirt, self._looks = LensDirt(), 0
         self._symptoms: deque[str] = deque(maxlen=self.thresholds.frames + 1)
         self._since: dict[str, datetime] = {}
         self._reported = ""
         self._good_since = 0
         self._held_since: datetime | None = None
+        self._doubted_until = _LONG_AGO
 
     def observe(self, image: BgrImage, at: datetime) -> Observation:
         if self._newest_at is not None and at <= self._newest_at:
@@ -126,6 +130,7 @@ class CameraHealthDetector:
         if self._last_at is not None and at - self._last_at > self.thresholds.gap:
             self._good.clear()
             self._dirt.forget()
+        self._looks += 1
         symptom, note = self._judged(now, at)
         self._last, self._last_at = now, at
         seen = self._told(symptom, note, at)
@@ -148,6 +153,7 @@ class CameraHealthDetector:
             return
         self._views, self._mode = views, kept.mode
         self._reported, self._since, self._held_since = kept.reported, dict(kept.since), kept.held_since
+        self._doubted_until = kept.doubted_until or _LONG_AGO
         self._symptoms.extend(kept.symptoms)
         if at - kept.at <= self.thresholds.gap:
             self._good.extend(good)
@@ -163,6 +169,7 @@ class CameraHealthDetector:
             since=dict(self._since),
             symptoms=list(self._symptoms),
             held_since=self._held_since,
+            doubted_until=self._doubted_until,
         )
 
     # ---- one frame ---------------------------------------------------------------------------------------------------
@@ -185,10 +192,11 @@ class CameraHealthDetector:
             view.learn(now)
             return "", "warming_up"
         symptom, note, good = self._seen(now, view, light, at)
+        if symptom in ("", "dirty_lens"):  # through dirt is seen what comes at once, and what slowly
+            self._good.append(good)
         if symptom:
             self._hold(at, symptom)
             return symptom, note
-        self._good.append(good)
         if note == "degraded":
             self._hold(at, symptom)
             return symptom, note
@@ -246,7 +254,7 @@ class CameraHealthDetector:
         if light == "over_exposed" and self._is_dazzled(now, seen):
             return light, "", good
         symptom, note = self._hidden_symptom(now, view, coarse / dim, fine / dim)
-        if not symptom and not note and self._dirt.observe(*view.cells(now)):
+        if not symptom and not note and self._dirt.observe(*view.cells(now), look=self._looks):
             symptom = "dirty_lens"
         return symptom, note, good
 
@@ -351,14 +359,19 @@ class CameraHealthDetector:
 
     def _well(self, note: str, at: datetime) -> Observation:
         over, self._reported = self._reported, ""
-        candidates = (_candidate(over, self._since.get(over, at), is_over=True),) if over else ()
+        since = self._since.get(over, at)
+        candidates = (_candidate(over, since, is_over=True),) if over else ()
+        if over == "dirty_lens" and at - since < self.thresholds.short_lived:
+            self._doubted_until = at + self.thresholds.doubted_for
         self._since.clear()
         return Observation(candidates=candidates, state="degraded" if note else "ok", note=_NOTES.get(note, note))
 
     def _fault(self, at: datetime) -> str:
         """Returns what is to be told: a fault keeps its first name, but for dirt that was the beginning of worse."""
         shown = self._persistent()
-        is_due = bool(shown) and at - self._since.get(shown, at) >= self._grace
+        is_doubted = shown == "dirty_lens" and at < self._doubted_until
+        grace = max(self._grace, self.thresholds.doubted_grace) if is_doubted else self._grace
+        is_due = bool(shown) and at - self._since.get(shown, at) >= grace
         if self._reported and (self._reported != "dirty_lens" or not is_due):
             return self._reported
         return shown if is_due else ""

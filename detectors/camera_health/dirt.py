@@ -5,6 +5,7 @@ remains is rare enough to be told, and finds plain dirt only: rather none than a
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,16 +22,20 @@ class DirtThresholds:
     """Found on rendered scenes (seeds below 10,000). Gains are 1 as ever, 0 gone."""
 
     clean_frames: int = 8
-    frames: int = 3  # the same places in all of them
+    least_clean: int = 6  # of them that showed the view; what was seen before fog or in another hour tells nothing
+    frames: int = 3  # the same places in all of them but one, and in their mean
     share: float = 0.028  # of the cells that have a pattern
     coarse: float = 0.75  # of the clean gain
     fine: float = 0.6
     deviations: float = 2.0
     shiver: float = 0.06  # added to each cell's own deviation
     scattered: float = 0.12  # pieces for each spotted cell: not one thing before the lens
-    each_half: float = 0.15  # of the spots, above and below the middle of what has a pattern
+    each_half: float = 0.1  # of the spots, above and below the middle of what has a pattern
     sudden: float = 0.4  # of the share: there was no more a frame earlier
     steady: float = 0.12  # by how much the rest of the picture may change meanwhile; fog that comes changes all
+    veiled: float = 0.5  # of its gain that the rest may lose as the dirt comes, which is a film between the spots too
+    same: float = 0.75  # of the spotted cells that show dirt in each frame until it is sure
+    grown: float = 2.0  # times as many spots: what spreads meanwhile is weather
     cleaned: float = 0.5  # of the spotted cells; with fewer left it is clean again
 
 
@@ -39,12 +44,10 @@ class LensDirt:
 
     def __init__(self, thresholds: DirtThresholds | None = None) -> None:
         self.thresholds = thresholds or DirtThresholds()
-        self._seen: deque[NDArray[np.float32]] = deque(
-            maxlen=self.thresholds.clean_frames + self.thresholds.frames
-        )  # each [coarse, fine]
+        self._seen: deque[tuple[int, NDArray[np.float32]]] = deque()  # (look, [coarse, fine])
         self._spots: NDArray[np.bool_] | None = None
-        self._clean = np.zeros((2, 0, 0), np.float32)
-        self._rest = 0.0
+        self._clean = self._deviation = np.zeros((2, 0, 0), np.float32)
+        self._rest, self._most = 0.0, 0.0
         self._age = 0
 
     def forget(self) -> None:
@@ -52,49 +55,68 @@ class LensDirt:
         self._seen.clear()
         self._spots = None
 
-    def observe(self, coarse: Plane, fine: Plane, has_pattern: NDArray[np.bool_]) -> bool:
-        """Returns whether the lens has been dirty for `frames` frames; gains of the cells, and which count."""
+    def observe(self, coarse: Plane, fine: Plane, has_pattern: NDArray[np.bool_], *, look: int) -> bool:
+        """Returns whether the lens has been dirty for `frames` looks; gains of the cells, and which count.
+
+        `look`: the number of this frame, of which those are left out that don't show the view.
+        """
         t = self.thresholds
         now = np.stack([coarse, fine])
         if self._spots is not None:
             if self._is_still_there(now, has_pattern):
                 return True
             self.forget()
-        self._seen.append(now)
-        if len(self._seen) < t.clean_frames + t.frames:
+        self._seen.append((look, now))
+        while self._seen[0][0] <= look - t.clean_frames - t.frames:
+            self._seen.popleft()
+        before = [frame for earlier, frame in self._seen if earlier <= look - t.frames]
+        since = [frame for earlier, frame in self._seen if earlier > look - t.frames]
+        if len(before) < t.least_clean or len(since) < t.frames:
             return False
-        frames = np.stack(self._seen)
-        clean, after = frames[: -t.frames], frames[-t.frames :]
-        spotted = [self._spotted(frame, clean, has_pattern) for frame in (clean[-1], *after)]
-        spots = np.asarray(np.logical_and.reduce(spotted[1:]))
+        clean = np.stack(before)
+        self._clean, self._deviation = clean.mean(axis=0), clean.std(axis=0)
+        spotted = [self._spotted(frame, has_pattern) for frame in (before[-1], *since)]
+        often = np.sum(spotted[1:], axis=0) >= t.frames - 1
+        spots = np.asarray(often & self._spotted(np.mean(since, axis=0), has_pattern))
         share = float(spots[has_pattern].mean()) if has_pattern.any() else 0.0
         if share < t.share or float(spotted[0][has_pattern].mean()) > t.sudden * share:
             return False
         if not self._is_scattered(spots, has_pattern):
             return False
-        levels = [_middle(frame[0], has_pattern & ~spots) for frame in frames]
-        if max(levels) > (1 + 2 * t.steady) * min(levels) or max(levels[-t.frames :]) > (1 + t.steady) * levels[-1]:
+        levels = [_middle(frame[0], has_pattern & ~spots) for frame in (*before, *since)]
+        if not self._is_steady(levels[: -t.frames], levels[-t.frames :]):
             return False
-        self._spots, self._clean, self._rest, self._age = spots, clean.mean(axis=0), levels[-1], 0
+        self._spots, self._rest, self._age = spots, levels[-1], 0
+        self._most = t.grown * max(int(spot.sum()) for spot in spotted[1:])
         return True
 
+    def _is_steady(self, before: Sequence[float], since: Sequence[float]) -> bool:
+        """Whether the rest of the picture stays as it is before the spots come, and as it is after."""
+        t = self.thresholds
+        if max(before) > (1 + 2 * t.steady) * min(before) or max(since) > (1 + t.steady) * since[-1]:
+            return False
+        return min(since) > (1 - t.veiled) * min(before)
+
     def _is_still_there(self, now: NDArray[np.float32], has_pattern: NDArray[np.bool_]) -> bool:
+        """Until it is sure the spots have to stay the same ones, as dark, and the rest as it is; then weather may come
+        and the sun turn: it is over when the spots show as much of their details as the rest does."""
         t = self.thresholds
         assert self._spots is not None, "asked only while there are spots"
         self._age += 1
-        is_lost = now[1] < (1 + t.fine) / 2 * self._clean[1]
-        if float(is_lost[self._spots].mean()) < 1 - t.cleaned:
-            return False
-        rest = _middle(now[0], has_pattern & ~self._spots)
-        return self._age > t.frames or abs(rest / max(self._rest, 0.1) - 1) <= t.steady
+        rest = has_pattern & ~self._spots
+        shown = (now[1] + 0.1) / (self._clean[1] + 0.1)
+        is_lost = shown < (1 + t.fine) / 2 * (1.0 if self._age <= t.frames else min(1.0, _middle(shown, rest)))
+        lost = float(is_lost[self._spots].mean())
+        if self._age > t.frames:
+            return lost >= 1 - t.cleaned
+        spots = int(self._spotted(now, has_pattern).sum())
+        change = _middle(now[0], rest) / max(self._rest, 0.1) - 1
+        return lost >= t.same and spots <= self._most and abs(change) <= t.steady
 
-    def _spotted(
-        self, now: NDArray[np.float32], clean: NDArray[np.float32], has_pattern: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
+    def _spotted(self, now: NDArray[np.float32], has_pattern: NDArray[np.bool_]) -> NDArray[np.bool_]:
         t = self.thresholds
-        mean, deviation = clean.mean(axis=0), clean.std(axis=0)
-        is_odd = now - mean < -t.deviations * (deviation + t.shiver)
-        is_less = (now + 0.1) / (mean + 0.1) < np.array([t.coarse, t.fine], np.float32)[:, None, None]
+        is_odd = now - self._clean < -t.deviations * (self._deviation + t.shiver)
+        is_less = (now + 0.1) / (self._clean + 0.1) < np.array([t.coarse, t.fine], np.float32)[:, None, None]
         return np.asarray((is_odd & is_less).all(axis=0) & has_pattern)
 
     def _is_scattered(self, spots: NDArray[np.bool_], has_pattern: NDArray[np.bool_]) -> bool:

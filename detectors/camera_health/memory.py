@@ -56,6 +56,7 @@ class KeptHealth(msgspec.Struct, kw_only=True):
     since: dict[str, datetime]
     symptoms: list[str]
     held_since: datetime | None
+    doubted_until: datetime | None = None  # dirt is told later until then
 
 
 class HealthMemory(Protocol):
