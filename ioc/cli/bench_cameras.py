@@ -1,4 +1,4 @@
-"""`ioc bench cameras`: what issue 9 asks of the cameras, part by part."""
+"""`ioc bench cameras`: what is asked of the cameras (capture, health, place), part by part."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from detectors.base import BgrImage, Observation
-from detectors.camera_health import CameraHealthDetector, HealthFile
+from detectors.camera_health import CameraHealthDetector, HealthFile, HealthThresholds
 from ioc.opencv import cv2
 
 START = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
@@ -135,6 +135,41 @@ def test_a_cover_never_becomes_the_view() -> None:
 def test_a_fault_keeps_its_first_name_whatever_it_turns_into() -> None:
     seen = watched(frames((USUAL, None), (6, bag), (6, turned), (4, None)))
     assert told(seen) == ["alarm covered", "clear covered"]
+
+
+def test_fog_that_comes_slowly_over_a_dirty_lens_is_no_cover() -> None:
+    def fog(image: BgrImage, thick: float) -> BgrImage:
+        return _picture(spots(image) * (1 - thick) + 185.0 * thick + any_noise(image))
+
+    hidden = [fog(town(60 + i), min(0.96, 0.06 * i)) for i in range(22)]
+    assert told(watched([*frames((USUAL, None), (6, spots)), *hidden])) == ["alarm dirty_lens"]
+
+
+DIRT_TWICE = ((USUAL, None), (6, spots), (14, None), (8, spots))
+
+
+def test_dirt_that_went_by_itself_has_to_stay_before_it_is_told_again(tmp_path: Path) -> None:
+    kept = HealthFile(tmp_path, "cam-1:p0")
+    assert told(watched(frames(*DIRT_TWICE), detector=CameraHealthDetector(memory=kept))) == [
+        "alarm dirty_lens",
+        "clear dirty_lens",
+    ]
+    again = watched(frames((12, None), (8, spots)), detector=CameraHealthDetector(memory=kept), from_s=60 * 60)
+    assert told(again) == []
+
+
+@pytest.mark.parametrize(
+    "kinder",
+    [
+        {"doubted_for": timedelta(minutes=10)},  # the week is over
+        {"doubted_grace": timedelta(minutes=4)},  # it stayed
+        {"short_lived": timedelta(minutes=1)},  # it was there for a day, and was wiped
+    ],
+)
+def test_dirt_is_told_again_when_it_stays_or_was_real_or_long_ago(kinder: dict[str, timedelta]) -> None:
+    health = CameraHealthDetector(HealthThresholds(**kinder))  # type: ignore[arg-type]  # all of these are times
+    seen = told(watched(frames(*DIRT_TWICE), detector=health))
+    assert seen == ["alarm dirty_lens", "clear dirty_lens", "alarm dirty_lens"]
 
 
 def test_one_bad_frame_is_nothing() -> None:
