@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from detectors.preprocess import decode_jpeg
 from detectors.registry import build_detectors
+from detectors.smoke.network import WORKING_WIDTH_PX
 from ioc.catalog import load_catalog
 from ioc.cli.bench_table import Bound, Measure, judged
 from ioc.settings import load_settings
@@ -28,7 +29,7 @@ def measure_frames(*, count: int) -> list[Measure]:
     spent: dict[str, list[float]] = {"decode": [], **{detector.name: [] for detector in detectors}}
     for index, jpeg in enumerate(pictures):
         started = time.process_time()
-        image = decode_jpeg(jpeg)
+        image = decode_jpeg(jpeg, least_width_px=WORKING_WIDTH_PX)
         spent["decode"].append(time.process_time() - started)
         for detector in detectors:
             started = time.process_time()

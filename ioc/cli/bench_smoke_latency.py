@@ -37,31 +37,35 @@ from ioc.frames import FRAMES_TOPIC, Frame, encode_frame, sha256_hex
 from ioc.oncall.receiver import WebhookReceiver
 from ioc.oncall.signatures import SigningKey
 from ioc.settings import load_settings
-from ioc.simulate.scenes import Scene
+from ioc.simulate.scenes import Scene, SceneSpec
 from ioc.simulate.variety import varied_spec
 
-__all__ = ["Shot", "measure_latency", "waits"]
+__all__ = ["Shot", "measure_latency", "onset_of", "waits"]
 
 FIRST_SEED = 1_400_000
 _CAMERAS = 37
 _INTERVAL_S = 5.0
 _QUIET_FRAMES = 14  # each camera's plume begins up to twelve frames later: not all at once
 _SPREAD_FRAMES = 12
-_AFTER_FRAMES = 14
+_AFTER_FRAMES = 24  # two minutes: what is told later counts as never told
 _SETTLE_S = 15.0
 _READY_S = 90.0
 _SIZE = (1280, 720)
-_LEAST_BOX = 0.002
+_LEAST_BOX = 0.002  # as of the composite onsets: the smallest that people drew
+_LEAST_CONTRAST = 5.0  # grey levels, as of the composite onsets
+_SMOKE = 0.1  # opacity
+_TRIES = 20
 _LEAST_TOLD = 0.75
 _WAIT = Bound(floor=40.0, goal=20.0, unit=" s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """What one camera will send. `onset` is its first frame with smoke that a person would point at."""
+    """What one camera will send. From frame `start` on it burns, from `onset` on a person would point at the smoke."""
 
     camera_id: str
     jpegs: tuple[bytes, ...]
+    start: int
     onset: int
 
 
@@ -104,15 +108,16 @@ def waits(
 ) -> tuple[list[float], int]:
     """Returns seconds from each camera's first frame with smoke to its first alert after it, and false alerts before.
 
-    `captured` are epoch seconds of each shot's frames, `told` (camera, epoch seconds) of alerts. Never told: infinite.
+    `captured` are epoch seconds of each shot's frames, `told` (camera, epoch seconds) of alerts. Never told: infinite;
+    told while a person would not have pointed at it yet: 0.
     """
     found: list[float] = []
     early = 0
     for shot, times in zip(shots, captured, strict=True):
-        began = times[shot.onset]
         own = [at for camera, at in told if camera == shot.camera_id]
-        early += any(at < began for at in own)
-        found.append(min((at - began for at in own if at >= began), default=float("inf")))
+        early += any(at < times[shot.start] for at in own)
+        after = min((at for at in own if at >= times[shot.start]), default=float("inf"))
+        found.append(max(0.0, after - times[shot.onset]))
     return sorted(found), early
 
 
@@ -138,12 +143,24 @@ def _lines(
 
 
 def _shot(number: int) -> Shot:
-    """Draws one camera with an ordinary plume: neither a veil nor a speck, which is a matter of the other parts."""
+    """Draws one camera with an ordinary plume until its smoke can be told from what is behind it."""
     rng = np.random.default_rng(np.random.SeedSequence([FIRST_SEED, number]))
-    start = _QUIET_FRAMES + int(rng.integers(0, _SPREAD_FRAMES))
-    spec = replace(
+    for _ in range(_TRIES):
+        spec = _spec(rng, number)
+        scene = Scene(spec)
+        onset = onset_of(spec)
+        if onset is not None:
+            frames = tuple(scene.render_jpeg(index) for index in range(onset + _AFTER_FRAMES))
+            camera_id = f"bench-{number:02d}"
+            return Shot(camera_id=camera_id, jpegs=frames, start=spec.plume_start_frame, onset=onset)
+    raise AssertionError(f"no visible smoke before camera {number} in {_TRIES} draws")
+
+
+def _spec(rng: np.random.Generator, number: int) -> SceneSpec:
+    """An ordinary plume: neither a veil nor a speck, which is a matter of the other parts."""
+    return replace(
         varied_spec(FIRST_SEED + number, width=_SIZE[0], height=_SIZE[1]),
-        plume_start_frame=start,
+        plume_start_frame=_QUIET_FRAMES + int(rng.integers(0, _SPREAD_FRAMES)),
         plume_scale=float(rng.uniform(0.6, 1.3)),
         plume_opacity=float(rng.uniform(0.7, 1.2)),
         plume_growth=float(rng.uniform(1.0, 2.5)),
@@ -152,11 +169,30 @@ def _shot(number: int) -> Shot:
         haze=float(rng.uniform(0.2, 1.0)),
         has_day=False,
     )
-    scene = Scene(spec)
-    frames = tuple(scene.render_jpeg(index) for index in range(start + _AFTER_FRAMES))
-    boxes = [scene.plume_box(index) for index in range(len(frames))]
-    onset = next((i for i, box in enumerate(boxes) if box is not None and box.w * box.h >= _LEAST_BOX), start)
-    return Shot(camera_id=f"bench-{number:02d}", jpegs=frames, onset=onset)
+
+
+def onset_of(spec: SceneSpec) -> int | None:
+    """Returns the first frame with smoke that a person would point at, None where two minutes show none.
+
+    As of the composite onsets: a box of 0.2 % of the picture, and 5 grey levels on what the smoke covers, then and five
+    frames later.
+    """
+    scene, still = Scene(spec), Scene(replace(spec, plume=False))
+    for index in range(spec.plume_start_frame, spec.plume_start_frame + _AFTER_FRAMES):
+        box = scene.plume_box(index)
+        if box is None or box.w * box.h < _LEAST_BOX or _contrast(scene, still, index) < _LEAST_CONTRAST:
+            continue
+        return index if _contrast(scene, still, index + 5) >= _LEAST_CONTRAST else None
+    return None
+
+
+def _contrast(scene: Scene, still: Scene, index: int) -> float:
+    """How much the smoke of frame `index` changes what it covers, in grey levels."""
+    smoke = scene.smoke(index)
+    if smoke is None or not (smoke > _SMOKE).any():
+        return 0.0
+    change = np.abs(scene.render(index).astype(np.int16) - still.render(index)).mean(axis=2)
+    return float(change[smoke > _SMOKE].mean())
 
 
 def _catalog(folder: Path, shots: Sequence[Shot]) -> Path:

@@ -161,6 +161,17 @@ class Scene:
         edges = (x0 + dx / width, y0 + dy / height, x1 + dx / width, y1 + dy / height)
         return Box.from_edges(*(float(np.clip(edge, 0, 1)) for edge in edges))
 
+    def smoke(self, index: int) -> NDArray[np.float32] | None:
+        """How much of each pixel is smoke, 0–1, height × width, as the camera holds still; None where nothing burns."""
+        cloud = self._cloud_at(index)
+        if cloud is None:
+            return None
+        whole = np.zeros((self.spec.height, self.spec.width), np.float32)
+        rows, columns = cloud.alpha.shape
+        whole[cloud.top : cloud.top + rows, cloud.left : cloud.left + columns] = cloud.alpha
+        dx, dy = self._shift(index)
+        return np.asarray(cv2.warpAffine(whole, np.array([[1, 0, dx], [0, 1, dy]], np.float32), whole.shape[::-1]))
+
     def building_box(self, index: int) -> Box | None:
         """The true box of the works, None where they have not begun."""
         return building_extent(self._view, self._progress(index))

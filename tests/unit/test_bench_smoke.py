@@ -78,7 +78,12 @@ def test_a_folder_without_the_clips_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_fire_waits_from_its_first_frame_with_smoke_and_one_never_told_for_ever() -> None:
-    shots = [Shot(camera_id=f"c{n}", jpegs=(b"",) * 4, onset=2) for n in range(3)]
+    shots = [Shot(camera_id=f"c{n}", jpegs=(b"",) * 4, start=1, onset=2) for n in range(3)]
     captured = [[0.0, 5.0, 10.0, 15.0]] * 3
     told = [("c0", 27.0), ("c0", 90.0), ("c1", 4.0), ("c1", 31.0)]
     assert waits(shots, captured, told) == ([17.0, 21.0, float("inf")], 1)
+
+
+def test_a_fire_told_before_a_person_would_point_at_it_has_not_waited() -> None:
+    shots = [Shot(camera_id="c0", jpegs=(b"",) * 4, start=1, onset=3)]
+    assert waits(shots, [[0.0, 5.0, 10.0, 15.0]], [("c0", 6.0)]) == ([0.0], 0)

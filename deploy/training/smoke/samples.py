@@ -46,15 +46,18 @@ class Samples:
         # Most fires begin while the camera watches; some have burnt from the first frame on, as recordings do.
         begun = -float(rng.uniform(0, 30)) if rng.random() < 0.3 else float(rng.integers(0, max(1, last)))
         pace = float(np.exp(rng.uniform(np.log(0.3), np.log(3))))
+        # A third of the cameras send a frame each 5 to 20 s: everything but the camera's own noise goes more slowly.
+        step = float(np.exp(rng.uniform(np.log(1 / 12), np.log(1 / 3)))) if rng.random() < 0.35 else 1.0
         shown = {last, max(4, last - int(rng.integers(1, 8)))} if last > 5 else {last}
         holds, hold_from = rng.random() < 0.6, int(rng.integers(1, 6))
         background, puffs = ColourBackground(), 0
         made = []
         still = len(frames) == 1
         for t in range(last + 1):
-            canvas = frames[0 if still else (t if t < len(frames) else len(frames) - 1 - t % len(frames)) % len(frames)]
-            canvas = scenery.draw(canvas.astype(np.float32), t)
-            puff = plume.at((t - begun) * pace) if plume is not None else None
+            n = int(t * step)
+            canvas = frames[0 if still else (n if n < len(frames) else len(frames) - 1 - n % len(frames)) % len(frames)]
+            canvas = scenery.draw(canvas.astype(np.float32), t * step)
+            puff = plume.at((t - begun) * pace * step) if plume is not None else None
             seen = None
             if puff is not None:
                 share = puff.alpha[..., None]
