@@ -6,16 +6,17 @@ Pure. A permit that comes later, or is withdrawn, judges the same facts again; n
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+from ioc.case_terms import CaseTerm, Moment, TermRules, terms_of
 from ioc.detections import Detection
 from ioc.ground import GroundMap
 from ioc.permits import PUBLIC_KINDS, Judgement, Permit, Work, Zone, judge
 from ioc.windows import LOCAL_ZONE
 
-__all__ = ["BUILDING_KINDS", "LEGAL", "BuildingCase", "Decision", "Judged", "StageSeen", "judgement_of"]
+__all__ = ["BUILDING_KINDS", "LEGAL", "BuildingCase", "Decision", "Finding", "Judged", "StageSeen", "judgement_of"]
 
 BUILDING_KINDS: Final = ("construction", "encroachment")
 """Kinds of incidents that have a case."""
@@ -56,12 +57,26 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """When a competent person found the violation, and when it was put on record (None: not told). `noted_at`: when the
+    product heard of it."""
+
+    found_at: datetime
+    recorded_at: datetime | None = None
+    noted_at: datetime | None = None
+
+
+_Told = TypeVar("_Told", Finding, Decision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildingCase:
     """`judgements` and `stages` are the history, oldest first; the last judgement holds.
 
     `storeys` is the greatest number that was ever certain, `footprint` corners in shares of the picture, `forbidden_at`
     when work was last seen outside the hours of work, `worked_at` a time after which work certainly went on (None: not
     known). `is_confirmed`: there was an alarm, not only an early sign. `agency` answers for the zone.
+    `finding` is a person's, never the camera's; `terms` are the statutory terms that it has begun.
     """
 
     judgements: tuple[Judged, ...] = ()
@@ -74,6 +89,8 @@ class BuildingCase:
     parcel_id: str = ""
     agency: str = ""
     decision: Decision | None = None
+    finding: Finding | None = None
+    terms: tuple[CaseTerm, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -86,11 +103,36 @@ class BuildingCase:
 
     @property
     def changed_at(self) -> datetime | None:
-        """When it was last judged or decided."""
-        moments = [judged.at for judged in self.judgements[-1:]]
-        if self.decision is not None and self.decision.noted_at is not None:
-            moments.append(self.decision.noted_at)
+        """When it was last judged, found to be a violation or decided."""
+        noted = [done.noted_at for done in (self.decision, self.finding) if done is not None]
+        moments = [*(judged.at for judged in self.judgements[-1:]), *(at for at in noted if at is not None)]
         return max(moments, default=None)
+
+    @property
+    def moments(self) -> list[datetime]:
+        """Every time that it holds."""
+        told = [
+            *(judged.at for judged in self.judgements),
+            *(stage.at for stage in self.stages),
+            *(moment for term in self.terms for moment in (term.since, term.due_at, term.met_at)),
+            *((self.finding.found_at, self.finding.recorded_at, self.finding.noted_at) if self.finding else ()),
+        ]
+        return [moment for moment in told if moment is not None]
+
+    def handled(self, finding: Finding | None, decision: Decision | None, at: datetime) -> "BuildingCase":
+        """The case with what people are known to have found and decided, heard of at `at`."""
+        return replace(self, finding=_noted(finding, self.finding, at), decision=_noted(decision, self.decision, at))
+
+    def with_terms(self, kind: str, rules: TermRules) -> "BuildingCase":
+        """The case of an incident of `kind` with its terms as `rules` count them."""
+        moments: dict[Moment, datetime] = {}
+        if self.finding is not None:
+            moments["found"] = self.finding.found_at
+            if self.finding.recorded_at is not None:
+                moments["recorded"] = self.finding.recorded_at
+        if self.decision is not None:
+            moments["decided"] = self.decision.decided_at
+        return replace(self, terms=terms_of(kind, moments, rules))
 
     def after(self, detection: Detection, zone: Zone | None) -> "BuildingCase":
         """The case with what `detection` shows of it."""
@@ -145,6 +187,13 @@ def judgement_of(
         active_at=case.forbidden_at.astimezone(LOCAL_ZONE).time() if case.forbidden_at is not None else None,
     )
     return judge(work, permits)
+
+
+def _noted(told: _Told | None, before: _Told | None, at: datetime) -> _Told | None:
+    """What is told now, noted at `at`; what was told already stays noted as it was."""
+    if told is None or (before is not None and replace(before, noted_at=None) == replace(told, noted_at=None)):
+        return before if told is not None else None
+    return replace(told, noted_at=at)
 
 
 def _is_alarm(detection: Detection, zone: Zone | None) -> bool:

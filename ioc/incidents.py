@@ -163,8 +163,7 @@ class Incident:
         found = msgspec.convert(values, cls)
         moments = [moment for s in found.sightings for moment in (s.first_frame_at, s.last_seen_at)]
         if found.case is not None:
-            moments += [judged.at for judged in found.case.judgements]
-            moments += [stage.at for stage in found.case.stages]
+            moments += found.case.moments
         require_offsets(found.first_frame_at, found.opened_at, found.last_seen_at, *moments)
         return found
 
@@ -180,12 +179,14 @@ class Kind:
     """How incidents of one kind behave. `quiet`: unseen for this long, the next sight is another incident.
 
     `is_by_zone`: one zone is one thing, wherever in it the box lies (a plot, whose house grows storey by storey).
+    `remembered`: unseen for up to this long, what its detector says to have stood there all the while is the same.
     `is_joined`: what several cameras see of one is one incident. `runbook`: its page, "" where it is named as the kind.
     """
 
     severity: Severity
     quiet: timedelta
     is_by_zone: bool = False
+    remembered: timedelta = timedelta()
     is_joined: bool = False
     runbook: str = ""
     reach: float = 0.03  # a registered box shivers by a few pixels
@@ -202,7 +203,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # A plume leans, and its upper part drifts off: puffs beside it are the same fire, and nobody is called twice.
         "smoke": Kind(severity="critical", quiet=timedelta(minutes=30), is_joined=True, reach=0.12),
         # A site stands still over night and over a weekend of fog; it is the same site on Monday.
-        "construction": Kind(severity="warning", quiet=timedelta(days=7), is_by_zone=True),
+        "construction": Kind(
+            severity="warning", quiet=timedelta(days=7), is_by_zone=True, remembered=timedelta(days=60)
+        ),
         # Over night a stall is gone; in the morning it is the same one.
         "encroachment": Kind(severity="warning", quiet=timedelta(days=1), runbook="construction"),
         **dict.fromkeys(CAMERA_FAULTS, _FAULT),

@@ -93,7 +93,10 @@ def _unfinished(
         for t in tracked
     }
     kept = tuple(
-        t for t in tracked if detection.frame_at - last_seen[t.incident.incident_id] < kind_of(t.incident.kind).quiet
+        t
+        for t in tracked
+        if detection.frame_at - last_seen[t.incident.incident_id]
+        < max(kind_of(t.incident.kind).quiet, kind_of(t.incident.kind).remembered)
     )
     return kept, last_seen
 
@@ -109,13 +112,19 @@ def _match(
         for t in tracked
         if t.incident.kind == detection.label
         and t.incident.first_frame_at - kind.quiet < detection.frame_at
-        and detection.frame_at < last_seen[t.incident.incident_id] + kind.quiet
+        and _is_unbroken(detection, kind, last_seen[t.incident.incident_id])
         and t.incident.zone_id == detection.zone_id
         and (is_zone_enough or area.overlaps(t.last_box) or area.overlaps(t.incident.box))
     ]
     if not fits:
         return None
     return min(fits, key=lambda t: (t.incident.state == "candidate", _distance(t.last_box, detection.box)))
+
+
+def _is_unbroken(detection: Detection, kind: Kind, seen_at: datetime) -> bool:
+    """Whether it is what was seen last at `seen_at`: soon after it, or it has stood there since before then."""
+    away = detection.frame_at - seen_at
+    return away < kind.quiet or (away < kind.remembered and detection.first_seen_at <= seen_at)
 
 
 def _distance(a: Box, b: Box) -> float:

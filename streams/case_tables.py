@@ -1,6 +1,6 @@
-"""What every worker of the role `incidents` knows of the whole province: permits, and decisions on cases.
+"""What every worker of the role `incidents` knows of the whole province: permits, and what people did about cases.
 
-Both are read from the beginning of their topics at each start, by no group; a detection is judged only once that is
+All are read from the beginning of their topics at each start, by no group; a detection is judged only once that is
 done. Whether an event is one of the contract is answered by the events' agent, as for every topic.
 """
 
@@ -9,11 +9,11 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from ioc.building_case import BUILDING_KINDS, Decision
+from ioc.building_case import BUILDING_KINDS, Decision, Finding
 from ioc.catalog import Catalog
 from ioc.clock import Clock
 from ioc.permits import Permit
-from ioc.permits.told import DECISION_TYPE, PERMIT_TYPE, DecisionTable, PermitTable
+from ioc.permits.told import ACTION_TYPE, DECISION_TYPE, PERMIT_TYPE, DecisionTable, PermitTable
 from ioc.windows import microseconds_of
 from streams.metrics import PipelineMetrics
 
@@ -27,14 +27,16 @@ class CaseTables:
 
     def __init__(self, catalog: Catalog, *, clock: Clock, metrics: PipelineMetrics) -> None:
         types = {
-            name: catalog.event_types[name] for name in (PERMIT_TYPE, DECISION_TYPE) if name in catalog.event_types
+            name: catalog.event_types[name]
+            for name in (PERMIT_TYPE, DECISION_TYPE, ACTION_TYPE)
+            if name in catalog.event_types
         }
         decoder = replace(catalog, event_types=types).decoder()
         self._permits = PermitTable(catalog.permits, decoder)
         self._decisions = DecisionTable(BUILDING_KINDS, decoder)
         self._clock, self._metrics = clock, metrics
         self._permit_topic = types[PERMIT_TYPE].topic if PERMIT_TYPE in types else ""
-        self._decision_topic = types[DECISION_TYPE].topic if DECISION_TYPE in types else ""
+        self._topics = list(dict.fromkeys(event_type.topic for event_type in types.values()))
         self._caught_up = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
 
@@ -52,6 +54,10 @@ class CaseTables:
 
     def decision_on(self, incident_id: str) -> Decision | None:
         return self._decisions.of(incident_id)
+
+    def finding_on(self, incident_id: str, known: Finding | None) -> Finding | None:
+        """When people found it to be a violation; `known`: what the case holds of it."""
+        return self._decisions.finding(incident_id, known)
 
     def take(self, record: Any) -> None:
         """Takes a record of Kafka."""
@@ -76,11 +82,12 @@ class CaseTables:
     def start(self, broker: str) -> None:
         from ioc.adapters.topic_table import read_table
 
-        topics = [topic for topic in (self._permit_topic, self._decision_topic) if topic]
-        if not topics:
+        if not self._topics:
             self.caught_up()
             return
-        reading = read_table(broker, topics, self.take, client_id="ioc-incidents-tables", caught_up=self.caught_up)
+        reading = read_table(
+            broker, self._topics, self.take, client_id="ioc-incidents-tables", caught_up=self.caught_up
+        )
         self._reader = asyncio.create_task(reading, name="read permits and decisions")
 
     async def stop(self) -> None:

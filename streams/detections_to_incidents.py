@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ioc.building_case import BUILDING_KINDS, BuildingCase, Decision, judgement_of
+from ioc.building_case import BUILDING_KINDS, BuildingCase, judgement_of
 from ioc.canary import ANSWERS_TOPIC, CAMERA, Answer, answer_record
 from ioc.catalog import Catalog
 from ioc.catalog.model import INCIDENT_ROWS_TOPIC
@@ -180,10 +180,9 @@ class IncidentShard:
             case = incident.case
             if case is None or incident.camera_id not in self._catalog.cameras:
                 continue
-            decision = self._tables.decision_on(incident.incident_id)
-            if decision is not None and replace(decision, noted_at=None) != _as_told(case):
-                case = replace(case, decision=replace(decision, noted_at=at))
-            case = self._judged(case, incident.kind, incident, at)
+            decision = self._tables.decision_on(incident.incident_id) or case.decision
+            case = case.handled(self._tables.finding_on(incident.incident_id, case.finding), decision, at)
+            case = self._judged(case, incident.kind, incident, at).with_terms(incident.kind, self._catalog.term_rules)
             if case != incident.case:
                 self._told.append(self._book.amend(incident.incident_id, case, at))
                 self._has_news = True
@@ -318,10 +317,6 @@ def place_of(catalog: Catalog, camera_id: str, pose_id: str) -> Place:
         lat=camera.lat,
         azimuth_deg=camera.pose(pose_id).azimuth_deg,
     )
-
-
-def _as_told(case: BuildingCase) -> Decision | None:
-    return replace(case.decision, noted_at=None) if case.decision is not None else None
 
 
 def _detection(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Detection:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from ioc.case_terms import Moment
 from ioc.catalog.sentences import KPI_ID, METRIC, PROVINCE_ID, TOPIC
 from ioc.event_types import FieldType
 
@@ -23,6 +24,8 @@ __all__ = [
     "SeedEntry",
     "SourcesFile",
     "TargetEntry",
+    "TermEntry",
+    "TermsFile",
 ]
 
 
@@ -161,6 +164,23 @@ class SourcesFile(_File):
 class AgencyEntry(_File):
     name_vi: str = Field(min_length=1)
     name_en: str = ""
+
+
+class TermEntry(_File):
+    name_vi: str = Field(min_length=1)
+    name_en: str = ""
+    basis: str = Field(min_length=1, max_length=300)
+    begins: Moment
+    ends: Moment
+    kinds: tuple[Literal["construction", "encroachment"], ...] = ("construction", "encroachment")
+    working_days: int = Field(0, ge=0, le=250)
+    days: int = Field(0, ge=0, le=3650)
+    years: int = Field(0, ge=0, le=20)
+
+
+class TermsFile(_File):
+    days_off: tuple[date, ...] = ()
+    terms: dict[str, TermEntry] = {}
 
 
 class PublisherEntry(_File):

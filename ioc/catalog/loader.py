@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ioc.agencies import Agency
+from ioc.case_terms import Term, TermRules
 from ioc.catalog.camera_files import CameraEntry, cameras_of
 from ioc.catalog.cameras import Camera
 from ioc.catalog.entity_files import entities_of
@@ -18,6 +19,8 @@ from ioc.catalog.files import (
     ProvinceFile,
     PublisherEntry,
     SourcesFile,
+    TermEntry,
+    TermsFile,
 )
 from ioc.catalog.imports import ImportEntry, ImportMapping, imports_of
 from ioc.catalog.kpi_files import read_kpis
@@ -36,6 +39,7 @@ from ioc.publishers import Publisher
 __all__ = ["load_catalog", "load_plan"]
 
 _PUBLISHER = r"[a-z][a-z0-9-]{1,40}"
+_TERM = r"[a-z][a-z0-9_]{0,30}"
 
 
 def load_catalog(folder: Path) -> Catalog:
@@ -75,6 +79,7 @@ def load_catalog(folder: Path) -> Catalog:
         oncall=load_plan(folder, geography, cameras),
         imports=_imports(folder, province.province, event_types, publishers),
         agencies=agencies,
+        term_rules=_term_rules(folder),
     )
     try:
         catalog.engine()  # compiles every expression: a wrong one stops us here, not at the first event
@@ -197,6 +202,26 @@ def _permits(folder: Path) -> tuple[Permit, ...]:
     return tuple(
         _permit(f"{path}: {key}", key, spec) for key, spec in read_checked(path, dict[str, PermitEntry]).items()
     )
+
+
+def _term_rules(folder: Path) -> TermRules:
+    """terms.yaml may be absent: then no terms are counted."""
+    path = folder / "terms.yaml"
+    if not path.exists():
+        return TermRules()
+    declared = read_checked(path, TermsFile)
+    terms = tuple(_term(f"{path}: terms.{name}", name, spec) for name, spec in declared.terms.items())
+    return TermRules(terms=terms, days_off=frozenset(declared.days_off))
+
+
+def _term(where: str, name: str, spec: TermEntry) -> Term:
+    if not re.fullmatch(_TERM, name):
+        raise ConfigurationError(f"{where}: a term's name is small letters, digits and underscores")
+    if sum(length > 0 for length in (spec.working_days, spec.days, spec.years)) != 1:
+        raise ConfigurationError(f"{where}: needs exactly one of working_days, days and years, above 0")
+    if spec.begins == spec.ends:
+        raise ConfigurationError(f"{where}: begins and ends are both {spec.begins!r}; a term goes from one to another")
+    return Term(name=name, **{**spec.model_dump(), "name_en": spec.name_en or spec.name_vi})
 
 
 def _permit(where: str, permit_id: str, spec: PermitEntry) -> Permit:

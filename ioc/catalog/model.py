@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from ioc.agencies import Agency
 from ioc.canary import ANSWERS_TOPIC, BEATS_TOPIC
+from ioc.case_terms import TermRules
 from ioc.catalog.cameras import Camera
 from ioc.catalog.imports import ImportMapping
 from ioc.catalog.topics import TopicSpec
@@ -70,6 +71,7 @@ class Catalog:
     oncall: Plan | None = None
     imports: Mapping[str, ImportMapping]
     agencies: Mapping[str, Agency] = field(default_factory=dict)
+    term_rules: TermRules = field(default_factory=TermRules)
 
     def department_topics(self) -> tuple[str, ...]:
         """The topics that departments publish on, in the order of the catalogue."""

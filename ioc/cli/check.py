@@ -171,6 +171,7 @@ def _unread_files(folder: Path) -> Iterator[str]:
         "publishers",
         "report_services",
         "sources",
+        "terms",
         "units",
     )
     read = {f"{name}.yaml" for name in names}

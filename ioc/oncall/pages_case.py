@@ -1,7 +1,7 @@
 """A case of building work on the page of its incident: the law, the parcel, what was built when, before and after.
 
-Pure. What is shown is what the product knows; what a competent person found on site is not among it, and the page says
-so. Judgements and stages are a history: a permit that came late judges the same work again, and both lines stay.
+Pure. What is shown is what the product knows: terms of the law run from what people are known to have done. Judgements
+and stages are a history: a permit that came late judges the same work again, and both lines stay.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from ioc.adapters.case_stills import CaseStill
 from ioc.building_case import BUILDING_KINDS, LEGAL, BuildingCase, Decision, Judged, StageSeen
+from ioc.case_terms import CaseTerm
 from ioc.incidents import Incident
 from ioc.oncall.notices import UnitNames
 from ioc.oncall.notices_lines import RULE_WORDS, local_time
@@ -41,9 +42,19 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "decision": ("Quyết định xử lý", "Decision"),
         "not_decided": ("chưa có", "none yet"),
         "fine": ("phạt", "fine"),
-        "terms": (
-            "Thời hạn theo luật tính từ khi người có thẩm quyền lập biên bản tại chỗ; hệ thống không đếm thay.",
-            "Statutory terms run from a competent person's record on site; the product does not count them.",
+        "terms": ("Thời hạn theo luật", "Statutory terms"),
+        "no_terms": (
+            "Thời hạn chỉ bắt đầu khi có người kết luận là vi phạm hoặc lập biên bản, không phải khi camera thấy.",
+            "Terms begin when a person finds that it is a violation, or puts it on record; not when a camera sees it.",
+        ),
+        "due": ("hạn cuối", "last day"),
+        "running": ("đang tính", "running"),
+        "met": ("đã xong đúng hạn", "done in time"),
+        "late": ("đã xong, trễ hạn", "done, late"),
+        "overdue": ("QUÁ HẠN", "OVERDUE"),
+        "law": (
+            "Thời hạn theo danh mục của tỉnh; pháp chế là nơi quyết định cách tính cho từng vụ.",
+            "Terms as the province's catalogue has them; its lawyers decide how they run for this case.",
         ),
         "pair": ("Trước và sau", "Before and after"),
         "before": ("trước", "before"),
@@ -72,7 +83,7 @@ def case_section(frame: Frame, incident: Incident, names: UnitNames, stills: Seq
         f"<h2>{_word(frame, 'case')}</h2><dl>{rows}</dl>{_pair(frame, incident, stills, path)}"
         f"{_history(frame, 'judgements', [_judged(frame, case, place) for place in range(len(case.judgements))])}"
         f"{_history(frame, 'stages', [_stage(frame, stage) for stage in case.stages])}"
-        f'<p class="soft">{_word(frame, "terms")}</p>'
+        f"{_terms(frame, case)}"
     )
 
 
@@ -135,6 +146,21 @@ def _history(frame: Frame, title: str, lines: Sequence[tuple[str, str, bool]]) -
         for at, html, is_bad in lines
     )
     return f'<h3>{_word(frame, title)}</h3><ol class="timeline">{rows}</ol>'
+
+
+def _terms(frame: Frame, case: BuildingCase) -> str:
+    lines = [_term(frame, term) for term in case.terms]
+    said = _word(frame, "law" if lines else "no_terms")
+    return f'{_history(frame, "terms", lines)}<p class="soft">{said}</p>'
+
+
+def _term(frame: Frame, term: CaseTerm) -> tuple[str, str, bool]:
+    state = term.state(frame.now)
+    name = user_text(frame.pick((term.name_vi, term.name_en)))
+    mark = f'<strong class="{"bad" if state in ("late", "overdue") else ""}">{_word(frame, state)}</strong>'
+    due = f"{_word(frame, 'due')} {term.last_day:%d/%m/%Y}"
+    basis = f'<br><span class="soft">{user_text(term.basis)}</span>'
+    return _day(term.since), f"{name} · {mark} · {due}{basis}", state == "overdue"
 
 
 def _pair(frame: Frame, incident: Incident, stills: Sequence[CaseStill], path: str) -> str:

@@ -22,6 +22,7 @@ from ioc.evidence.retention import Retention
 from ioc.incidents import INCIDENTS_TOPIC
 from ioc.oncall.actions import ACTIONS_CHANNEL, ACTIONS_TOPIC, ActionPublisher
 from ioc.oncall.case_sweep import CaseSweeper
+from ioc.oncall.case_terms import OverdueWatch
 from ioc.oncall.channels import Channel, ConsoleChannel, WebhookTarget
 from ioc.oncall.channels_setup import Reaching, duty_channels, people_channels, telegram_api, webhook_channel
 from ioc.oncall.channels_telegram_answers import TelegramAnswers
@@ -205,6 +206,7 @@ async def run_oncall(
             asyncio.create_task(parts.consumer.run(), name="intake"),
             asyncio.create_task(parts.timers.run(), name="timers"),
             asyncio.create_task(sweeper.run(), name="evidence sweep"),
+            asyncio.create_task(OverdueWatch(parts.desk).run(), name="statutory terms"),
             asyncio.create_task(_watch_plan(parts.desk, clock), name="plan"),
             *(asyncio.create_task(outlet.run(), name=f"delivery {outlet.name}") for outlet in parts.outlets),
             *switch.start(),

@@ -21,22 +21,32 @@ _ALERTMANAGER = Actor(actor_id="alertmanager", name="Alertmanager", role="system
 _SOURCE_DOOR = Actor(actor_id="system", name="on-call", role="system", door="kafka")
 
 
-async def see(changes: Changes, row: InboxIncident, incident: Incident, plan: Plan) -> None:
-    """Tells the life of the incident that its source sees it, or that it is over: gone, or part of another one."""
+async def see(changes: Changes, row: InboxIncident, incident: Incident, plan: Plan, *, is_known: bool = False) -> None:
+    """Tells the life of the incident that its source sees it, or that it is over: gone, or part of another one.
+    `is_known`: what stood there when it was closed is still there, and nothing else: no reason to open it again."""
     if incident.state == "open":
-        sighting = See(seen_at=incident.told_of_at, reopen_after=plan.reopen_after)
-        await changes.change(row, sighting, _SOURCE_DOOR)
+        seen_at = incident.first_frame_at if is_known else incident.told_of_at
+        patience = plan.reopen_after if incident.case is None else timedelta()  # judged anew: no smoke that lingers
+        await changes.change(row, See(seen_at=seen_at, reopen_after=patience), _SOURCE_DOOR)
     elif incident.state == "resolved":
         await changes.change(row, Clear(), _SOURCE_DOOR)
 
 
 async def update(changes: Changes, row: InboxIncident, incident: Incident, plan: Plan, now: datetime) -> None:
     """Puts a newer revision into `row`."""
-    rank_before = row.severity_rank
+    rank_before, is_known = row.severity_rank, _is_known(row, incident)
     copy_incident(incident, row, now)
-    await see(changes, row, incident, plan)
+    await see(changes, row, incident, plan, is_known=is_known)
     if row.severity_rank < rank_before and row.held_until is not None and life_of(row).is_calling:
         await changes.call_people(row)  # held back as a warning; it is graver now
+
+
+def _is_known(row: InboxIncident, incident: Incident) -> bool:
+    """Whether it is building work that breaks the rule that it broke before, or that a person found to be none."""
+    if incident.case is None:
+        return False
+    now, before = (incident.permit_rule, incident.permit_id), row.payload
+    return row.verdict == "false_positive" or now == (before.get("permit_rule"), before.get("permit_id"))
 
 
 async def take_alert(

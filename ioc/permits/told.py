@@ -14,19 +14,20 @@ from typing import Any, Final, Literal
 import orjson
 from shapely.geometry import mapping
 
-from ioc.building_case import Decision
+from ioc.building_case import Decision, Finding
 from ioc.errors import InvalidRecord
 from ioc.events import Event, EventDecoder, Headers, Rejected
 from ioc.permits.reading import permit_of_event
 from ioc.permits.registry import Permit, PermitRegistry
 from ioc.windows import moment_of
 
-__all__ = ["DECISION_TYPE", "PERMIT_TYPE", "DecisionTable", "Outcome", "PermitTable"]
+__all__ = ["ACTION_TYPE", "DECISION_TYPE", "PERMIT_TYPE", "DecisionTable", "Outcome", "PermitTable"]
 
 logger = logging.getLogger(__name__)
 
 PERMIT_TYPE: Final = "permit.construction"
 DECISION_TYPE: Final = "violation.recorded"
+ACTION_TYPE: Final = "incident.action"
 
 Outcome = Literal["accepted", "duplicate", "rejected", "without_outline", "ignored"]
 """`rejected`: no event of the contract, which the events' agent answers with a dead letter; `without_outline`: taken,
@@ -88,25 +89,77 @@ class PermitTable:
 
 
 class DecisionTable:
-    """The decisions on cases that a camera found, by the incident's id, which is their `case_id`."""
+    """What was done about cases that a camera found, by the incident's id: departments' `violation.recorded`, whose
+    `case_id` it is, and the verdicts of people on call."""
 
     def __init__(self, kinds: Iterable[str], decoder: EventDecoder) -> None:
         self.version = 0
         self._prefixes = tuple(f"{kind}-" for kind in kinds)
         self._decoder = decoder
         self._decisions: dict[str, tuple[int, Decision]] = {}
+        self._findings: dict[str, Finding] = {}
+        self._verdicts: dict[str, tuple[int, str]] = {}
 
     def take(self, topic: str, headers: Headers, value: bytes | None, now_us: int) -> None:
         for item, own in _events(self._decoder, topic, headers, value, now_us):
-            if isinstance(item, Event) and item.entity_id.startswith(self._prefixes) and own.get("decision_at"):
-                known = self._decisions.get(item.entity_id)
-                if known is None or known[0] < item.order_us:
-                    self._decisions[item.entity_id] = item.order_us, _decision(own)
-                    self.version += 1
+            if not isinstance(item, Event) or item.is_tombstone or not item.entity_id.startswith(self._prefixes):
+                continue
+            if item.type.name == ACTION_TYPE:
+                self._take_action(item, own)
+            else:
+                self._take_violation(item, own)
 
     def of(self, incident_id: str) -> Decision | None:
         found = self._decisions.get(incident_id)
         return found[1] if found is not None else None
+
+    def finding(self, incident_id: str, known: Finding | None = None) -> Finding | None:
+        """When it was found to be a violation, the earliest that is told; `known`: what was before. Verdicts are kept
+        for a month only: without one what is known stands, with another one it does not."""
+        told, (at_us, verdict) = self._findings.get(incident_id), self._verdicts.get(incident_id, (0, None))
+        if verdict is None:
+            return known if told is None else _earliest(told, known)
+        return _earliest(told, Finding(found_at=moment_of(at_us))) if verdict == "true_positive" else told
+
+    def _take_violation(self, event: Event, own: Mapping[str, Any]) -> None:
+        known = self._decisions.get(event.entity_id)
+        if own.get("decision_at") and (known is None or known[0] < event.order_us):
+            self._decisions[event.entity_id] = event.order_us, _decision(own)
+            self.version += 1
+        before = self._findings.get(event.entity_id)
+        after = _earliest(_finding(event, own), before)
+        if after != before:
+            self._findings[event.entity_id] = after
+            self.version += 1
+
+    def _take_action(self, event: Event, own: Mapping[str, Any]) -> None:
+        """A verdict, or that the incident was opened again, which takes the verdict back; exercises are none."""
+        action, known = own.get("action"), self._verdicts.get(event.entity_id)
+        if action not in ("verdict", "reopened") or own.get("exercise"):
+            return
+        if known is None or known[0] < event.order_us:
+            verdict = str(own.get("verdict") or "") if action == "verdict" else ""
+            self._verdicts[event.entity_id] = event.order_us, verdict
+            self.version += 1
+
+
+def _finding(event: Event, own: Mapping[str, Any]) -> Finding:
+    """What a department's event tells of the finding. What a camera detected nobody has found yet: then it is the
+    record. Without a time of its own the record is as old as the event."""
+    recorded_at = _time(own, "record_at") or moment_of(event.order_us)
+    detected_at = None if own.get("source") == "camera" else _time(own, "detected_at")
+    return Finding(found_at=min(detected_at or recorded_at, recorded_at), recorded_at=recorded_at)
+
+
+def _earliest(one: Finding | None, other: Finding | None) -> Finding:
+    both = [finding for finding in (one, other) if finding is not None]
+    recorded = [finding.recorded_at for finding in both if finding.recorded_at is not None]
+    return Finding(found_at=min(finding.found_at for finding in both), recorded_at=min(recorded, default=None))
+
+
+def _time(own: Mapping[str, Any], name: str) -> datetime | None:
+    text = own.get(name)
+    return datetime.fromisoformat(str(text).upper()) if text else None
 
 
 def _decision(own: Mapping[str, Any]) -> Decision:

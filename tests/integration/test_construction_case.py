@@ -59,11 +59,19 @@ def decided(case_id: str, at: datetime) -> Record:
         "field": "construction",
         "detected_at": (at - timedelta(minutes=30)).isoformat(),
         "source": "camera",
+        "record_at": (at - timedelta(minutes=10)).isoformat(),
         "decision_at": at.isoformat(),
         "fine_vnd": 40_000_000,
     }
     kind = "vn.ioc.violation.recorded.v1"
     return _record("ioc.violations.cases", case_id, kind, "violations/ubnd", "decision", at, data)
+
+
+def confirmed(case_id: str, at: datetime) -> Record:
+    """On-call's verdict of a person."""
+    data = {"incident_id": case_id, "action": "verdict", "verdict": "true_positive", "at": at.isoformat()}
+    kind = "vn.ioc.incident.action.v1"
+    return _record("ioc.incident.actions", case_id, kind, "incident", "verdict", at, data)
 
 
 def _record(topic: str, key: str, kind: str, source: str, name: str, at: datetime, data: dict[str, Any]) -> Record:
@@ -120,6 +128,8 @@ async def test_a_case_goes_from_the_first_change_to_the_recorded_decision_and_ke
             await until(worker, told_and_counted(worker, state="open", times=1, candidates=1))
             assert worker.metrics().total("ioc_permits_total", outcome="accepted") == 2
             case_id = (await told(broker))[-1].incident_id
+            await publish_all(confirmed(case_id, now - timedelta(minutes=17)))
+            await until(worker, told_and_counted(worker, state="open", times=2, candidates=1))
             await publish_all(decided(case_id, now - timedelta(minutes=2)))
             await until(worker, told_and_counted(worker, state="resolved", times=1, candidates=1))
             await until(worker, lambda: _is_fined(worker))
@@ -142,6 +152,7 @@ def _check(incidents: list[Incident]) -> None:
         ("open", "no_permit"),
         ("resolved", "permit_valid"),
         ("open", "permit_revoked"),
+        ("open", "permit_revoked"),
         ("resolved", "permit_revoked"),
     ]
     case = incidents[-1].case
@@ -151,3 +162,10 @@ def _check(incidents: list[Incident]) -> None:
     assert [(stage.stage, stage.storeys) for stage in case.stages] == [("cleared", None), ("frame", 2)]
     assert case.decision is not None
     assert case.decision.fine_vnd == 40_000_000
+    found_at = case.decision.decided_at - timedelta(minutes=15)
+    assert [(term.name, term.since) for term in case.terms] == [
+        ("record", found_at),  # on call a person said so; the camera's own detection begins no term
+        ("decision", found_at + timedelta(minutes=5)),
+        ("limitation", found_at),
+    ]
+    assert all(term.state(case.decision.decided_at) == "met" for term in case.terms)

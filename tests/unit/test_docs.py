@@ -35,6 +35,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "Ví dụ · Worked examples": files.ExampleEntry,
     "sources.yaml": files.SourcesFile,
     "agencies.yaml": files.AgencyEntry,
+    "terms.yaml": files.TermsFile,
+    "Thời hạn · A term": files.TermEntry,
     "publishers.yaml": files.PublisherEntry,
     "oncall.yaml": oncall.OncallFile,
     "Người · A person": oncall.PersonEntry,

@@ -268,7 +268,7 @@ def test_a_camera_may_be_taken_out_of_the_register(tmp_path: Path) -> None:
 def test_every_file_of_the_starting_catalogue_is_read(tmp_path: Path) -> None:
     """No file lies there unused: each of them is asked for above, or is a KPI."""
     read = {"province.yaml", TYPES, ENTITIES, CAMERAS, "permits.yaml", "sources.yaml"}
-    read |= {"publishers.yaml", "imports.yaml", "oncall.yaml", "report_services.yaml", "agencies.yaml"}
+    read |= {"publishers.yaml", "imports.yaml", "oncall.yaml", "report_services.yaml", "agencies.yaml", "terms.yaml"}
     assert {path.name for path in STARTING.glob("*.yaml")} == read
     assert {path.stem for path in (STARTING / "kpis").glob("*.yaml")} == {kpi.id for kpi in catalog().kpis}
     assert all(isinstance(yaml.safe_load((STARTING / name).read_text(encoding="utf-8")), dict) for name in read)

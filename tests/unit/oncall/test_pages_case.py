@@ -1,11 +1,13 @@
 """The case of building work on its incident's page: what holds, what held before, and what was built when."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from ioc.adapters.case_stills import CaseStill
-from ioc.building_case import BuildingCase, Decision, Judged, StageSeen
+from ioc.building_case import BuildingCase, Decision, Finding, Judged, StageSeen
+from ioc.case_terms import CaseTerm
 from ioc.incidents import Incident
 from ioc.oncall.pages import Frame, Language
 from ioc.oncall.pages_case import before_and_after, case_section
@@ -55,7 +57,7 @@ def test_a_late_permit_is_judged_again_and_both_judgements_stay() -> None:
         "làm móng",
         "dựng khung, tường",
         "phạt 5.000.000 đ",
-        "không đếm thay",
+        "không phải khi camera thấy",
     ):
         assert part in html
     assert html.index("thửa đất không có giấy phép") < html.rindex("có giấy phép còn hiệu lực")
@@ -67,6 +69,30 @@ def test_the_english_page_has_english_words_only() -> None:
                  "Committee H36.42", "fine VND 5,000,000"):  # fmt: skip
         assert part in html
     assert "Giấy phép" not in html
+
+
+def term(name: str, due_days: float, met_days: float | None = None) -> CaseTerm:
+    met_at = None if met_days is None else NOW + timedelta(days=met_days)
+    return CaseTerm(
+        name=name, name_vi=f"hạn {name}", name_en=f"term {name}", basis="Điều 66", since=NOW - timedelta(days=20),
+        due_at=NOW + timedelta(days=due_days), met_at=met_at,
+    )  # fmt: skip
+
+
+def test_terms_are_shown_with_their_last_day_and_whether_they_are_over() -> None:
+    terms = (term("a", 3), term("b", -1), term("c", 3, -1), term("d", -3, -1))
+    case = BuildingCase(terms=terms, finding=Finding(found_at=NOW - timedelta(days=20)))
+    html = section(building(case))
+    for part in (
+        'hạn a</bdi> · <strong class="">đang tính</strong> · hạn cuối 24/11/2026',
+        "QUÁ HẠN</strong> · hạn cuối 20/11/2026",
+        "đã xong đúng hạn",
+        "đã xong, trễ hạn",
+        "Điều 66",
+        "pháp chế là nơi quyết định",
+    ):
+        assert part in html
+    assert 'term b</bdi> · <strong class="bad">OVERDUE</strong> · last day 20/11/2026' in section(building(case), "en")
 
 
 @pytest.mark.parametrize("kind", ["smoke", "covered"])
@@ -111,6 +137,7 @@ def test_hostile_text_of_a_case_stays_text(hostile: str) -> None:
         parcel_id=hostile,
         agency=hostile,
         decision=Decision(decided_at=NOW, field=hostile),
+        terms=(replace(term("a", 1), name_vi=hostile, basis=hostile),),
     )
     html = case_section(frame(), building(case), lambda code: (hostile, hostile), (), "/incidents/x")
     assert "<script>" not in html

@@ -13,6 +13,7 @@ from ioc.ground import ControlPoint, GroundMap
 from ioc.incidents import INCIDENTS_TOPIC, Incident
 from ioc.permits import Zone
 from ioc.windows import LOCAL_ZONE
+from streams.case_tables import CaseTables
 from tests.unit.domain.making import NOW, catalog
 from tests.unit.streams.test_detections_to_incidents import PARCEL, ZONE, Disk, Record, building, record
 
@@ -312,10 +313,114 @@ def test_a_decision_closes_the_case_and_neither_permit_nor_camera_opens_it_again
     assert settled(disk) == []
 
 
-@pytest.mark.parametrize("changes", [{"case_id": "VV-2026-0311"}, {"decision_at": None}])
-def test_what_decides_another_case_or_nothing_yet_changes_nothing(disk: Disk, changes: dict[str, Any]) -> None:
+def test_what_decides_another_case_changes_nothing(disk: Disk) -> None:
+    opened(disk)
+    assert settled(disk, decision("VV-2026-0311")) == []
+
+
+# ---- what people found -----------------------------------------------------------------------------------------------
+
+
+def action(case_id: str, minute: float = 10, **changes: Any) -> Any:
+    at = NOW - timedelta(minutes=60 - minute)
+    data = {"incident_id": case_id, "action": "verdict", "verdict": "true_positive", "at": at.isoformat(),
+            "actor_role": "operator", **changes}  # fmt: skip
+    value, headers = encode_json(
+        data, event_id=f"a{minute}", event_type="vn.ioc.incident.action.v1", source="/lam-dong/incident", at=at
+    )
+    return _Told("ioc.incident.actions", value, headers)
+
+
+def terms(incident: Incident) -> dict[str, bool]:
+    """The terms that run, and whether each is met."""
+    assert incident.case is not None
+    return {term.name: term.met_at is not None for term in incident.case.terms}
+
+
+def test_a_persons_verdict_begins_the_terms_and_the_record_and_decision_meet_them(disk: Disk) -> None:
     first = opened(disk)
-    assert settled(disk, decision(**{"case_id": first.incident_id, **changes})) == []
+    assert terms(first) == {}
+    (found,) = settled(disk, action(first.incident_id))
+    assert (found.state, terms(found)) == ("open", {"record": False, "limitation": False})
+    assert found.case is not None
+    assert found.case.finding is not None
+    assert found.case.finding.found_at == NOW - timedelta(minutes=50)
+    record_at = (NOW - timedelta(minutes=30)).isoformat()
+    on_record = decision(first.incident_id, decision_at=None, record_at=record_at)
+    (recorded,) = settled(disk, on_record)
+    assert terms(recorded) == {"record": True, "decision": False, "limitation": False}
+    assert recorded.case is not None
+    assert recorded.case.terms[1].since == NOW - timedelta(minutes=30)
+    (decided,) = settled(disk, told(DECISIONS, "violation.recorded", "v2", 56, _decided(first.incident_id)))
+    assert (decided.state, terms(decided)) == ("resolved", dict.fromkeys(("record", "decision", "limitation"), True))
+    disk.reopened()
+    assert settled(disk) == []
+
+
+def _decided(case_id: str) -> dict[str, Any]:
+    return {"case_id": case_id, "detected_at": "2026-11-22T07:00:00+07:00", "decision_at": "2026-11-22T07:50:00+07:00"}
+
+
+@pytest.mark.parametrize(
+    ("source", "minute"), [("patrol", 0), ("camera", 55)], ids=["a patrol finds it", "a camera finds nothing"]
+)
+def test_what_a_camera_detected_is_no_finding(disk: Disk, source: str, minute: float) -> None:
+    first = opened(disk)
+    (found,) = settled(disk, decision(first.incident_id, decision_at=None, source=source))
+    assert found.case is not None
+    assert found.case.finding is not None
+    assert found.case.finding.found_at == NOW - timedelta(minutes=60 - minute)
+    assert found.case.finding.recorded_at == NOW - timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("verdict", ["false_positive", "unsure"])
+def test_another_verdict_begins_nothing_and_takes_back_what_the_one_before_began(disk: Disk, verdict: str) -> None:
+    first = opened(disk)
+    assert settled(disk, action(first.incident_id, verdict=verdict)) == []
+    (found,) = settled(disk, action(first.incident_id, 20))
+    (reopened,) = settled(disk, action(first.incident_id, 21, action="reopened", verdict=None))
+    assert (len(terms(found)), len(terms(reopened))) == (2, 0)
+    assert reopened.case is not None
+    assert reopened.case.finding is None
+
+
+def test_an_exercise_finds_nothing_and_a_verdict_that_is_forgotten_still_counts(disk: Disk) -> None:
+    first = opened(disk)
+    assert settled(disk, action(first.incident_id, exercise=True)) == []
+    (found,) = settled(disk, action(first.incident_id, 20))
+    disk.tables = CaseTables(disk.known, clock=lambda: NOW, metrics=disk.metrics)
+    disk.tables.caught_up()
+    disk.reopened()
+    assert settled(disk) == [], "verdicts are kept for a month; a term of two years outlives them"
+    (recorded,) = settled(disk, decision(first.incident_id, decision_at=None))
+    assert recorded.case is not None
+    assert found.case is not None
+    assert recorded.case.finding is not None
+    assert found.case.finding is not None
+    assert recorded.case.finding.found_at == found.case.finding.found_at
+
+
+# ---- what goes on standing there -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("days", "since_days", "is_same"),
+    [(6, 5, True), (30, 0, True), (30, 29, False), (61, 0, False)],
+    ids=["within a week", "the camera was away", "the plot was empty meanwhile", "forgotten"],
+)
+def test_a_decided_house_that_goes_on_standing_is_the_same_case(
+    disk: Disk, days: int, since_days: int, is_same: bool
+) -> None:
+    first = opened(disk)
+    settled(disk, decision(first.incident_id))
+    stood_since = first.first_frame_at + timedelta(days=since_days)
+    again = building(days * 1440, detection_id="later", tier="alarm", first_seen_at=stood_since)
+    told_again = disk.see(record(1, again))
+    if is_same:
+        assert told_again == []
+    else:
+        assert [incident.state for incident in told_again] == ["open"]
+        assert told_again[0].incident_id != first.incident_id
 
 
 def test_a_case_of_a_camera_that_is_gone_is_left_as_it_is(disk: Disk) -> None:
