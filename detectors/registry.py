@@ -20,6 +20,11 @@ DetectorFactory = Callable[[Camera, Pose], Detector | None]
 """Returns a new detector for a pose of a camera, or None where it has nothing to watch there."""
 
 
+# After local midnight: slots of four hours then see a day at its first light, 9:15, 13:15 and 17:15, by daylight all
+# the year and with an evening in it, when work out of hours goes on; from midnight on the last would be at 16:00.
+_SLOTS_BEGIN = timedelta(hours=1, minutes=15)
+
+
 def detectors_with(
     smoke_model: str,
     *,
@@ -76,9 +81,9 @@ def _sampled(detector: ConstructionDetector, every: timedelta) -> Detector:
     if every <= timedelta(0):
         return detector
     if detector.resumed_at is None:
-        return SampledDetector(detector, every=every)
+        return SampledDetector(detector, every=every, begins=_SLOTS_BEGIN)
     told = Observation(state="warming_up" if detector.is_learning else "ok")
-    return SampledDetector(detector, every=every, last=(detector.resumed_at, told))
+    return SampledDetector(detector, every=every, begins=_SLOTS_BEGIN, last=(detector.resumed_at, told))
 
 
 DETECTORS = detectors_with(RULE)

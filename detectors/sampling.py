@@ -1,8 +1,7 @@
 """A detector that looks at some frames only: one for which days matter is not shown every minute of them.
 
-The day is cut into slots of `every` from local midnight on, and the first usable frame of each is looked at. So the
-same hours come again each day, which a detector that compares hours needs; a distance from the last one would drift
-with dawn and fog.
+The day is cut into slots of `every`, and the first usable frame of each is looked at. So the same hours come again each
+day, which a detector that compares hours needs; a distance from the last one would drift with dawn and fog.
 """
 
 from datetime import datetime, timedelta
@@ -19,7 +18,7 @@ _LEAST_SHARE = 0.5  # of a slot between two samples: fog that lifts at its end m
 
 class SampledDetector:
     """Shows `detector` the first usable frame of each slot of `every`; to the others the last answer holds, without its
-    candidates.
+    candidates. Slots are counted from `begins` after local midnight.
 
     A frame that was refused (`degraded`, `suspended`) is none: another is tried a twelfth of a slot later. `last` is
     the last sample before this process, its time and answer; None: there was none.
@@ -29,11 +28,16 @@ class SampledDetector:
     """
 
     def __init__(
-        self, detector: Detector, *, every: timedelta, last: tuple[datetime, Observation] | None = None
+        self,
+        detector: Detector,
+        *,
+        every: timedelta,
+        begins: timedelta = timedelta(0),
+        last: tuple[datetime, Observation] | None = None,
     ) -> None:
         if every <= timedelta(0):
             raise ValueError(f"every must be above 0, not {every}")
-        self._detector, self._every = detector, every
+        self._detector, self._every, self._begins = detector, every, begins
         self._last_at: datetime | None = None  # frame of any kind
         self._tried_at: datetime | None = None
         self._used_at = None if last is None else last[0]
@@ -69,7 +73,7 @@ class SampledDetector:
         return self._slot(at) != self._slot(self._used_at) and at - self._used_at >= _LEAST_SHARE * self._every
 
     def _slot(self, at: datetime) -> tuple[int, int]:
-        local = at.astimezone(LOCAL_ZONE)
+        local = at.astimezone(LOCAL_ZONE) - self._begins
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
         return midnight.toordinal(), (local - midnight) // self._every
 

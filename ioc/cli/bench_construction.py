@@ -9,7 +9,7 @@ from types import MappingProxyType
 from detectors.construction import ConstructionDetector
 from detectors.preprocess import decode_jpeg
 from ioc.cli.bench_construction_pairs import measure_registration, measure_surfaces
-from ioc.cli.bench_construction_year import measure_year
+from ioc.cli.bench_construction_year import measure_sampled_year, measure_year
 from ioc.cli.bench_parts import measured_parts, parts_of
 from ioc.cli.bench_table import Bound, Measure, judged
 from ioc.opencv import cv2
@@ -23,6 +23,7 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "registration": "fixed-site pairs of photographs (needs --data)",
         "surfaces": "new surfaces on aerial pairs with masks (needs --data)",
         "year": "a simulated year of building, its permits and violations",
+        "hours": "five poses of that year at the hours that production samples",
         "speed": "frames a second on one core",
     }
 )
@@ -47,6 +48,7 @@ def measure_construction(*, parts: tuple[str, ...], data: Path | None, is_quick:
         "registration": measure_registration,
         "surfaces": measure_surfaces,
         "year": lambda _: measure_year(is_quick=is_quick),
+        "hours": lambda _: measure_sampled_year(is_quick=is_quick),
         "speed": lambda _: measure_speed(),
     }
     return measured_parts(parts, runs, PARTS, needs_data=_NEED_DATA, data=data)

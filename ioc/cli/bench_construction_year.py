@@ -7,13 +7,13 @@ frame on which it is told.
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import Candidate
+from detectors.base import Candidate, Detector
 from detectors.construction import ConstructionDetector
 from ioc.building_case import BuildingCase, judgement_of
 from ioc.cli.bench_construction_kerb import KerbScore, road_zone
@@ -21,20 +21,22 @@ from ioc.cli.bench_construction_looks import LooksScore
 from ioc.cli.bench_construction_papers import KINDS, NEW_YEAR, OFFICE_HOURS, PLANE, Paper, permits_of
 from ioc.cli.bench_progress import progress
 from ioc.cli.bench_table import Bound, Measure, judged
-from ioc.detections import Detection
+from ioc.frames import Frame
 from ioc.ground import ControlPoint, GroundMap
 from ioc.incidents import kind_of
 from ioc.permits import Permit, PermitRegistry, Rule, Zone
 from ioc.simulate.site_year import FRAMES_PER_DAY, SitePose, SiteYear
 from ioc.simulate.works import Plot
 from ioc.windows import LOCAL_ZONE
-from streams.frame_detections import work_extra
+from streams.frame_detections import detection_of
 
-__all__ = ["Case", "Year", "judged_year", "measure_year", "pose_ground", "year_lines"]
+__all__ = ["Case", "Year", "judged_year", "measure_sampled_year", "measure_year", "pose_ground", "year_lines"]
 
 _SEED = 1_000_020
 _POSES, _WORKS = 20, 90
 _QUICK_POSES = 3
+_SAMPLED_MINUTES, _SAMPLED_POSES = (370, 555, 795, 1035), 5
+"""When a worker with `construction_every_s` 14400 looks (`detectors.registry`): first light, then each four hours."""
 _RECALL = Bound(floor=0.80, goal=0.95, is_upper=False)
 _FALSE = Bound(floor=2.0, goal=0.3, unit=" / camera-month")
 _DAYS_IN_MONTH = 365 / 12
@@ -72,15 +74,25 @@ class Year:
 
 def measure_year(*, is_quick: bool, seed: int = _SEED) -> list[Measure]:
     """Runs the year of `seed`; a quick one looks at three poses and judges nothing."""
-    year = SiteYear(seed, poses=_POSES, works=_WORKS)
-    papers = permits_of(year)
-    poses = range(_QUICK_POSES if is_quick else _POSES)
-    found = Year()
-    with progress("construction: the year", len(poses) * year.frames) as advance:
-        for number in poses:
+    found = _run(SiteYear(seed, poses=_POSES, works=_WORKS), poses := _QUICK_POSES if is_quick else _POSES)
+    return year_lines(found, is_full=not is_quick, poses=poses)
+
+
+def measure_sampled_year(*, is_quick: bool, seed: int = _SEED) -> list[Measure]:
+    """The first poses of the same year at the hours that production samples; too few works to be judged."""
+    year = SiteYear(seed, poses=_POSES, works=_WORKS, minutes=_SAMPLED_MINUTES)
+    poses = 1 if is_quick else _SAMPLED_POSES
+    lines = year_lines(_run(year, poses), is_full=False, poses=poses)
+    return [replace(line, name=f"at production's hours, {line.name}") for line in lines]
+
+
+def _run(year: SiteYear, poses: int) -> Year:
+    papers, found = permits_of(year), Year()
+    with progress("construction: the year", poses * year.frames) as advance:
+        for number in range(poses):
             for _ in judged_year(year, number, papers, found):
                 advance(1)
-    return year_lines(found, is_full=not is_quick, poses=len(poses))
+    return found
 
 
 def year_lines(found: Year, *, is_full: bool, poses: int) -> list[Measure]:
@@ -132,7 +144,10 @@ def judged_year(year: SiteYear, number: int, papers: Mapping[str, Paper], found:
     zones = {plot.plot_id: _zone(pose, plot) for plot in pose.plots}
     detector = ConstructionDetector((*zones.values(), road_zone(pose)), ground=ground)
     registry = PermitRegistry(paper.permit for paper in papers.values() if paper.permit is not None)
-    office = _Office(number=number, zones=zones, registry=registry, ground=ground, papers=papers)
+    office = _Office(
+        number=number, pose_id=pose.pose_id, detector=detector, zones=zones, registry=registry, ground=ground,
+        papers=papers,
+    )  # fmt: skip
     for index in range(pose.frames):
         day, minute = pose.moment(index)
         at = datetime.combine(NEW_YEAR, time(), LOCAL_ZONE) + timedelta(days=day, minutes=minute)
@@ -157,6 +172,8 @@ class _Office:
     """The cases of one pose, kept as the incidents role keeps them: work that is legal leaves none."""
 
     number: int
+    pose_id: str
+    detector: Detector
     zones: Mapping[str, Zone]
     registry: PermitRegistry
     ground: GroundMap
@@ -171,7 +188,10 @@ class _Office:
         day = (at.date() - NEW_YEAR).days
         known, seen_at = self._open.get(zone.zone_id, (None, at))
         before = known if known is not None and at - seen_at < _QUIET else BuildingCase()
-        case = before.after(_detection(candidate, at), zone)
+        found = detection_of(
+            self.detector, candidate, 0, _frame(self.pose_id, index, at), reference="", azimuth_deg=None
+        )
+        case = before.after(found, zone)
         permits: tuple[Permit, ...] = self.registry.of_parcel(zone.parcel_id)
         judgement = judgement_of(case, candidate.label, zone=zone, ground=self.ground, on=at.date(), permits=permits)
         case = case.judged(judgement, at)
@@ -192,14 +212,11 @@ class _Office:
         )  # fmt: skip
 
 
-def _detection(candidate: Candidate, at: datetime) -> Detection:
-    """The candidate as the frames role publishes it."""
-    return Detection(
-        detection_id=candidate.zone_id, camera_id="", pose_id="", label=candidate.label, tier=candidate.tier,
-        score=candidate.score, box=candidate.box, frame_at=at.astimezone(UTC), frame_sha256="", frame_ref="",
-        detector="construction", detector_version="", first_seen_at=candidate.first_seen_at,
-        persisted_s=(at - candidate.first_seen_at).total_seconds(), zone_id=candidate.zone_id,
-        extra={} if candidate.work is None else work_extra(candidate.work),
+def _frame(pose_id: str, index: int, at: datetime) -> Frame:
+    """The frame that the role `frames` would have had; its picture is seen already."""
+    return Frame(
+        camera_id="site", pose_id=pose_id, sequence=index, captured_at=at.astimezone(UTC), sha256="", jpeg=b"",
+        source="",
     )  # fmt: skip
 
 

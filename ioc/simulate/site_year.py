@@ -78,12 +78,21 @@ class WorkTruth:
 
 
 class SiteYear:
-    """The plan of one year. `works` are spread over the poses; give `works=0` for a year in which nothing is built."""
+    """The plan of one year. `works` are spread over the poses; give `works=0` for a year in which nothing is built.
+    `minutes`: local times of a day's frames."""
 
     def __init__(
-        self, seed: int, *, poses: int = 20, works: int = 90, days: int = 365, width: int = 640, height: int = 360
+        self,
+        seed: int,
+        *,
+        poses: int = 20,
+        works: int = 90,
+        days: int = 365,
+        width: int = 640,
+        height: int = 360,
+        minutes: tuple[int, int, int, int] = FRAME_MINUTES,
     ) -> None:
-        self.seed, self.days, self.width, self.height = seed, days, width, height
+        self.seed, self.days, self.width, self.height, self.minutes = seed, days, width, height, minutes
         self.pose_ids = tuple(f"pose-{number:02d}" for number in range(1, poses + 1))
         counts = [works // poses + (number < works % poses) for number in range(poses)]
         plans = [self._plan(number, count) for number, count in enumerate(counts)]
@@ -175,7 +184,7 @@ class SitePose:
 
     def moment(self, index: int) -> tuple[int, int]:
         """Returns (day of the year from 0, local minute of the day) of frame `index`."""
-        return index // FRAMES_PER_DAY, FRAME_MINUTES[index % FRAMES_PER_DAY]
+        return index // FRAMES_PER_DAY, self._year.minutes[index % FRAMES_PER_DAY]
 
     def plot_polygon(self, plot: Plot) -> Polygon:
         """The plot's ground in shares of the picture."""
@@ -278,7 +287,7 @@ class SitePose:
         return self._terrain.depth_km < (plot.z_m - plot.depth_m / 2 - 4) / 1000
 
     def _daylight(self, step: int, slot: int) -> Daylight:
-        sun = sun_at((step * _SUN_STEP_DAYS) % 365 + 1, FRAME_MINUTES[slot])
+        sun = sun_at((step * _SUN_STEP_DAYS) % 365 + 1, self._year.minutes[slot])
         return daylight(sun, faces_deg=self._faces_deg)
 
     def _drawn_sun_map(self, step: int, slot: int) -> BgrImage:

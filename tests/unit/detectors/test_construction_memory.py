@@ -222,6 +222,6 @@ def test_sampled_pose_goes_on_after_a_restart_where_it_was(tmp_path: Path) -> No
     detector = factories["construction"](Camera(camera_id="cam-1", name_vi="c", poses={"p0": pose}), pose)
     assert detector is not None
     before = file_in(tmp_path).stat().st_mtime_ns
-    for later, is_looked_at in ((timedelta(minutes=90), False), (timedelta(hours=2), True)):
+    for later, is_looked_at in ((timedelta(minutes=10), False), (timedelta(hours=2), True)):
         assert detector.observe(images[7], at(6) + later).state == "ok"
         assert (file_in(tmp_path).stat().st_mtime_ns > before) is is_looked_at

@@ -40,6 +40,22 @@ class Looking:
 
 
 @pytest.mark.parametrize(
+    ("begins", "looked"),
+    [
+        (timedelta(0), ["22 06:00", "22 08:00", "22 12:00", "22 16:00", "23 06:00", "23 08:00"]),
+        (timedelta(hours=1, minutes=15), ["22 06:00", "22 09:15", "22 13:15", "22 17:15", "23 06:15", "23 09:15"]),
+    ],
+)
+def test_slots_may_begin_after_midnight(begins: timedelta, looked: list[str]) -> None:
+    """By daylight all the year, with an evening in it: the construction detector's."""
+    inner = Looking()
+    sampled = SampledDetector(inner, every=timedelta(hours=4), begins=begins)
+    seen = [sampled.observe(IMAGE, local("22 00:00") + timedelta(minutes=minute)) for minute in range(2000)]
+    assert [at for at in inner.looked if 6 <= int(at[3:5]) < 18] == looked
+    assert sum(bool(one.candidates) for one in seen) == len(looked)
+
+
+@pytest.mark.parametrize(
     ("first", "minutes", "fog", "looked"),
     [
         ("22 06:00", 420, range(0), ["22 06:00", "22 09:00", "22 12:00"]),
