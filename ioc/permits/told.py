@@ -133,9 +133,11 @@ class DecisionTable:
             self.version += 1
 
     def _take_action(self, event: Event, own: Mapping[str, Any]) -> None:
-        """A verdict, or that the incident was opened again, which takes the verdict back; exercises are none."""
+        """A verdict, or that a person opened the incident again, which takes it back (news of the work open it too, and
+        take nothing back); exercises are none."""
         action, known = own.get("action"), self._verdicts.get(event.entity_id)
-        if action not in ("verdict", "reopened") or own.get("exercise"):
+        is_taken_back = action == "reopened" and own.get("actor_role") != "system"
+        if not (action == "verdict" or is_taken_back) or own.get("exercise"):
             return
         if known is None or known[0] < event.order_us:
             verdict = str(own.get("verdict") or "") if action == "verdict" else ""

@@ -378,6 +378,8 @@ def test_another_verdict_begins_nothing_and_takes_back_what_the_one_before_began
     first = opened(disk)
     assert settled(disk, action(first.incident_id, verdict=verdict)) == []
     (found,) = settled(disk, action(first.incident_id, 20))
+    by_itself = action(first.incident_id, 20.5, action="reopened", verdict=None, actor_role="system")
+    assert settled(disk, by_itself) == [], "its permit was withdrawn, say: the violation was found all the same"
     (reopened,) = settled(disk, action(first.incident_id, 21, action="reopened", verdict=None))
     assert (len(terms(found)), len(terms(reopened))) == (2, 0)
     assert reopened.case is not None
