@@ -377,8 +377,10 @@ class CameraHealthDetector:
         return shown if is_due else ""
 
     def _persistent(self) -> str:
-        """Returns the symptom that all but one of the last frames show."""
+        """Returns the symptom that all but one of the last frames show; dirt also has to be there in this one."""
         counts = {symptom: self._symptoms.count(symptom) for symptom in self._symptoms if symptom}
+        if self._symptoms and self._symptoms[-1] != "dirty_lens":
+            counts.pop("dirty_lens", None)
         best = max(counts, key=lambda symptom: counts[symptom], default="")
         return best if best and counts[best] >= self.thresholds.frames else ""
 

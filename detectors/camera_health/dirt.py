@@ -34,7 +34,7 @@ class DirtThresholds:
     sudden: float = 0.4  # of the share: there was no more a frame earlier
     steady: float = 0.12  # by how much the rest of the picture may change meanwhile; fog that comes changes all
     veiled: float = 0.5  # of its gain that the rest may lose as the dirt comes, which is a film between the spots too
-    same: float = 0.75  # of the spotted cells that show dirt in each frame until it is sure
+    same: float = 0.6  # of the spotted cells that show dirt in each frame until it is sure
     grown: float = 2.0  # times as many spots: what spreads meanwhile is weather
     cleaned: float = 0.5  # of the spotted cells; with fewer left it is clean again
 
@@ -78,8 +78,10 @@ class LensDirt:
         spotted = [self._spotted(frame, has_pattern) for frame in (before[-1], *since)]
         often = np.sum(spotted[1:], axis=0) >= t.frames - 1
         spots = np.asarray(often & self._spotted(np.mean(since, axis=0), has_pattern))
-        share = float(spots[has_pattern].mean()) if has_pattern.any() else 0.0
-        if share < t.share or float(spotted[0][has_pattern].mean()) > t.sudden * share:
+        if any(_share(each, spots) < t.same for each in spotted[1:]):
+            return False
+        share = _share(spots, has_pattern)
+        if share < t.share or _share(spotted[0], has_pattern) > t.sudden * share:
             return False
         if not self._is_scattered(spots, has_pattern):
             return False
@@ -104,14 +106,13 @@ class LensDirt:
         assert self._spots is not None, "asked only while there are spots"
         self._age += 1
         rest = has_pattern & ~self._spots
-        shown = (now[1] + 0.1) / (self._clean[1] + 0.1)
-        is_lost = shown < (1 + t.fine) / 2 * (1.0 if self._age <= t.frames else min(1.0, _middle(shown, rest)))
-        lost = float(is_lost[self._spots].mean())
         if self._age > t.frames:
-            return lost >= 1 - t.cleaned
-        spots = int(self._spotted(now, has_pattern).sum())
+            shown = (now[1] + 0.1) / (self._clean[1] + 0.1)
+            is_lost = shown < (1 + t.fine) / 2 * min(1.0, _middle(shown, rest))
+            return _share(is_lost, self._spots) >= 1 - t.cleaned
+        spotted = self._spotted(now, has_pattern)
         change = _middle(now[0], rest) / max(self._rest, 0.1) - 1
-        return lost >= t.same and spots <= self._most and abs(change) <= t.steady
+        return _share(spotted, self._spots) >= t.same and int(spotted.sum()) <= self._most and abs(change) <= t.steady
 
     def _spotted(self, now: NDArray[np.float32], has_pattern: NDArray[np.bool_]) -> NDArray[np.bool_]:
         t = self.thresholds
@@ -125,6 +126,10 @@ class LensDirt:
         count, _ = cv2.connectedComponents(spots.astype(np.uint8), connectivity=4)
         far = float((np.nonzero(spots)[0] < np.median(np.nonzero(has_pattern)[0])).mean())
         return count - 1 > t.scattered * int(spots.sum()) and t.each_half < far < 1 - t.each_half
+
+
+def _share(plane: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
+    return float(plane[where].mean()) if where.any() else 0.0
 
 
 def _middle(plane: Plane, where: NDArray[np.bool_]) -> float:

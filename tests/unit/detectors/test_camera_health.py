@@ -172,6 +172,10 @@ def test_dirt_is_told_again_when_it_stays_or_was_real_or_long_ago(kinder: dict[s
     assert seen == ["alarm dirty_lens", "clear dirty_lens", "alarm dirty_lens"]
 
 
+def test_dirt_that_is_gone_is_told_no_more() -> None:
+    assert told(watched(frames((USUAL, None), (4, spots), (6, None)))) == []  # the drops ran off within the grace
+
+
 def test_one_bad_frame_is_nothing() -> None:
     seen = watched(frames((USUAL, None), (1, bag), (6, None), (2, darkened), (6, None)))
     assert told(seen) == []
