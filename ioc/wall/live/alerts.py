@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ioc.oncall.kinds import ALERTS_SILENT, ALERTS_TRUNCATED, CANARY_SILENT, CONFIG_BROKEN, TEST
+from ioc.oncall.kinds import ALERTS_SILENT, ALERTS_TRUNCATED, CANARY_SILENT, CONFIG_BROKEN, TERM_OVERDUE, TEST
 from ioc.oncall.notices_lines import RULE_WORDS
 from ioc.oncall.pages_case import STAGE_WORDS
 from ioc.places.ellipse import Ellipse
@@ -26,6 +26,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     ALERTS_SILENT: ("Prometheus, Alertmanager im lặng", "Prometheus or Alertmanager is silent"),
     ALERTS_TRUNCATED: ("Alertmanager gửi thiếu cảnh báo", "Alertmanager sends less than it has"),
     CONFIG_BROKEN: ("Cấu hình trực không đọc được", "The on-call plan can't be read"),
+    TERM_OVERDUE: ("Hồ sơ công trình quá hạn", "A building case is overdue"),
     TEST: ("Thử kênh báo", "A test of the channels"),
 }
 

@@ -176,6 +176,7 @@ _KINDS: Final[dict[str, tuple[str, str]]] = {
     "alerts_silent": ("Prometheus im lặng", "Prometheus silent"),
     "alerts_truncated": ("Cảnh báo bị cắt bớt", "Alerts cut short"),
     "oncall_config_broken": ("Cấu hình trực ban hỏng", "On-call configuration broken"),
+    "term_overdue": ("Hồ sơ quá hạn", "Case overdue"),
     "test": ("Thử kênh", "Channel test"),
 }
 
