@@ -174,8 +174,8 @@ def _add_smoke(bench: typer.Typer) -> None:
 def _add_construction(bench: typer.Typer) -> None:
     @bench.command(
         "construction",
-        epilog="Example: `ioc bench construction --data pairs --json construction.json`. 15 minutes; `--quick` takes "
-        "three poses of the year. Parts: registration, surfaces (both need --data), year, speed.",
+        epilog="Example: `ioc bench construction --data pairs --json construction.json`. 20 minutes; `--quick` takes "
+        "three poses of the year. Parts: registration, surfaces (both need --data), year, hours, speed.",
     )
     def construction(
         json_: JsonOption = None,
