@@ -133,7 +133,7 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     data = Data(args.parts, {args.valid}, set())
     valid = Data(args.valid, set(), set())
-    extra = Data(args.extra, set(), set(args.leave_out.split(","))) if args.extra else None
+    extra = Data(args.extra, set(), set(filter(None, args.leave_out.split(",")))) if args.extra else None
     net = SmokeNet()
     if args.start:
         net.load_state_dict(torch.load(args.start))
