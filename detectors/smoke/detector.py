@@ -63,7 +63,7 @@ class SmokeDetector:
     """The detector of one pose. Depends on the number of frames, never on the time between them."""
 
     name = "smoke"
-    version = "2.2.0"
+    version = "2.3.0"
 
     def __init__(
         self, thresholds: SmokeThresholds | None = None, *, network: Net | None = None, masks: PoseMasks | None = None
@@ -210,18 +210,20 @@ class SmokeDetector:
         )
         never = 2.0
         return (
-            self._placed(alarms, terrain, rejected, foreground=t.foreground_alarm if is_sure else never),
-            self._placed(watches, terrain, Counter(), foreground=t.foreground_watch if is_sure else never),
+            self._placed(alarms, terrain, rejected, sure=t.sure_alarm if is_sure else never),
+            self._placed(watches, terrain, Counter(), sure=t.sure_watch if is_sure else never),
         )
 
     def _placed(
-        self, found: list[Confirmed], terrain: Terrain, rejected: Counter[str], *, foreground: float
+        self, found: list[Confirmed], terrain: Terrain, rejected: Counter[str], *, sure: float
     ) -> list[Confirmed]:
-        """Returns what lies where smoke can be; below the terrain band, `foreground` is asked of the network."""
+        """Returns what lies where smoke can be; at the skyline and below the terrain band, `sure` is asked of the
+        network."""
         kept = []
         for one in found:
-            reason = refusal_of(one.region, terrain, self.thresholds.bounds)
-            if reason and not (reason == "foreground" and one.peak >= foreground):
+            bounds = self.thresholds.bounds if one.peak < sure else self.thresholds.sure_bounds
+            reason = refusal_of(one.region, terrain, bounds)
+            if reason:
                 rejected[reason] += 1
             else:
                 kept.append(one)

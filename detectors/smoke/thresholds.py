@@ -8,6 +8,7 @@ from detectors.smoke.guards import Doubts, Light
 __all__ = ["SmokeThresholds"]
 
 _RULE = Bounds(least_cells=4, max_width=0.45, into_terrain=0.03, below_terrain=0.35, activity=0.008)
+_SURE = replace(_RULE, into_terrain=-0.02, below_terrain=1.0)
 _DOUBTS = Doubts(least_clear=0.4, least_bright=0.14, max_unrest=0.007, least_unveiled=0.9, veil_unrest=0.005)
 _LIGHT = Light(max_gain=1.3, grey_saturation=0.02, colour_saturation=0.06)
 
@@ -38,6 +39,7 @@ class SmokeThresholds:
     # (into_terrain, on an edge: 0.0 gave 11 false in 18 renderings, 0.04 loses far fires). Below: trees and cars near
     # the mast. The network keeps to the same places: without that it raised three times as many false alarms.
     bounds: Bounds = _RULE
+    sure_bounds: Bounds = _SURE
     pool_frames: int = 6  # 4 of 6: measured.md
     alarm_frames: int = 4
     hold_frames: int = 2  # hysteresis: an alarm of the last two frames goes on with half
@@ -58,8 +60,8 @@ class SmokeThresholds:
     # Below the rule's terrain band lie the near slopes of steep views, and all that moves before a camera: there the
     # network alone counts, only with no doubt, and sure of itself. On the real ones nothing alarms there from 0.65 to
     # 0.75, and there is one watch item more in 8 h; dust on a near road reaches 0.74 to 0.8.
-    foreground_alarm: float = 0.75
-    foreground_watch: float = 0.45
+    sure_alarm: float = 0.8
+    sure_watch: float = 0.45
     watch_probability: float = 0.2  # 0.3 showed 12 false items in 8 h instead of 17, and 2 composites of 44 too late
     watch_in_doubt: float = 2.0  # times as much: a bare plot in the wind reached 0.28 and a crest 0.33
     network_watch: tuple[int, int] = (2, 3)
@@ -81,7 +83,7 @@ class SmokeThresholds:
     # none with 0.92; asked of the whole picture, a fire's own smoke was such a veil and came 7 frames late.
     doubts: Doubts = _DOUBTS
     # In doubt both need more, and the rule alone never alarms; by night and in fog only the network does.
-    unsteady: tuple[float, float] = (0.75, 0.6)
+    unsteady: tuple[float, float] = (0.8, 0.72)
     unseen: tuple[float, float] = (0.9, 1.0)  # wet lenses and flares reach 0.81 to 0.84
     forget_clear: float = 0.0005  # a frame: a day of frames a minute keeps half
     reset_frames: int = 3
