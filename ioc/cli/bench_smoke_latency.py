@@ -32,6 +32,7 @@ from ioc.cli.bench_process import WorkerProcess
 from ioc.cli.bench_progress import Advance, progress
 from ioc.cli.bench_publishing import make_topics
 from ioc.cli.bench_table import Bound, Measure, judged
+from ioc.cli.smoke_onset import onset_of
 from ioc.errors import PermanentError
 from ioc.frames import FRAMES_TOPIC, Frame, encode_frame, sha256_hex
 from ioc.oncall.receiver import WebhookReceiver
@@ -40,7 +41,7 @@ from ioc.settings import load_settings
 from ioc.simulate.scenes import Scene, SceneSpec
 from ioc.simulate.variety import varied_spec
 
-__all__ = ["Shot", "measure_latency", "onset_of", "waits"]
+__all__ = ["Shot", "measure_latency", "waits"]
 
 FIRST_SEED = 1_400_000
 _CAMERAS = 37
@@ -51,9 +52,6 @@ _AFTER_FRAMES = 24  # two minutes: what is told later counts as never told
 _SETTLE_S = 15.0
 _READY_S = 90.0
 _SIZE = (1280, 720)
-_LEAST_BOX = 0.002  # as of the composite onsets: the smallest that people drew
-_LEAST_CONTRAST = 5.0  # grey levels, as of the composite onsets
-_SMOKE = 0.1  # opacity
 _TRIES = 20
 _LEAST_TOLD = 0.75
 _WAIT = Bound(floor=40.0, goal=20.0, unit=" s")
@@ -148,7 +146,7 @@ def _shot(number: int) -> Shot:
     for _ in range(_TRIES):
         spec = _spec(rng, number)
         scene = Scene(spec)
-        onset = onset_of(spec)
+        onset = onset_of(spec, within=_AFTER_FRAMES)
         if onset is not None:
             frames = tuple(scene.render_jpeg(index) for index in range(onset + _AFTER_FRAMES))
             camera_id = f"bench-{number:02d}"
@@ -169,30 +167,6 @@ def _spec(rng: np.random.Generator, number: int) -> SceneSpec:
         haze=float(rng.uniform(0.2, 1.0)),
         has_day=False,
     )
-
-
-def onset_of(spec: SceneSpec) -> int | None:
-    """Returns the first frame with smoke that a person would point at, None where two minutes show none.
-
-    As of the composite onsets: a box of 0.2 % of the picture, and 5 grey levels on what the smoke covers, then and five
-    frames later.
-    """
-    scene, still = Scene(spec), Scene(replace(spec, plume=False))
-    for index in range(spec.plume_start_frame, spec.plume_start_frame + _AFTER_FRAMES):
-        box = scene.plume_box(index)
-        if box is None or box.w * box.h < _LEAST_BOX or _contrast(scene, still, index) < _LEAST_CONTRAST:
-            continue
-        return index if _contrast(scene, still, index + 5) >= _LEAST_CONTRAST else None
-    return None
-
-
-def _contrast(scene: Scene, still: Scene, index: int) -> float:
-    """How much the smoke of frame `index` changes what it covers, in grey levels."""
-    smoke = scene.smoke(index)
-    if smoke is None or not (smoke > _SMOKE).any():
-        return 0.0
-    change = np.abs(scene.render(index).astype(np.int16) - still.render(index)).mean(axis=2)
-    return float(change[smoke > _SMOKE].mean())
 
 
 def _catalog(folder: Path, shots: Sequence[Shot]) -> Path:

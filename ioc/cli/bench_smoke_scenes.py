@@ -7,10 +7,8 @@ import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-import numpy as np
 
 from detectors.base import Detector, Observation
 from detectors.evaluation import Look
@@ -20,6 +18,7 @@ from detectors.evaluation.onsets import OnsetResult, onset_result, share_within
 from detectors.preprocess import decode_jpeg
 from ioc.cli.bench_progress import Advance, progress
 from ioc.cli.bench_table import Bound, Measure, judged
+from ioc.cli.smoke_onset import onset_of
 from ioc.detections import Box
 from ioc.simulate.nuisances import NUISANCES, nuisance_specs
 from ioc.simulate.scenes import Scene, SceneSpec
@@ -35,8 +34,6 @@ _EACH = 24
 _PLUMES = 100
 _CAMERAS, _DAY_FRAMES = 37, 1_440
 _PROCESSES = 2
-_LEAST_BOX = 0.002  # as in composites: the smallest box that people drew
-_LEAST_CONTRAST = 5.0
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _ALARMED = Bound(floor=0.10, goal=0.02)
 _ALERTS = Bound(floor=5, goal=1)
@@ -83,7 +80,7 @@ def measure_plumes(model: str, folds: Folds | None, *, count: int = _PLUMES) -> 
     with progress("rendered plumes", count) as advance:
         for number in range(count):
             spec = varied_spec(FIRST_SEED + 100_000 + number, width=_SIZE[0], height=_SIZE[1])
-            onset = _onset(spec)
+            onset = onset_of(spec, within=_FRAMES - 10 - spec.plume_start_frame)
             advance(1)
             if onset is None:
                 unseen += 1
@@ -184,24 +181,6 @@ def _tiers(detector: Detector, scene: Scene, frames: int) -> set[str]:
 
 def _shown(detector: Detector, scene: Scene, index: int) -> Observation:
     return detector.observe(decode_jpeg(scene.render_jpeg(index)), _START + timedelta(minutes=index))
-
-
-def _onset(spec: SceneSpec) -> int | None:
-    """The first frame with smoke that a person would point at, by the same scene without its plume."""
-    scene, without = Scene(spec), Scene(replace(spec, plume=False))
-    for index in range(spec.plume_start_frame, _FRAMES - 10):
-        box = scene.plume_box(index)
-        if box is None or box.w * box.h < _LEAST_BOX:
-            continue
-        x0, y0, x1, y1 = box.edges
-        area = (
-            slice(round(y0 * spec.height), round(y1 * spec.height)),
-            slice(round(x0 * spec.width), round(x1 * spec.width)),
-        )
-        difference = np.abs(scene.render(index)[area].astype(np.int16) - without.render(index)[area]).mean(axis=2)
-        if difference.size and float(np.percentile(difference, 75)) >= _LEAST_CONTRAST:
-            return index
-    return None
 
 
 def _watch_plume(detector: Detector, spec: SceneSpec, onset: int) -> OnsetResult:
