@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from ioc.adapters.case_stills import CaseStills
 from ioc.adapters.evidence import EvidenceStore, open_evidence
 from ioc.adapters.topics import ensure_topics
-from ioc.building_case import BuildingCase, Judged, StageSeen
+from ioc.building_case import BuildingCase, Finding, Judged, StageSeen
 from ioc.catalog import load_catalog
 from ioc.detections import Box
 from ioc.incidents import Incident
@@ -113,7 +113,8 @@ class Centre:
             is_confirmed=True,
             parcel_id="24778-0012-0345",
             agency="H36.42",
-        )
+            finding=Finding(found_at=now - timedelta(hours=1)),
+        ).with_terms("construction", load_catalog(load_settings().catalog).term_rules)
         self.tell(
             incident(
                 incident_id=incident_id,
@@ -361,7 +362,8 @@ def test_a_building_case_shows_the_law_the_stages_and_before_and_after(centre: C
             "vi phạm: thửa đất không có giấy phép",
             "đánh giá lại",
             "lợp mái",
-            "hệ thống không đếm thay",
+            "Lập biên bản vi phạm hành chính · đang tính · hạn cuối",
+            "Nghị định 118/2021/NĐ-CP, Điều 12",
         ):
             expect(case).to_contain_text(part)
         pictures = case.locator(".pair img")
