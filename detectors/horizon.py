@@ -12,6 +12,11 @@ Rows = NDArray[np.int64]
 _LEAST_STEP = (
     0.08  # brightness, 0–1: hazy ridges of the shared sites keep 0.1 and more, terrain alone has no such split
 )
+_LEAST_WATER_STEP = (
+    0.10  # the same above the first split, where that is the far shore of a lake; clouds over a plain reach 0.09
+)
+_LEAST_COLUMN_STEP = 0.05  # of one column, there
+_LEAST_ROWS = 8
 _COLUMN_WINDOW = 9  # columns a mast or a tree may hide
 _SEARCH_UP = 0.12  # of the height: in haze the best split lies under far ridges, by up to 0.09 on the shared sites
 _LEAST_EDGE = 0.03  # brightness: a far ridge against the sky; sky itself changes by less than 0.015 in two rows
@@ -27,23 +32,40 @@ def horizon_rows(blue: Plane) -> Rows:
     """
     height, width = blue.shape
     none = np.zeros(width, dtype=np.int64)
-    if height < 8:
+    if height < _LEAST_ROWS:
         return none
-    split, step = _best_split(blue)
+    split, step = _best_split(blue, np.full(width, height, dtype=np.int64))
     if float(np.median(step)) < _LEAST_STEP:
         return none
+    split = _above_water(blue, _smoothed(split))
     ridge = _topmost_edge(blue, _smoothed(split))
     return _smoothed(ridge)
 
 
-def _best_split(blue: Plane) -> tuple[Rows, Plane]:
-    height = blue.shape[0]
+def _above_water(blue: Plane, split: Rows) -> Rows:
+    """A lake and a pale plain in haze are as bright as the sky: where what lies above the split is split as clearly
+    once more, that is the skyline."""
+    upper, step = _best_split(blue, split)
+    if float(np.median(step)) < _LEAST_WATER_STEP:
+        return split
+    return np.where(step >= _LEAST_COLUMN_STEP, upper, split)
+
+
+def _best_split(blue: Plane, heights: Rows) -> tuple[Rows, Plane]:
+    """Splits the first `heights` rows of each column: the first row below, and by how much what lies above is brighter.
+
+    No split (0 and 0) where nothing above is brighter.
+    """
     total = np.cumsum(blue, axis=0)
-    rows = np.arange(1, height, dtype=np.float32)[:, None]
-    step = total[:-1] / rows - (total[-1] - total[:-1]) / (height - rows)
-    between = np.where(step > 0, step * step * rows * (height - rows), 0.0)
+    rows = np.arange(1, len(blue), dtype=np.float32)[:, None]
+    below = heights - rows
+    whole = total[np.maximum(heights - 1, 0), np.arange(len(heights))]
+    step = total[:-1] / rows - (whole - total[:-1]) / np.maximum(below, 1)
+    between = np.where((step > 0) & (below > 0), step * step * rows * below, 0.0)
     split = np.argmax(between, axis=0)
-    return split + 1, np.take_along_axis(step, split[None], axis=0)[0].astype(np.float32)
+    is_found = between.max(axis=0) > 0
+    best = np.take_along_axis(step, split[None], axis=0)[0]
+    return np.where(is_found, split + 1, 0), np.where(is_found, best, 0.0).astype(np.float32)
 
 
 def _topmost_edge(blue: Plane, split: Rows) -> Rows:

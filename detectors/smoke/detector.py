@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import BgrImage, Candidate, Observation, State
-from detectors.horizon import horizon_rows
 from detectors.preprocess import Plane, as_bgr, downscale, luma
-from detectors.smoke.attention import Attention, Net, looked_at
+from detectors.smoke.attention import Net, looked_at
 from detectors.smoke.background import ColourBackground
 from detectors.smoke.candidates import covered, evidence, kept_regions, refusal_of
 from detectors.smoke.debug_view import drawn
@@ -54,7 +53,6 @@ class _Pose:
     regions: RegionPool
     planes: PlanePool
     veil: Veil
-    attention: Attention
     open_alarms: tuple[Judged, ...] = ()
     open_watches: tuple[Judged, ...] = ()
 
@@ -63,7 +61,7 @@ class SmokeDetector:
     """The detector of one pose. Depends on the number of frames, never on the time between them."""
 
     name = "smoke"
-    version = "2.3.0"
+    version = "2.4.0"
 
     def __init__(
         self, thresholds: SmokeThresholds | None = None, *, network: Net | None = None, masks: PoseMasks | None = None
@@ -103,17 +101,19 @@ class SmokeDetector:
         gain = float(np.median(now.bright)) / max(float(np.median(pose.rule.slow.bright)), 1e-3)
         if odd := light_oddity(now, gain, t.light, is_colour=pose.is_colour):
             return self._suspended(odd)
-        shift = self._shift(pose, small)
+        terrain = terrain_of(pose.rule.slow.blue, self._masks)
+        shift = self._shift(pose, small, terrain)
         if odd := shift_oddity(shift, least_response=t.least_response, max_shift=t.max_shift):
             return self._suspended(odd)
         if max(abs(shift.dx), abs(shift.dy)) > t.least_shift:
             picture = _moved_back(picture, shift)
             now = measured(downscale(picture, t.working_width_px), t.cell_px, is_colour=pose.is_colour)
-        return self._compared(pose, picture, now, gain, at)
+        return self._compared(pose, terrain, picture, now, gain, at)
 
-    def _compared(self, pose: _Pose, picture: BgrImage, now: Planes, gain: float, at: datetime) -> Observation:
+    def _compared(
+        self, pose: _Pose, terrain: Terrain, picture: BgrImage, now: Planes, gain: float, at: datetime
+    ) -> Observation:
         t = self.thresholds
-        terrain = terrain_of(pose.rule.slow.blue, self._masks)
         change = changes(now, pose.rule, gain=gain, is_colour=pose.is_colour)
         mask = evidence(change, terrain, rise=t.rise, drop=t.drop if pose.is_colour else t.grey_drop)
         if float(mask.mean()) > t.max_cover:
@@ -141,7 +141,7 @@ class SmokeDetector:
             state=state,
             note=doubt,
         )
-        pooled = pose.planes.pooled(t.alarm_frames, t.pool_frames)
+        pooled = pose.planes.pooled(*t.network_alarm)
         self._view = _View(change, terrain, mask, wanted, plane, pooled, observation)
         return observation
 
@@ -174,7 +174,7 @@ class SmokeDetector:
     def _asked(
         self, pose: _Pose, picture: BgrImage, change: Change, terrain: Terrain, seen: tuple[Seen, ...]
     ) -> tuple[NDArray[np.bool_], Plane | None]:
-        """Shows the network the squares where something could be, and pools its answer."""
+        """Shows the network the strip where something could be, and pools its answer."""
         t = self.thresholds
         wanted = np.zeros(terrain.hidden.shape, dtype=bool)
         if self._network is None:
@@ -182,11 +182,8 @@ class SmokeDetector:
         wanted = (cv2.blur(np.abs(change.rise), (3, 3)) > t.weak_rise) & ~terrain.hidden
         rows = np.arange(len(terrain.hidden))[:, None]
         wanted &= rows >= terrain.rows[None] - round(t.sky_margin * len(terrain.hidden))
-        size = -(-picture.shape[0] // 16), -(-picture.shape[1] // 16)
         first = covered((s.region for s in seen), (terrain.hidden.shape[0], terrain.hidden.shape[1])) & ~terrain.hidden
-        chosen = pose.attention.squares(wanted, first, *size, most=t.most_squares)
-        plane = looked_at(self._network, (picture, pose.colour.slow, pose.colour.fast), chosen)
-        pose.attention.answered(plane, chosen)
+        plane = looked_at(self._network, (picture, pose.colour.slow, pose.colour.fast), wanted | first)
         pose.planes.add(plane)
         return wanted, plane
 
@@ -196,8 +193,7 @@ class SmokeDetector:
         if self._network is None:
             return [], []
         alarms = pose.planes.confirmed(
-            t.alarm_frames,
-            t.pool_frames,
+            *t.network_alarm,
             enough=t.alarm_probability,
             goes_on=t.goes_on * t.alarm_probability,
             open_boxes=[one.box for one in pose.open_alarms],
@@ -263,16 +259,15 @@ class SmokeDetector:
                 regions=RegionPool(frames=t.pool_frames, alarm=t.alarm_frames, hold=t.hold_frames, reach=t.reach),
                 planes=PlanePool(frames=t.pool_frames),
                 veil=Veil(frames=t.pool_frames),
-                attention=Attention(),
             )
         else:
             self._pose.rule.learn(measured(small, t.cell_px, is_colour=self._pose.is_colour), None)
         self._pose.colour.learn(picture)
 
-    def _shift(self, pose: _Pose, small: BgrImage) -> Shift:
+    def _shift(self, pose: _Pose, small: BgrImage, terrain: Terrain) -> Shift:
         width = self.thresholds.working_width_px // 2
         known, now = luma(downscale(pose.colour.slow, width)), luma(downscale(small, width))
-        ridge = round(float(np.median(horizon_rows(pose.rule.slow.blue))) / len(pose.rule.slow.blue) * len(now))
+        ridge = round(float(np.median(terrain.rows)) / len(terrain.hidden) * len(now))
         return shift_of(known[ridge:], now[ridge:])  # clouds drift, the ground does not
 
     def _forget(self) -> None:

@@ -23,7 +23,7 @@ def planes(pictures: torch.Tensor) -> torch.Tensor:
 
 
 class SmokeNet(nn.Module):
-    """Stride 16: four strided convolutions, then residual ones that look 1, 2 and 4 cells far.
+    """Stride 16: four strided convolutions, then residual ones that look 1, 2, 4, 1 and 2 cells far.
 
     Batch normalisation is a scaffold: it is there while training and folded into the convolutions by `shipped`.
     """
@@ -31,7 +31,7 @@ class SmokeNet(nn.Module):
     def __init__(
         self,
         widths: tuple[int, int, int, int] = (12, 24, 48, 56),
-        reach: tuple[int, ...] = (1, 2, 4),
+        reach: tuple[int, ...] = (1, 2, 4, 1, 2),
         *,
         is_shipped: bool = False,
     ) -> None:

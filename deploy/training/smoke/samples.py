@@ -110,15 +110,15 @@ class Samples:
 
 
 def _cells(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    inner = mask[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE].astype(np.float32)
-    return np.asarray(cv2.resize(inner, (SIDE // CELL, SIDE // CELL), interpolation=cv2.INTER_AREA))
+    inner = mask[MARGIN:-MARGIN, MARGIN:-MARGIN].astype(np.float32)
+    return np.asarray(cv2.resize(inner, (len(inner) // CELL, len(inner) // CELL), interpolation=cv2.INTER_AREA))
 
 
 def labels_of(
     seen: tuple[NDArray[np.float32], NDArray[np.float32]] | None, images: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
     """Returns (share of smoke, weight) of each cell. Smoke that nobody could see, or that no plane shows, weighs 0."""
-    size = SIDE // CELL
+    size = images.shape[1] // CELL
     if seen is None:
         return np.stack([np.zeros((size, size), np.float32), np.ones((size, size), np.float32)])
     alpha, change = seen

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from model import SmokeNet, export, planes
 
-_BATCH = 48
+_BATCH = 48  # squares of _SIDE pixels; larger ones fewer, so that each batch has as many cells
+_SIDE = 192
 
 
 class Data:
@@ -27,7 +28,7 @@ class Data:
         self.pattern, self.without, self.leave_out = pattern, without, leave_out
         self.images: list[np.ndarray] = []
         self.labels: list[np.ndarray] = []
-        self.rows: list[tuple[int, int]] = []
+        self.rows: dict[int, list[tuple[int, int]]] = {}  # by the side of the squares in pixels
         self._known: set[str] = set()
         self.refresh()
 
@@ -44,11 +45,20 @@ class Data:
             self.images.append(np.load(part + ".images.npy", mmap_mode="r"))
             self.labels.append(labels)
             number = len(self.images) - 1
-            self.rows += [(number, n) for n, name in enumerate(names) if name not in self.leave_out]
+            rows = [(number, n) for n, name in enumerate(names) if name not in self.leave_out]
+            self.rows.setdefault(self.images[-1].shape[2], []).extend(rows)
 
-    def batch(self, picks: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns images N × 9 × H × W (float) and labels N × 2 × rows × columns."""
-        chosen = [self.rows[int(p)] for p in picks]
+    def drawn(self, rng: np.random.Generator, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns a batch of one side, as large as `count` squares of 192 pixels; sides by turns of their pixels."""
+        sides = list(self.rows)
+        shares = np.array([len(self.rows[side]) * side**2 for side in sides], dtype=np.float64)
+        side = sides[int(rng.choice(len(sides), p=shares / shares.sum()))]
+        many = max(1, round(count * (_SIDE / side) ** 2))
+        return self.batch(side, rng.integers(0, len(self.rows[side]), many))
+
+    def batch(self, side: int, picks: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns images N × 9 × side × side (float) and labels N × 2 × rows × columns."""
+        chosen = [self.rows[side][int(p)] for p in picks]
         images = np.stack([self.images[a][b] for a, b in chosen])  # N × 3 × H × W × 3
         n, _, h, w, _ = images.shape
         images = images.transpose(0, 1, 4, 2, 3).reshape(n, 9, h, w)
@@ -97,8 +107,11 @@ def score(net: SmokeNet, data: Data) -> tuple[float, float]:
     net.eval()
     answers, truths = [], []
     with torch.no_grad():
-        for start in range(0, min(1024, len(data.rows)), 64):
-            images, labels = data.batch(np.arange(start, min(start + 64, len(data.rows))))
+        for images, labels in (
+            data.batch(side, np.arange(start, min(start + 32, len(rows))))
+            for side, rows in data.rows.items()
+            for start in range(0, min(1024, len(rows)), 32)
+        ):
             p = torch.sigmoid(net(planes(images)))
             keep = labels[:, 1:] > 0.5
             answers.append(p[keep].numpy())
@@ -112,11 +125,19 @@ def score(net: SmokeNet, data: Data) -> tuple[float, float]:
     return float((precision * truth[order]).sum() / max(1, truth.sum())), float((answer[truth] > limit).mean())
 
 
+def begin(net: SmokeNet, weights: str) -> None:
+    """Goes on from weights, also from those of a network with fewer residual layers: the others begin near nothing."""
+    missing = net.load_state_dict(torch.load(weights), strict=False).missing_keys
+    for number, norm in enumerate(net.context_norm):
+        if f"context.{number}.weight" in missing:
+            torch.nn.init.constant_(norm.weight, 0.1)
+
+
 def main() -> None:
     """Trains until the minutes are over; keeps the best by the validation part."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--parts", required=True)
-    parser.add_argument("--valid", required=True, help="one part, never trained on")
+    parser.add_argument("--valid", required=True, help="one part or more, never trained on")
     parser.add_argument("--extra", default="", help="parts of real crops, half of each batch")
     parser.add_argument("--extra-share", type=float, default=0.5)
     parser.add_argument("--leave-out", default="", help="sites of the extra parts that are not shown")
@@ -131,19 +152,22 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    data = Data(args.parts, {args.valid}, set())
+    kept = {done[: -len(".done")] for done in glob.glob(args.valid + ".done")}
+    data = Data(args.parts, kept, set())
     valid = Data(args.valid, set(), set())
     extra = Data(args.extra, set(), set(filter(None, args.leave_out.split(",")))) if args.extra else None
     net = SmokeNet()
     if args.start:
-        net.load_state_dict(torch.load(args.start))
+        begin(net, args.start)
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=1e-3)
     real = int(_BATCH * args.extra_share) if extra else 0
 
     def make() -> tuple[torch.Tensor, torch.Tensor]:
-        images, labels = data.batch(rng.integers(0, len(data.rows), _BATCH - real))
-        if extra:
-            more = extra.batch(rng.integers(0, len(extra.rows), real))
+        if extra is None:
+            images, labels = data.drawn(rng, _BATCH)
+        else:
+            images, labels = data.batch(_SIDE, rng.integers(0, len(data.rows[_SIDE]), _BATCH - real))
+            more = extra.batch(_SIDE, rng.integers(0, len(extra.rows[_SIDE]), real))
             images, labels = torch.cat([images, more[0]]), torch.cat([labels, more[1]])
         x, labels = varied(planes(images), labels, rng)
         return x.contiguous(memory_format=torch.channels_last), labels
@@ -177,7 +201,8 @@ def main() -> None:
             calm.load_state_dict(mean)
             precision, found = score(calm, valid)
             print(
-                f"{step} {spent:.2f} rows {len(data.rows)} loss {np.mean(losses[-args.every :]):.4f} "
+                f"{step} {spent:.2f} rows {sum(map(len, data.rows.values()))} "
+                f"loss {np.mean(losses[-args.every :]):.4f} "
                 f"valid AP {precision:.4f} found {found:.4f}",
                 flush=True,
             )

@@ -112,6 +112,22 @@ def test_far_ridge_in_haze_counts_as_terrain() -> None:
     assert int(np.median(horizon_rows(blue))) in (21, 22)
 
 
+def test_lake_is_no_sky_though_it_shines_as_bright() -> None:
+    blue = np.full((60, 80), 0.85, np.float32)
+    blue[15:20] = 0.5  # the far shore
+    blue[20:36] = 0.8  # water
+    blue[36:] = 0.3
+    assert set(horizon_rows(blue).tolist()) <= {14, 15}
+
+
+def test_clouds_over_a_plain_do_not_raise_the_skyline() -> None:
+    blue = np.full((60, 80), 0.9, np.float32)
+    blue[10:25] = 0.83
+    blue[10:25, 20:50] = 0.7
+    blue[25:] = 0.3
+    assert set(horizon_rows(blue).tolist()) <= {24, 25}
+
+
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_picture_without_sky_has_no_horizon(value: float) -> None:
     ground = np.full((60, 80), value, np.float32) + np.random.default_rng(0).normal(0, 0.03, (60, 80)).astype(

@@ -39,7 +39,9 @@ def test_without_a_probability_the_detector_is_as_it_comes() -> None:
 def test_another_probability_moves_all_that_the_network_is_asked_for(asked: float) -> None:
     thresholds = read_variant(f"free@{asked}").thresholds
     assert thresholds.alarm_probability == asked
-    assert thresholds.support_probability <= thresholds.watch_probability < asked
+    assert max(thresholds.support_probability, thresholds.watch_probability) < asked, (
+        "what is enough with the rule, or to be watched, is less"
+    )
     steps = [thresholds.in_doubt(doubt).alarm_probability for doubt in ("", "unsteady_picture", "dark")]
     assert steps == sorted(steps), "in doubt it asks for no less than in clear air"
     assert thresholds.unseen[1] == 1.0, "by night and in fog the rule alone never alarms"
