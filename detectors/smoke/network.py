@@ -35,7 +35,7 @@ class SmokeNetwork:
 
     def __init__(self, net: "cv2.dnn.Net", source: str) -> None:
         self._net = net
-        self._planes: Plane = np.empty((1, _CHANNELS, 0, 0), dtype=np.float32)
+        self._memory: Plane = np.empty(0, dtype=np.float32)
         self.source = source
 
     @classmethod
@@ -83,12 +83,10 @@ class SmokeNetwork:
     def _forward(self, now: BgrImage, slow: BgrImage, fast: BgrImage) -> Plane:
         height, width = now.shape[:2]
         tall, wide = height + -height % CELL_PX, width + -width % CELL_PX
-        if self._planes.shape[2:] != (
-            tall,
-            wide,
-        ):  # kept: new memory of this size costs as much as the rest of the copy
-            self._planes = np.empty((1, _CHANNELS, tall, wide), dtype=np.float32)
-        planes = self._planes
+        size = _CHANNELS * tall * wide
+        if self._memory.size < size:  # kept: new memory of this size costs as much as the rest of the copy
+            self._memory = np.empty(size, dtype=np.float32)
+        planes = self._memory[:size].reshape(1, _CHANNELS, tall, wide)
         for first, picture in zip((0, 3, 6), (now, slow, fast), strict=True):
             planes[0, first : first + 3, :height, :width] = picture.transpose(2, 0, 1)
         planes[:, :, height:, :width] = planes[:, :, height - 1 : height, :width]

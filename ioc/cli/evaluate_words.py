@@ -58,6 +58,8 @@ _WORDS: Mapping[str, Both] = MappingProxyType(
         "day_night_switch": ("chuyển ngày/đêm", "day/night switch"),
         "resolution_changed": ("đổi độ phân giải", "resolution changed"),
         "visibility_degraded": ("tầm nhìn giảm", "visibility degraded"),
+        "unsteady_picture": ("cảnh xao động (gió, rung máy)", "restless picture (wind, shake)"),
+        "dark": ("quá tối", "too dark"),
         # tiers
         "watch": ("theo dõi", "watch"),
         "alarm": ("báo động", "alarm"),
