@@ -27,8 +27,8 @@ def horizon_rows(blue: Plane) -> Rows:
 
     `blue` is the blue channel in cells, 0–1: by day sky is bright in blue under any weather, vegetation and soil
     are not. Each column is split where the means above and below differ most (Otsu's criterion, sky above being
-    brighter), then moved up to the first clear step down in brightness, where far ridges fade into haze; a median over
-    neighbouring columns removes masts.
+    brighter; once more above water, which is as bright), then moved up to the first clear step down in brightness,
+    where far ridges fade into haze; a median over neighbouring columns removes masts.
     """
     height, width = blue.shape
     none = np.zeros(width, dtype=np.int64)

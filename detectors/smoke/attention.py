@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from detectors.base import BgrImage
 from detectors.preprocess import Plane
+from detectors.smoke.network import CELL_PX
 from ioc.opencv import cv2
 
 __all__ = ["Net", "looked_at"]
 
-_CELL_PX = 16
 _CONTEXT = 4  # cells around, so that an edge is far from what is judged
 
 
@@ -32,8 +32,7 @@ def looked_at(net: Net, pictures: tuple[BgrImage, BgrImage, BgrImage], wanted: N
 
     The pictures are now, slow and fast; `wanted` is a grid of any size over the whole picture.
     """
-    now, slow, fast = (_padded(picture) for picture in pictures)
-    rows, columns = now.shape[0] // _CELL_PX, now.shape[1] // _CELL_PX
+    rows, columns = (-(-side // CELL_PX) for side in pictures[0].shape[:2])
     plane = np.zeros((rows, columns), dtype=np.float32)
     asked = cv2.resize(wanted.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) > 0
     places = np.nonzero(asked)
@@ -41,8 +40,9 @@ def looked_at(net: Net, pictures: tuple[BgrImage, BgrImage, BgrImage], wanted: N
         return plane
     top, bottom = _span(places[0], rows)
     left, right = _span(places[1], columns)
-    part = slice(top * _CELL_PX, bottom * _CELL_PX), slice(left * _CELL_PX, right * _CELL_PX)
-    plane[top:bottom, left:right] = net.probabilities(now[part], slow[part], fast[part])
+    part = slice(top * CELL_PX, bottom * CELL_PX), slice(left * CELL_PX, right * CELL_PX)
+    now, slow, fast = (_padded(picture[part]) for picture in pictures)
+    plane[top:bottom, left:right] = net.probabilities(now, slow, fast)
     return plane
 
 
@@ -52,7 +52,7 @@ def _span(places: NDArray[np.int64], count: int) -> tuple[int, int]:
 
 
 def _padded(picture: BgrImage) -> BgrImage:
-    below, right = -picture.shape[0] % _CELL_PX, -picture.shape[1] % _CELL_PX
+    below, right = -picture.shape[0] % CELL_PX, -picture.shape[1] % CELL_PX
     if not below and not right:
         return picture
     return np.asarray(cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE), dtype=np.uint8)

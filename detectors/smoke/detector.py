@@ -182,8 +182,8 @@ class SmokeDetector:
         wanted = (cv2.blur(np.abs(change.rise), (3, 3)) > t.weak_rise) & ~terrain.hidden
         rows = np.arange(len(terrain.hidden))[:, None]
         wanted &= rows >= terrain.rows[None] - round(t.sky_margin * len(terrain.hidden))
-        first = covered((s.region for s in seen), (terrain.hidden.shape[0], terrain.hidden.shape[1])) & ~terrain.hidden
-        plane = looked_at(self._network, (picture, pose.colour.slow, pose.colour.fast), wanted | first)
+        ruled = covered((s.region for s in seen), (terrain.hidden.shape[0], terrain.hidden.shape[1])) & ~terrain.hidden
+        plane = looked_at(self._network, (picture, pose.colour.slow, pose.colour.fast), wanted | ruled)
         pose.planes.add(plane)
         return wanted, plane
 

@@ -54,7 +54,7 @@ class SmokeThresholds:
     # 0.45 10 with 2, 0.5 9 with 1. 3 of 5 frames is a frame earlier than 4 of 6, with as many nuisances.
     network_alarm: tuple[int, int] = (3, 5)
     alarm_probability: float = 0.4
-    support_probability: float = 0.3  # of 2 of 6 frames: enough where the rule alarms too; 0.2: two more false
+    support_probability: float = 0.3  # of 2 of 6 frames, where the rule alarms too; 0.2: one fire, one false more
     support_frames: int = 2
     # Below the rule's terrain band lie the near slopes of steep views, and all that moves before a camera; above it a
     # base that a cell of the network rounds up to the skyline. There the network alone counts, only with no doubt, and

@@ -15,6 +15,7 @@ from detectors.preprocess import decode_jpeg
 from ioc.cli.bench_progress import Advance, progress
 from ioc.cli.bench_table import Bound, Measure, judged
 from ioc.cli.smoke_backdrops import CLIP, read_backdrops, require_data
+from ioc.cli.smoke_onset import LEAST_CONTRAST, STILL_SEEN_AFTER
 from ioc.simulate.composites import Backdrop, ClipSmoke, Composite, Ramped, Smoke, SmokeClip, read_clip
 from ioc.simulate.plume import Plume
 
@@ -25,7 +26,6 @@ _EACH = 6  # fires on each backdrop
 _FULL = 60
 _PLAIN_FRAMES = 90
 _AFTER_FRAMES = 14
-_LEAST_CONTRAST = 5.0  # grey levels, at the onset and after: below it a person would not see it on this background
 _TRIES = 40
 _START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 _WITHIN = {"floor": (4, 8), "goal": (2, 5)}
@@ -61,7 +61,7 @@ def _fire(backdrop: Backdrop, clip: SmokeClip, *, seed: int, is_filmed: bool) ->
         smoke = _smoke(rng, backdrop, clip, is_filmed=is_filmed)
         composite = Composite(backdrop, smoke, seed=seed, ignition=ignition)
         onset = next((i for i in range(ignition, ignition + 8) if _is_seen(composite, i)), None)
-        if onset is not None and composite.contrast(onset + 5) >= _LEAST_CONTRAST:
+        if onset is not None and composite.contrast(onset + STILL_SEEN_AFTER) >= LEAST_CONTRAST:
             break
     else:
         raise AssertionError(f"no visible smoke on {backdrop.name} in {_TRIES} draws")
@@ -71,7 +71,7 @@ def _fire(backdrop: Backdrop, clip: SmokeClip, *, seed: int, is_filmed: bool) ->
 
 
 def _is_seen(composite: Composite, index: int) -> bool:
-    return composite.box(index) is not None and composite.contrast(index) >= _LEAST_CONTRAST
+    return composite.box(index) is not None and composite.contrast(index) >= LEAST_CONTRAST
 
 
 def _smoke(rng: np.random.Generator, backdrop: Backdrop, clip: SmokeClip, *, is_filmed: bool) -> Smoke:

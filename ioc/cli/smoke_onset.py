@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from ioc.simulate.composites import LEAST_BOX
 from ioc.simulate.scenes import Scene, SceneSpec
 
-__all__ = ["onset_of"]
+__all__ = ["LEAST_CONTRAST", "STILL_SEEN_AFTER", "onset_of"]
 
-_LEAST_BOX = 0.002  # of the picture: the smallest that people drew on the labelled real sequences
-_LEAST_CONTRAST = 5.0  # grey levels
+LEAST_CONTRAST = 5.0  # grey levels, at the onset and after: below it a person would not see it on this background
+STILL_SEEN_AFTER = 5  # frames
 _SMOKE = 0.1  # opacity
-_STILL_SEEN_AFTER = 5  # frames
 
 
 def onset_of(spec: SceneSpec, *, within: int) -> int | None:
@@ -23,9 +23,9 @@ def onset_of(spec: SceneSpec, *, within: int) -> int | None:
     scene, still = Scene(spec), Scene(replace(spec, plume=False))
     for index in range(spec.plume_start_frame, spec.plume_start_frame + within):
         box = scene.plume_box(index)
-        if box is None or box.w * box.h < _LEAST_BOX or _contrast(scene, still, index) < _LEAST_CONTRAST:
+        if box is None or box.w * box.h < LEAST_BOX or _contrast(scene, still, index) < LEAST_CONTRAST:
             continue
-        return index if _contrast(scene, still, index + _STILL_SEEN_AFTER) >= _LEAST_CONTRAST else None
+        return index if _contrast(scene, still, index + STILL_SEEN_AFTER) >= LEAST_CONTRAST else None
     return None
 
 

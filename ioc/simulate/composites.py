@@ -18,11 +18,11 @@ from ioc.opencv import cv2
 from ioc.simulate.perspective import BgrImage, Colour
 from ioc.simulate.plume import SmokeCloud
 
-__all__ = ["Backdrop", "ClipSmoke", "Composite", "Ramped", "Smoke", "SmokeClip", "read_clip"]
+__all__ = ["LEAST_BOX", "Backdrop", "ClipSmoke", "Composite", "Ramped", "Smoke", "SmokeClip", "read_clip"]
 
 _QUALITIES = (70, 92)
 _BLACK = 12  # black is not quite black in a video
-_LEAST_BOX = 0.002  # share of the picture: the smallest box that people drew on the 419 labelled frames of HPWREN
+LEAST_BOX = 0.002  # share of the picture: the smallest box that people drew on the 419 labelled frames of HPWREN
 _FIRST, _LAST, _BACK_TO = 12, 115, 55  # frames of the clip: later its fire is out, and the smoke leaves the ground
 
 
@@ -146,7 +146,7 @@ class Composite:
             return None
         height, width = self.backdrop.frames[0].shape[:2]
         box = cloud.box(width, height)
-        return box if box is not None and box.w * box.h >= _LEAST_BOX else None
+        return box if box is not None and box.w * box.h >= LEAST_BOX else None
 
     def contrast(self, index: int) -> float:
         """How much the smoke of frame `index` changes what it covers, in grey levels."""

@@ -127,7 +127,9 @@ def score(net: SmokeNet, data: Data) -> tuple[float, float]:
 
 def begin(net: SmokeNet, weights: str) -> None:
     """Goes on from weights, also from those of a network with fewer residual layers: the others begin near nothing."""
-    missing = net.load_state_dict(torch.load(weights), strict=False).missing_keys
+    missing, unknown = net.load_state_dict(torch.load(weights), strict=False)
+    if unknown or not all(key.startswith("context") for key in missing):
+        raise SystemExit(f"{weights} holds the weights of another network")
     for number, norm in enumerate(net.context_norm):
         if f"context.{number}.weight" in missing:
             torch.nn.init.constant_(norm.weight, 0.1)
